@@ -1,0 +1,7 @@
+"""`run_collector.py wandb [--push] ...` is `runmetrics collect wandb [--push] ...`."""
+
+import sys
+
+from runmetrics.cli import main
+
+main(["collect", *sys.argv[1:]])

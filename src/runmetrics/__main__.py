@@ -1,0 +1,5 @@
+"""`python -m runmetrics`."""
+
+from runmetrics.cli import main
+
+main()

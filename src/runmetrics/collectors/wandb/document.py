@@ -1,0 +1,156 @@
+"""What is asked of W&B, as GraphQL: counts, pages of runs and single runs, as aliases of a project.
+
+Filters are MongoDB-style and travel as JSON in variables; names of fields in filters are
+camelCase, names of orders snake_case (the official client's documentation of `Api.runs`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Filters = Mapping[str, Any]
+
+BASE_PARTS = ("name", "displayName", "state", "createdAt", "heartbeatAt")
+"""Read of every run: its identity (`name` is the run's id), its state and its two times."""
+
+_NESTED_PARTS = {"runInfo": "runInfo { gpu gpuCount }", "user": "user { username }"}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The parts of a run that a read asks for, beyond BASE_PARTS.
+
+    `parts` are names of GraphQL fields; the keys are those the user wrote, dots and slashes
+    included. Only top-level keys can be projected, so a dotted key asks for its first part too.
+    """
+
+    parts: frozenset[str] = frozenset()
+    summary_keys: frozenset[str] = frozenset()
+    config_keys: frozenset[str] = frozenset()
+    system_keys: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Selection") -> "Selection":
+        return Selection(
+            self.parts | other.parts,
+            self.summary_keys | other.summary_keys,
+            self.config_keys | other.config_keys,
+            self.system_keys | other.system_keys,
+        )
+
+    def covers(self, other: "Selection") -> bool:
+        """Whether everything that `other` asks for is asked for here."""
+        return self | other == self
+
+    def fields(self, dropped: frozenset[str] = frozenset()) -> dict[str, str]:
+        """GraphQL text by field name, without the fields that the server does not know."""
+        config_keys = self.config_keys
+        if "runInfo" in self.parts and "runInfo" in dropped:
+            config_keys |= {"_wandb"}
+        fields = {part: part for part in BASE_PARTS}
+        fields |= {part: _NESTED_PARTS.get(part, part) for part in sorted(self.parts)}
+        if self.summary_keys:
+            fields["summaryMetrics"] = f"summaryMetrics(keys: {_top_level(self.summary_keys)})"
+        if config_keys:
+            fields["config"] = f"config(keys: {_top_level(config_keys)})"
+        return {name: text for name, text in fields.items() if name not in dropped}
+
+
+@dataclass(frozen=True, slots=True)
+class CountAsk:
+    """How many runs match."""
+
+    filters: Filters
+
+
+@dataclass(frozen=True, slots=True)
+class PageAsk:
+    """A page of runs that match, in an order, after a cursor."""
+
+    filters: Filters
+    order: str
+    first: int
+    selection: Selection = field(default_factory=Selection)
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryAsk:
+    """The whole summary of one run: may be hundreds of KB, so never of many."""
+
+    run_id: str
+
+
+Ask = CountAsk | PageAsk | SummaryAsk
+
+
+@dataclass(slots=True)
+class Page:
+    """A page as it came. `unreadable` names, by run id, the parts the server could not serve."""
+
+    nodes: list[dict[str, Any]]
+    end_cursor: str | None = None
+    has_next: bool = False
+    unreadable: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+def render(
+    asks: Mapping[str, Ask], dropped: frozenset[str] = frozenset()
+) -> tuple[str, dict[str, str]]:
+    """One GraphQL document for all asks, by alias, and its variables but entity and project."""
+    variables: dict[str, str] = {}
+    lines = [_render_one(alias, ask, dropped, variables) for alias, ask in asks.items()]
+    declared = "".join(f", ${name}: JSONString" for name in variables)
+    body = "\n    ".join(lines)
+    document = (
+        f"query Runmetrics($entity: String, $project: String{declared}) {{\n"
+        "  viewer { username entity }\n"
+        f"  project(name: $project, entityName: $entity) {{\n    {body}\n  }}\n}}"
+    )
+    return document, variables
+
+
+def parse_page(data: Mapping[str, Any]) -> Page:
+    """A page from an alias's data; rows that the server hides (null nodes) are left out."""
+    edges = data.get("edges") or []
+    nodes = [edge["node"] for edge in edges if edge and isinstance(edge.get("node"), dict)]
+    info = data.get("pageInfo") or {}
+    last = edges[-1].get("cursor") if edges and isinstance(edges[-1], dict) else None
+    return Page(nodes, info.get("endCursor") or last, bool(info.get("hasNextPage")))
+
+
+def timestamp(time: datetime) -> str:
+    """A time for a filter: whole seconds, floored, with the Z without which nothing matches."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def both(*filters: Filters) -> dict[str, Any]:
+    """All the filters at once; {} matches everything."""
+    wanted = [dict(one) for one in filters if one]
+    if not wanted:
+        return {}
+    return wanted[0] if len(wanted) == 1 else {"$and": wanted}
+
+
+def _render_one(alias: str, ask: Ask, dropped: frozenset[str], variables: dict[str, str]) -> str:
+    if isinstance(ask, SummaryAsk):
+        return f"{alias}: run(name: {json.dumps(ask.run_id)}) {{ name summaryMetrics }}"
+    variables[f"{alias}_filters"] = json.dumps(ask.filters, allow_nan=False)
+    if isinstance(ask, CountAsk):
+        return f"{alias}: runCount(filters: ${alias}_filters)"
+    after = f", after: {json.dumps(ask.after)}" if ask.after else ""
+    fields = " ".join(ask.selection.fields(dropped).values())
+    return (
+        f"{alias}: runs(filters: ${alias}_filters, order: {json.dumps(ask.order)}, "
+        f"first: {ask.first}{after}) {{ edges {{ cursor node {{ {fields} }} }} "
+        "pageInfo { endCursor hasNextPage } }"
+    )
+
+
+def _top_level(keys: frozenset[str]) -> str:
+    wanted = set(keys)
+    for key in keys:
+        parts = key.split(".")
+        wanted |= {".".join(parts[:end]) for end in range(1, len(parts))}
+    return json.dumps(sorted(wanted))

@@ -1,0 +1,205 @@
+"""The words of a metric definition: aggregates, fields, windows, names, and how each is read.
+
+Every `parse_...` takes whatever YAML holds and raises ValueError with what is wrong and what would
+be right. The entry that these words make up is in definition.py.
+"""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Literal, Self, get_args
+
+Source = Literal["summary", "config", "system", "run"]
+Op = Literal["gt", "gte", "lt", "lte", "eq", "ne", "is"]
+Kind = Literal["nan", "infinite", "numeric", "missing"]
+
+RUN_FIELDS: Final = (
+    "duration_hours",
+    "gpu_hours",
+    "gpus",
+    "gpu_utilization",
+    "age_hours",
+    "idle_minutes",
+)
+GROUPS: Final = ("user", "group", "job_type", "sweep", "state", "host", "gpu_type", "tag", "run")
+# The states W&B names (running, finished, ... in its docs, preempt* in its client); an open set.
+STATES: Final = (
+    "running",
+    "finished",
+    "failed",
+    "crashed",
+    "killed",
+    "pending",
+    "preempting",
+    "preempted",
+)
+FIELD_HELP = "write summary.KEY, config.KEY, system.KEY or run.NAME"
+WINDOW = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = timedelta(days=3650)
+
+
+class Aggregate(StrEnum):
+    """How the values of many runs become one number."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    LATEST = "latest"
+    P50 = "p50"
+    P90 = "p90"
+    P95 = "p95"
+    P99 = "p99"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where a run's value is found; `str(field)` is how a file writes it.
+
+    The key is everything after the first dot, so it may hold dots and slashes itself. `run` fields
+    are derived by us and are one of RUN_FIELDS; `system` keys go without W&B's "system." prefix.
+    """
+
+    source: Source
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.source}.{self.key}"
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read "summary.val/acc"; ValueError says what would be right."""
+        sources = get_args(Source)
+        if not isinstance(text, str):
+            raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
+        source, _, key = text.partition(".")
+        if source not in sources:
+            guess = f"summary.{text}" if "." not in text else f"{near(source, sources)}.{key}"
+            likely = "." not in text or near(source, sources)
+            mend = f'did you mean "{guess}"?' if likely and text else FIELD_HELP
+            raise ValueError(f"{shown(text)} is not a field: {mend}")
+        if not key or key != key.strip():
+            raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
+        if source == "run" and key not in RUN_FIELDS:
+            mend = choose(key, RUN_FIELDS, prefix="run.")
+            raise ValueError(f"{shown(text)} is not a field: {mend}")
+        return cls(source, key)  # type: ignore[arg-type]  # one of Source, checked above
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A local test of one field of a run.
+
+    `is` takes a word for what cannot be compared: nan, infinite (either sign), numeric (a finite
+    number), missing (no value under the key, or null). Comparisons hold for finite numbers only.
+    """
+
+    field: Field
+    op: Op
+    value: float | str | bool
+
+    def __str__(self) -> str:
+        words = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "=", "ne": "is not"}
+        value = f"{self.value:g}" if type(self.value) is float else shown(self.value)
+        return f"{self.field} {words.get(self.op, 'is')} {self.value if self.op == 'is' else value}"
+
+
+def parse_window(text: object) -> timedelta:
+    """Read "7d", "24h", "30m", "90s" or "2w"; ValueError says what would be right."""
+    match = WINDOW.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{shown(text)} is not a length of time: write 7d, 24h, 30m or 90s")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"{shown(text)} is longer than ten years: leave the window out")
+    return timedelta(seconds=seconds)
+
+
+def parse_name(text: object) -> str:
+    """Check a metric's name against Datadog's rules; ValueError suggests the nearest legal one."""
+    if not isinstance(text, str):
+        raise ValueError(f"{shown(text)} is not a name: write one like wandb.runs.active")
+    legal = re.sub(r"[^a-zA-Z0-9_.]+|^[^a-zA-Z]+", "_", text)
+    legal = re.sub(r"^[^a-zA-Z]+", "", re.sub(r"_*\._*", ".", legal)).strip("_.")
+    if text != legal:
+        mend = f"write {legal}" if 0 < len(legal) <= 200 else "write one like wandb.runs.active"
+        raise ValueError(f"{shown(text)} is not a name that Datadog keeps: {mend}")
+    if len(text) > 200:
+        raise ValueError(f"the name has {len(text)} characters: Datadog keeps at most 200")
+    if text.startswith("runmetrics."):
+        raise ValueError('names that begin with "runmetrics." are kept for this program\'s own')
+    return text
+
+
+def parse_unit(text: object) -> str:
+    """Check that a unit is one word, as in Datadog's unit catalogue."""
+    if isinstance(text, str) and re.fullmatch(r"[a-z][a-z_]{0,39}|", text):
+        return text
+    raise ValueError(f"{shown(text)} is not a unit: write one word like run, hour or percent")
+
+
+def parse_states(value: object) -> tuple[str, ...]:
+    """Read one state or a list of states; any word passes, since W&B's states are an open set."""
+    return tuple(_words(value, "a state", "write finished, or a list: [failed, crashed]"))
+
+
+def parse_by(value: object) -> tuple[str, ...]:
+    """Read what splits a metric into series: one of GROUPS or config.KEY, or a list of them."""
+    groups = _words(value, "a list", "write [user, group]")
+    for group in groups:
+        if group not in GROUPS and not re.fullmatch(r"config\..*\S", group):
+            mend = choose(group, GROUPS, more=("config.KEY",))
+            raise ValueError(f"{shown(group)} cannot split a metric: {mend}")
+    return tuple(groups)
+
+
+def parse_number(value: object) -> float:
+    """Check the right side of gt, gte, lt and lte: a finite number."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    raise ValueError(f"{shown(value)} is not a finite number: write one, or use is or eq")
+
+
+def parse_operand(value: object) -> float | str | bool:
+    """Check the right side of eq and ne: a finite number, text, true or false."""
+    if isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
+    raise ValueError(f"{shown(value)} cannot be compared: write a number or text, or use is: nan")
+
+
+def _words(value: object, what: str, mend: str) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(word, str) and word.strip() for word in values):
+        raise ValueError(f"{shown(value)} is not {what}: {mend}")
+    return list(dict.fromkeys(values))
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The known word that `word` was probably meant to be, or an empty string."""
+    folded = {name.lower(): name for name in known}
+    return next((folded[m] for m in difflib.get_close_matches(word.lower(), folded, n=1)), "")
+
+
+def choose(word: str, known: Iterable[str], *, prefix: str = "", more: Iterable[str] = ()) -> str:
+    """The mend for an unknown word: the near miss, or else all that it could be."""
+    known = tuple(known)
+    if guess := near(word, known):
+        return f'did you mean "{prefix}{guess}"?'
+    return "it can be " + ", ".join([*(prefix + name for name in known), *more])
+
+
+def shown(value: object) -> str:
+    """A value of the file as a message quotes it: as YAML would write it, cut at 60 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    if not text.isprintable():
+        text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

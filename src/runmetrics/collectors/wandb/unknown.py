@@ -1,0 +1,37 @@
+"""What could not be learned, and why: it takes the place of a value, never a zero."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.errors import ExitCode, RunmetricsError
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that could not be learned: why, the mend, and what it alone would exit with."""
+
+    cause: str
+    mend: str = ""
+    code: ExitCode = ExitCode.TEMPORARY
+
+    @classmethod
+    def because(cls, error: RunmetricsError) -> Self:
+        """What an error left unknown."""
+        return cls(error.cause, error.mend, error.exit_code)
+
+
+class Disagreement(Unknown):
+    """The runs that could be read are not as many as the server counts."""
+
+
+def unreadable(runs: Iterable[Run], part: str) -> Unknown | None:
+    """Names the first run whose part the server cannot serve, if there is one (FAULTS W5)."""
+    for run in runs:
+        if part in run.unreadable:
+            return Unknown(
+                f"W&B cannot serve {part} of run {run.id} ({run.display_name})",
+                "look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+            )
+    return None

@@ -1,0 +1,128 @@
+"""The words that collectors, sinks and the command line share. All times are UTC and aware."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from runmetrics.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """The run that holds a value: the best, the latest, the longest."""
+
+    id: str
+    display_name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number at one time: a gauge's point.
+
+    `value` is finite. `unit` is a word of Datadog's unit catalogue ("run", "hour", "percent") or
+    empty. `runs` is how many runs the value rests on, `run` the one that holds it, where either
+    is known; neither is ever sent.
+    """
+
+    name: str
+    value: float
+    time: datetime
+    unit: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    runs: int | None = None
+    run: RunRef | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A metric without a value because there is nothing to compute it from. No error."""
+
+    name: str
+    why: str
+    unit: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Metrics that could not be known: why, and what to do about it. Never a zero in their place.
+
+    `code` is what the program would exit with if nothing at all could be delivered.
+    """
+
+    metrics: tuple[str, ...]
+    cause: str
+    mend: str = ""
+    code: ExitCode = ExitCode.TEMPORARY
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.cause}: {self.mend}" if self.mend else self.cause
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What reading took: requests made, bytes received as sent (compressed) and decoded."""
+
+    requests: int = 0
+    bytes_received: int = 0
+    bytes_decoded: int = 0
+    runs_read: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.requests + other.requests,
+            self.bytes_received + other.bytes_received,
+            self.bytes_decoded + other.bytes_decoded,
+            self.runs_read + other.runs_read,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What one collector learned: samples, what is missing, what is unknown, remarks, and cost."""
+
+    samples: tuple[Sample, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notices: tuple[str, ...] = ()
+    cost: Cost = Cost()
+
+    def __add__(self, other: "Collection") -> "Collection":
+        return Collection(
+            self.samples + other.samples,
+            self.missing + other.missing,
+            self.problems + other.problems,
+            self.notices + other.notices,
+            self.cost + other.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A sample that a sink will never take, and the reason in a word or two (a tag's value)."""
+
+    sample: Sample
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the samples given to one sink.
+
+    Every one of them is in exactly one of `accepted`, `dropped` (will never be taken) and
+    `undelivered` (may be taken later). `error` says why any is undelivered, with its exit code.
+    """
+
+    sink: str
+    accepted: tuple[Sample, ...] = ()
+    dropped: tuple[Drop, ...] = ()
+    undelivered: tuple[Sample, ...] = ()
+    error: str = ""
+    code: ExitCode = ExitCode.OK
+    requests: int = 0
+    bytes_sent: int = 0
+    notices: tuple[str, ...] = ()

@@ -1,0 +1,185 @@
+"""An outcome for people (a table) and for machines (JSON). Results only; logs go elsewhere."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runmetrics.model import Delivery, Missing, Problem, RunRef, Sample
+from runmetrics.pipeline import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+JSON_SCHEMA_VERSION = 1
+
+_UNITS = {"percent": "%"}
+_TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
+
+
+def as_json(outcome: Outcome) -> str:
+    """The outcome as one JSON object (documented in docs/CONFIGURATION.md, "JSON output")."""
+    collection = outcome.collection
+    whole = {
+        "schema": JSON_SCHEMA_VERSION,
+        "collector": outcome.collector,
+        "time": outcome.time.isoformat(),
+        "dry_run": outcome.dry_run,
+        "exit_code": int(outcome.exit_code),
+        "seconds": round(outcome.seconds, 3),
+        "samples": [_sample(sample) for sample in collection.samples],
+        "missing": [
+            {"name": each.name, "unit": each.unit, "tags": dict(each.tags), "why": each.why}
+            for each in collection.missing
+        ],
+        "problems": [
+            {
+                "metrics": list(each.metrics),
+                "cause": each.cause,
+                "mend": each.mend,
+                "exit_code": int(each.code),
+                "tags": dict(each.tags),
+            }
+            for each in collection.problems
+        ],
+        "notices": list(collection.notices),
+        "deliveries": [_delivery(each) for each in outcome.deliveries],
+        "cost": {
+            "requests": collection.cost.requests,
+            "bytes_received": collection.cost.bytes_received,
+            "bytes_decoded": collection.cost.bytes_decoded,
+            "runs_read": collection.cost.runs_read,
+        },
+    }
+    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def print_table(outcome: Outcome, console: "Console") -> None:
+    """The metrics as a person likes to read them, then what was delivered and what it cost."""
+    collection = outcome.collection
+    if collection.samples or collection.missing:
+        console.print(_table(outcome))
+    for delivery in outcome.deliveries:
+        console.print(delivered(delivery), soft_wrap=True, highlight=False, markup=False)
+    cost = collection.cost
+    if cost.requests and (collection.samples or collection.missing):
+        kib = cost.bytes_received / 1024
+        console.print(
+            f"read {cost.runs_read} runs in {cost.requests} requests ({kib:.0f} KiB) "
+            f"and {outcome.seconds:.1f} s",
+            highlight=False,
+        )
+    if outcome.dry_run and (collection.samples or collection.missing):
+        console.print("dry run: nothing was sent; --push delivers", highlight=False)
+
+
+def problem_line(problem: Problem, *, several_projects: bool = False) -> str:
+    """What is unknown and why, in one line."""
+    where = ""
+    if several_projects and "wandb_project" in problem.tags:
+        where = f"{problem.tags['wandb_entity']}/{problem.tags['wandb_project']}: "
+    return f"{where}{problem}"
+
+
+def delivered(delivery: Delivery) -> str:
+    """What one sink took, in one line."""
+    total = len(delivery.accepted) + len(delivery.dropped) + len(delivery.undelivered)
+    text = f"{delivery.sink} accepted {len(delivery.accepted)} of {total} samples"
+    if delivery.requests:
+        text += f" ({delivery.requests} request{'s' * (delivery.requests != 1)}, "
+        text += f"{delivery.bytes_sent} bytes)"
+    if delivery.dropped:
+        reasons = sorted({drop.reason for drop in delivery.dropped})
+        text += f"; {len(delivery.dropped)} dropped: {', '.join(reasons)}"
+    return text
+
+
+def show_value(value: float, unit: str) -> str:
+    """A value with its unit: whole numbers as such, others with what digits a person reads."""
+    digits = 4 if unit else 6
+    whole = value == int(value) and abs(value) < 1e15
+    number = f"{value:,.0f}" if whole else f"{value:,.{digits}g}"
+    if abs(value) >= 10_000 and value != int(value):
+        number = f"{value:,.1f}"
+    if unit in _UNITS:
+        return f"{number} {_UNITS[unit]}"
+    if not unit:
+        return number
+    return f"{number} {unit}{'s' * (value != 1)}"
+
+
+def _table(outcome: Outcome) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    collection = outcome.collection
+    projects = {_project(each.tags) for each in (*collection.samples, *collection.missing)}
+    table = Table(box=box.SIMPLE_HEAD, title=", ".join(sorted(projects)), title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("runs", justify="right")
+    table.add_column("remarks", overflow="fold")
+    rows: Sequence[Sample | Missing] = (*collection.samples, *collection.missing)
+    for each in rows:
+        name = _name(each.name, each.tags, several=len(projects) > 1)
+        if isinstance(each, Missing):
+            table.add_row(name, Text("no data", style="dim"), "", Text(each.why))
+            continue
+        runs = "" if each.runs is None else f"{each.runs:,}"
+        remarks = "; ".join(text for text in (_holder(each.run), each.note) if text)
+        table.add_row(name, show_value(each.value, each.unit), runs, Text(remarks))
+    for problem in collection.problems:
+        for name in problem.metrics:
+            shown = _name(name, problem.tags, several=len(projects) > 1)
+            table.add_row(shown, Text("unknown", style="bold red"), "", Text(problem.cause))
+    return table
+
+
+def _project(tags: Mapping[str, str]) -> str:
+    return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
+
+
+def _name(name: str, tags: Mapping[str, str], *, several: bool) -> Any:
+    from rich.text import Text
+
+    groups = [f"{tag}:{value}" for tag, value in tags.items() if tag not in _TAGS_EVERYBODY_HAS]
+    where = [_project(tags)] if several else []
+    text = Text(name)
+    if extra := " ".join([*where, *groups]):
+        text.append(f" {extra}", style="dim")
+    return text
+
+
+def _holder(run: RunRef | None) -> str:
+    if run is None:
+        return ""
+    named = run.display_name and run.display_name != run.id
+    return f"run {run.display_name} ({run.id})" if named else f"run {run.id}"
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    run = sample.run
+    return {
+        "name": sample.name,
+        "value": sample.value,
+        "unit": sample.unit,
+        "tags": dict(sample.tags),
+        "time": sample.time.isoformat(),
+        "runs": sample.runs,
+        "run": {"id": run.id, "display_name": run.display_name, "url": run.url} if run else None,
+        "note": sample.note,
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "sink": delivery.sink,
+        "accepted": len(delivery.accepted),
+        "dropped": [{"name": drop.sample.name, "reason": drop.reason} for drop in delivery.dropped],
+        "undelivered": len(delivery.undelivered),
+        "error": delivery.error,
+        "exit_code": int(delivery.code),
+        "requests": delivery.requests,
+        "bytes_sent": delivery.bytes_sent,
+        "notices": list(delivery.notices),
+    }

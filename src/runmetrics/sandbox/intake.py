@@ -1,0 +1,229 @@
+"""A Datadog metrics intake on loopback, as strict as the real one's documentation.
+
+It takes `POST /api/v2/series` and `GET /api/v1/validate` and remembers what came. Where Datadog
+would silently mend a name or a tag it answers 400 instead, so that nobody relies on the mending.
+A point outside the time window gets the same 202 as any other and is not stored: Datadog does not
+tell either, and such points are found in `late`.
+"""
+
+import json
+import re
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, NoReturn, Self
+
+from runmetrics.sandbox.http import Handler, LoopbackServer, Request, Response
+
+# docs.datadoghq.com/api/latest/metrics/#submit-metrics
+MOST_COMPRESSED_BYTES = 512_000
+TOO_MANY_RAW_BYTES = 5_242_880
+OLDEST_SECONDS = 3600
+NEWEST_SECONDS = 600
+
+_LARGEST = sys.float_info.max
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.]{0,199}")
+_TAG = re.compile(r"[^\W\d_][\w:./-]{0,199}")
+_SERIES_KEYS = {
+    "interval", "metadata", "metric", "points", "resources", "source_type_name", "tags", "type",
+    "unit",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A gauge's value at whole epoch seconds."""
+
+    name: str
+    tags: tuple[str, ...]
+    timestamp: int
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post of series and the answer it got; bytes as sent and decompressed."""
+
+    status: int
+    series: int
+    bytes_on_the_wire: int
+    bytes_raw: int
+
+
+class DatadogIntake:
+    """A context manager; `url` is what DD_URL is set to, `server.misbehave(...)` breaks answers.
+
+    `keys` are the API keys it accepts, `clock` gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Collection[str] = ("sandbox",),
+        clock: Callable[[], float] = time.time,
+        latency_seconds: float = 0.0,
+        port: int = 0,
+    ) -> None:
+        self.keys = set(keys)
+        self.server = LoopbackServer(self._answer, latency_seconds=latency_seconds, port=port)
+        self.posts: list[Post] = []
+        self.late: list[Point] = []
+        self._points: dict[tuple[str, tuple[str, ...], int], Point] = {}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._routes: dict[tuple[str, str], Handler] = {
+            ("POST", "/api/v2/series"): self._take_series,
+            ("GET", "/api/v1/validate"): lambda _request: _json(200, {"valid": True}),
+        }
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        return self.server.url
+
+    @property
+    def points(self) -> list[Point]:
+        """Every point stored, in order of arrival; the latest of a series at one time."""
+        with self._lock:
+            return list(self._points.values())
+
+    @property
+    def bytes_received(self) -> int:
+        """Bytes of series bodies as they came over the wire."""
+        with self._lock:
+            return sum(post.bytes_on_the_wire for post in self.posts)
+
+    def start(self) -> Self:
+        """Begin serving."""
+        self.server.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _answer(self, request: Request) -> Response:
+        route = self._routes.get((request.method, request.path.partition("?")[0]))
+        if route is None:
+            return _errors(404, "Not found")
+        if request.headers.get("dd-api-key") not in self.keys:
+            return _errors(403, "Forbidden")
+        return route(request)
+
+    def _take_series(self, request: Request) -> Response:
+        body = request.body
+        series: list[dict[str, Any]] = []
+        if request.headers.get("content-encoding") == "deflate":
+            body = _inflate(body)
+        if (
+            request.body_bytes_on_the_wire > MOST_COMPRESSED_BYTES
+            or len(body) >= TOO_MANY_RAW_BYTES
+        ):
+            response = _errors(413, "Payload too large")
+        else:
+            response, series = self._read(body)
+        with self._lock:
+            size = request.body_bytes_on_the_wire
+            self.posts.append(Post(response.status, len(series), size, len(body)))
+        return response
+
+    def _read(self, body: bytes) -> tuple[Response, list[dict[str, Any]]]:
+        try:
+            document = json.loads(body, parse_constant=_refuse_constant)
+        except ValueError as error:
+            return _errors(400, f"Invalid JSON: {error}"), []
+        series = document.get("series") if isinstance(document, dict) else None
+        if not isinstance(series, list) or not series:
+            return _errors(400, "series is missing or empty"), []
+        faults = [fault for one in series for fault in _faults(one)]
+        if faults:
+            return _errors(400, *faults), series
+        now = self._clock()
+        with self._lock:
+            for one in series:
+                for point in _points(one):
+                    self._store(point, now)
+        return _errors(202), series
+
+    def _store(self, point: Point, now: float) -> None:
+        if -NEWEST_SECONDS <= now - point.timestamp <= OLDEST_SECONDS:
+            self._points[point.name, point.tags, point.timestamp] = point
+        else:
+            self.late.append(point)
+
+
+def _points(series: dict[str, Any]) -> list[Point]:
+    tags = tuple(sorted(series.get("tags", [])))
+    return [
+        Point(series["metric"], tags, point["timestamp"], point["value"], series.get("unit", ""))
+        for point in series["points"]
+    ]
+
+
+def _faults(series: object) -> list[str]:
+    """Everything that is wrong with one series of a post."""
+    if not isinstance(series, dict):
+        return ["a series is not an object"]
+    name = series.get("metric")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return [f"metric name {name!r} is not valid"]
+    tags, points = series.get("tags", []), series.get("points")
+    faults = [f"{name}: unknown field {key}" for key in sorted(series.keys() - _SERIES_KEYS)]
+    if series.get("type") not in (0, 1, 2, 3, None):
+        faults.append(f"{name}: type is not 0 to 3")
+    if not isinstance(series.get("unit", ""), str):
+        faults.append(f"{name}: unit is not a string")
+    if not isinstance(tags, list):
+        faults.append(f"{name}: tags are not a list")
+    else:
+        faults += [f"{name}: tag {tag!r} is not valid" for tag in tags if not _is_tag(tag)]
+    if not isinstance(points, list) or not points:
+        faults.append(f"{name}: points are missing or empty")
+    elif not all(map(_is_point, points)):
+        faults.append(f"{name}: a point is not a whole timestamp and a finite number")
+    return faults
+
+
+def _is_tag(tag: object) -> bool:
+    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        return False
+    return tag == tag.lower() and not tag.endswith((":", "_")) and "__" not in tag
+
+
+def _is_point(point: object) -> bool:
+    if not isinstance(point, dict):
+        return False
+    timestamp, value = point.get("timestamp"), point.get("value")
+    if type(timestamp) is not int or not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return -_LARGEST <= value <= _LARGEST
+
+
+def _inflate(body: bytes) -> bytes:
+    """`body` decompressed, no further than to see that it is too large."""
+    try:
+        return zlib.decompressobj().decompress(body, TOO_MANY_RAW_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")
+
+
+def _errors(status: int, *errors: str) -> Response:
+    return _json(status, {"errors": list(errors)})
+
+
+def _json(status: int, document: dict[str, Any]) -> Response:
+    return Response(status, json.dumps(document).encode())

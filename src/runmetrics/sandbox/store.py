@@ -1,0 +1,197 @@
+"""What the sandbox's W&B server knows: projects and their runs, in memory."""
+
+import copy
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+Moment = datetime | str | None
+"""A time as stored: aware, or the very text that the server shows, or nothing."""
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class RunLog:
+    """What a client streamed: lines of JSON by stream, and the files it uploaded."""
+
+    history: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """One run. Change its fields at will, but for `id` and `created_at`: add it anew for those.
+
+    `summary`, `config` and `system_metrics` are objects, or the raw text that the server answers
+    with (any text at all), or None for null. A config {"lr": 0.1} is served in the backend's form
+    {"lr": {"value": 0.1}}. `system_metrics` may also be a function that makes the text when it is
+    asked for. An empty `display_name` is served as the id. `updated_at` left out is `heartbeat_at`.
+    """
+
+    id: str
+    state: str = "finished"
+    created_at: Moment = None
+    heartbeat_at: Moment = None
+    summary: Mapping[str, Any] | str | None = field(default_factory=dict)
+    config: Mapping[str, Any] | str | None = field(default_factory=dict)
+    system_metrics: Mapping[str, Any] | str | Callable[[], str] | None = None
+    compute_seconds: float | None = None
+    gpu_count: int | None = None
+    gpu: str | None = None
+    display_name: str = ""
+    user: str | None = "someone"
+    group: str | None = None
+    job_type: str | None = None
+    sweep: str | None = None
+    host: str | None = None
+    tags: tuple[str, ...] = ()
+    updated_at: Moment = None
+    description: str | None = None
+    notes: str | None = None
+    history_line_count: int | None = None
+    log: RunLog | None = None
+
+
+class Project:
+    """A project's runs, by id and in the order of their creation."""
+
+    def __init__(self, entity: str, name: str, created_at: Moment = None) -> None:
+        self.entity = entity
+        self.name = name
+        self.created_at = created_at
+        self.public = False
+        self.runs: dict[str, StoredRun] = {}
+        self._in_creation_order: list[StoredRun] | None = None
+
+    def add(self, run: StoredRun) -> StoredRun:
+        """Add or replace a run."""
+        self.runs[run.id] = run
+        self._in_creation_order = None
+        return run
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run; KeyError when it is not there."""
+        del self.runs[run_id]
+        self._in_creation_order = None
+
+    def in_creation_order(self) -> list[StoredRun]:
+        """All runs, oldest first, those of one instant by id."""
+        if self._in_creation_order is None:
+            self._in_creation_order = sorted(
+                self.runs.values(), key=lambda run: (moment(run.created_at) or EARLIEST, run.id)
+            )
+        return self._in_creation_order
+
+
+class Store:
+    """Every project, by entity and name."""
+
+    def __init__(self) -> None:
+        self.projects: dict[tuple[str, str], Project] = {}
+
+    def project(self, entity: str, name: str) -> Project:
+        """The project, made when it is not there yet."""
+        found = self.projects.get((entity, name))
+        if found is None:
+            found = self.projects[entity, name] = Project(entity, name)
+        return found
+
+    def add(self, entity: str, project: str, *runs: StoredRun) -> None:
+        """Add or replace runs; the project comes into being with its first."""
+        home = self.project(entity, project)
+        for run in runs:
+            home.add(run)
+
+    def run(self, entity: str, project: str, run_id: str) -> StoredRun:
+        """The live record of a run; KeyError when it is not there."""
+        return self.projects[entity, project].runs[run_id]
+
+    def remove(self, entity: str, project: str, run_id: str) -> None:
+        """Delete a run; KeyError when it is not there."""
+        self.projects[entity, project].remove(run_id)
+
+    def copy(self) -> "Store":
+        """A snapshot: runs that change afterwards do not change in it."""
+        snapshot = Store()
+        for (entity, name), project in self.projects.items():
+            twin = snapshot.project(entity, name)
+            twin.created_at, twin.public = project.created_at, project.public
+            twin.runs = {run.id: copy.copy(run) for run in project.runs.values()}
+        return snapshot
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> datetime | None:
+    match = _MOMENT.fullmatch(text)
+    if match is None:
+        return None
+    seconds, fraction, zone = match.groups()
+    microseconds = ((fraction or ".")[1:] + "000000")[:6]
+    zone = "+00:00" if zone in (None, "Z") else zone
+    return datetime.fromisoformat(f"{seconds}.{microseconds}{zone}").astimezone(UTC)
+
+
+def moment(value: Moment) -> datetime | None:
+    """The instant of a stored time; text without a zone is UTC, text that is no time is None."""
+    return _parsed(value) if isinstance(value, str) else value
+
+
+def shown(value: Moment) -> str | None:
+    """A stored time as the server writes it: 2026-01-02T03:04:05Z."""
+    if value is None or isinstance(value, str):
+        return value
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat()[: -len("+00:00")] + "Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def as_object(value: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
+    """Summary or config as an object; raw text that holds none is an empty one."""
+    if value.__class__ is dict:  # the many, first
+        return value
+    return _object(value) if isinstance(value, str) else value or {}
+
+
+def config_values(run: StoredRun) -> Mapping[str, Any]:
+    """Config keys with their plain values, whichever way they are stored."""
+    if not isinstance(run.config, str):
+        return run.config or {}
+    return {
+        key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
+        for key, entry in _object(run.config).items()
+    }
+
+
+def project_keys(
+    value: Mapping[str, Any] | str | None, keys: Iterable[str] | None, *, wrap: bool = False
+) -> str | None:
+    """The JSON text of the top-level `keys` (None is all); raw text without an object goes as is.
+
+    `wrap` gives each value the form that the backend keeps config in.
+    """
+    if value is None:
+        return None
+    wanted = None if keys is None else set(keys)
+    if isinstance(value, str):
+        whole = _object(value)
+        if wanted is None or whole.keys() <= wanted:
+            return value
+        return json.dumps({key: entry for key, entry in whole.items() if key in wanted})
+    picked = value if wanted is None else {k: v for k, v in value.items() if k in wanted}
+    return json.dumps({k: {"value": v} for k, v in picked.items()} if wrap else dict(picked))

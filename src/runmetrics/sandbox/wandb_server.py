@@ -1,0 +1,244 @@
+"""A W&B-compatible server on loopback: for the demo, the tests and the benchmarks.
+
+It speaks the part of W&B's GraphQL that this project reads and that the official client needs to
+log and to read back, refuses everything else as W&B does, and answers from a `Store`.
+"""
+
+import base64
+import binascii
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute_sync
+from graphql import parse as parse_document
+from graphql import validate as validate_document
+
+from runmetrics.sandbox.filters import BadRequest
+from runmetrics.sandbox.http import LoopbackServer, Request, Response
+from runmetrics.sandbox.quirks import Quirks
+from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer, take_from
+from runmetrics.sandbox.schema import schema_for
+from runmetrics.sandbox.store import RunLog, Store, StoredRun
+from runmetrics.sandbox.writing import crash_silent_runs, stream
+
+SANDBOX_KEY = "5a9db0c1" * 5  # forty characters, as the official client demands
+_DOCUMENTS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A GraphQL request as it arrived."""
+
+    query: str
+    variables: Mapping[str, Any]
+
+
+class WandbSandbox:
+    """The server; use as a context manager.
+
+    `keys` are the API keys it accepts; any other gets `viewer: null`. `clock` is the server's
+    clock, `clock_offset_seconds` how far its Date header and its times are off. `page_cap` bounds
+    `first`. `headers` are added to every answer (RateLimit-Remaining, ...). `before_request` is
+    called with 1, 2, ... before each GraphQL request is answered, and may change anything.
+    `crash_after_seconds` turns on the sweep that marks silent running runs as crashed (300 on
+    W&B). `server` is the HTTP side: requests, faults, bytes sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = None,
+        quirks: Quirks | None = None,
+        keys: frozenset[str] = frozenset({SANDBOX_KEY}),
+        viewer: Viewer | None = None,
+        clock: Callable[[], float] = time.time,
+        clock_offset_seconds: float = 0.0,
+        page_cap: int = 1000,
+        latency_seconds: float = 0.0,
+        crash_after_seconds: float = math.inf,
+        port: int = 0,
+    ) -> None:
+        self.store = store or Store()
+        self.keys = keys
+        self.viewer = viewer or Viewer()
+        self.clock = clock
+        self.clock_offset_seconds = clock_offset_seconds
+        self.page_cap = page_cap
+        self.crash_after_seconds = crash_after_seconds
+        self.headers: dict[str, str] = {}
+        self.documents: list[Document] = []
+        self.before_request: Callable[[int], None] = lambda _number: None
+        self.server = LoopbackServer(self._answer, latency_seconds=latency_seconds, port=port)
+        self.server.clock = self._now
+        self._lock = threading.Lock()
+        self.quirks = quirks or Quirks()
+
+    @property
+    def quirks(self) -> Quirks:
+        """How the server misbehaves from now on; assign to change it."""
+        return self._quirks
+
+    @quirks.setter
+    def quirks(self, quirks: Quirks) -> None:
+        self._quirks = quirks
+        self._empty_pages_left = [quirks.empty_pages]
+        self._schema: GraphQLSchema = schema_for(quirks)
+        self._parsed: dict[str, DocumentNode | list[GraphQLError]] = {}
+
+    @property
+    def url(self) -> str:
+        """Base URL, as WANDB_BASE_URL has it."""
+        return self.server.url
+
+    def start(self) -> Self:
+        """Begin serving."""
+        self.server.start()
+        return self
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.server.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _now(self) -> float:
+        return self.clock() + self.clock_offset_seconds
+
+    def _answer(self, request: Request) -> Response:
+        parts = [unquote(part) for part in urlsplit(request.path).path.strip("/").split("/")]
+        with self._lock:
+            match (request.method, *parts):
+                case ("POST", "graphql"):
+                    response = self._graphql(request)
+                case ("POST", "files", entity, project, run, "file_stream"):
+                    response = self._file_stream(request, entity, project, run)
+                case ("PUT", "storage", entity, project, run, *path):
+                    response = self._upload(request, entity, project, run, "/".join(path))
+                case _:
+                    response = _json(404, {"error": "not found"})
+        return Response(
+            response.status,
+            response.body,
+            {**response.headers, **self.headers},
+            response.content_type,
+        )
+
+    # ------------------------------------------------------------------------------- GraphQL
+
+    def _graphql(self, request: Request) -> Response:
+        try:
+            asked = json.loads(request.body)
+            document = Document(asked["query"], asked.get("variables") or {})
+        except (ValueError, TypeError, KeyError):
+            return _errors(400, [{"message": "json body could not be decoded"}])
+        self.documents.append(document)
+        self.before_request(len(self.documents))
+        now = self._now()
+        if self.crash_after_seconds < math.inf:
+            for project in self.store.projects.values():
+                crash_silent_runs(project, now, self.crash_after_seconds)
+        parsed = self._parse(document.query)
+        if isinstance(parsed, list):
+            return _errors(400, [_formatted(error) for error in parsed])
+        result = execute_sync(
+            self._schema,
+            parsed,
+            context_value=Context(
+                self.store,
+                self.quirks,
+                self.viewer if _key_of(request) in self.keys else None,
+                self.page_cap,
+                now,
+                lambda: take_from(self._empty_pages_left),
+                self.url,
+            ),
+            variable_values=dict(document.variables),
+            operation_name=asked.get("operationName") or None,
+        )
+        return _result(result)
+
+    def _parse(self, query: str) -> DocumentNode | list[GraphQLError]:
+        known = self._parsed.get(query)
+        if known is None:
+            try:
+                document = parse_document(query)
+                known = validate_document(self._schema, document) or document
+            except GraphQLError as error:
+                known = [error]
+            if len(self._parsed) >= _DOCUMENTS_KEPT:
+                self._parsed.clear()
+            self._parsed[query] = known
+        return known
+
+    # ---------------------------------------------------------------------- what clients stream
+
+    def _run(self, entity: str, project: str, run: str) -> StoredRun | None:
+        home = self.store.projects.get((entity, project))
+        return None if home is None else home.runs.get(run)
+
+    def _file_stream(self, request: Request, entity: str, project: str, name: str) -> Response:
+        run = self._run(entity, project, name)
+        if run is None or _key_of(request) not in self.keys:
+            return _json(404, {"error": "run not found"})
+        stream(run, json.loads(request.body), self._now())
+        return _json(200, {"limits": {}})
+
+    def _upload(
+        self, request: Request, entity: str, project: str, name: str, path: str
+    ) -> Response:
+        run = self._run(entity, project, name)
+        if run is None:
+            return _json(404, {"error": "run not found"})
+        run.log = run.log or RunLog()
+        run.log.files[path] = request.body
+        return _json(200, {})
+
+
+def _key_of(request: Request) -> str:
+    """The API key of `Basic api:<key>` or `Bearer <key>`; empty without one."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    try:
+        user, _, key = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return key if scheme.lower() == "basic" and user == "api" else ""
+
+
+def _result(result: ExecutionResult) -> Response:
+    errors = result.errors or []
+    for error in errors:
+        if isinstance(error.original_error, BadRequest):
+            return _errors(400, [{"message": str(error.original_error), "path": error.path}])
+        if isinstance(error.original_error, UnreadableError):
+            return _errors(500, [{"message": "Internal Server Error"}])
+    if errors and result.data is None:
+        return _errors(400, [_formatted(error) for error in errors])
+    body: dict[str, Any] = {"data": result.data}
+    if errors:
+        body["errors"] = [error.formatted for error in errors]
+    return _json(200, body)
+
+
+def _formatted(error: GraphQLError) -> dict[str, Any]:
+    """The error as W&B words it: names in double quotes."""
+    return {**error.formatted, "message": error.message.replace("'", '"')}
+
+
+def _errors(status: int, errors: list[Any]) -> Response:
+    return _json(status, {"errors": errors})
+
+
+def _json(status: int, value: Any) -> Response:
+    return Response(status, json.dumps(value).encode())

@@ -1,0 +1,178 @@
+"""What training clients write: the mutations that make a run, and the stream of its lines."""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from runmetrics.sandbox.filters import BadRequest
+from runmetrics.sandbox.resolvers import Context
+from runmetrics.sandbox.run_fields import Info, RunNode, global_id
+from runmetrics.sandbox.store import (
+    Project,
+    RunLog,
+    Store,
+    StoredRun,
+    as_object,
+    config_values,
+    moment,
+)
+
+_TEXTS = {
+    "displayName": "display_name",
+    "description": "description",
+    "notes": "notes",
+    "groupName": "group",
+    "jobType": "job_type",
+    "host": "host",
+    "sweep": "sweep",
+    "state": "state",
+    "summaryMetrics": "summary",
+}
+
+
+def _instant(seconds: float) -> datetime:
+    """The server keeps times of runs in whole seconds."""
+    return datetime.fromtimestamp(math.floor(seconds), UTC)
+
+
+def upsert_bucket(
+    _: Any,
+    info: Info,
+    input: Mapping[str, Any],  # noqa: A002 - the argument's name in the schema
+) -> Mapping[str, Any]:
+    """Make a run, or change what is given of one; a null argument means keep."""
+    context: Context = info.context
+    given = {key: value for key, value in input.items() if value is not None}
+    if context.viewer is None:
+        raise BadRequest("user is not logged in")
+    found = _by_global_id(context.store, given.get("id", ""))
+    if found is None:
+        entity = given.get("entityName") or context.viewer.entity
+        name = given.get("modelName") or "uncategorized"
+        if not entity or "name" not in given:
+            raise BadRequest("a run needs an entity and a name")
+        project = context.store.project(entity, name)
+        project.created_at = project.created_at or _instant(context.now)
+        run = project.runs.get(given["name"])
+    else:
+        run, project = found
+    inserted = run is None
+    if run is None:
+        now = _instant(context.now)
+        run = StoredRun(
+            given["name"],
+            "running",
+            now,
+            now,
+            display_name=f"run-{len(project.runs) + 1}",
+            user=context.viewer.username,
+            log=RunLog(),
+        )
+        project.add(run)
+    _change(run, given, resumed=not inserted and found is None)
+    return {"bucket": RunNode(run, project), "inserted": inserted}
+
+
+def _by_global_id(store: Store, opaque: str) -> RunNode | None:
+    for project in store.projects.values():
+        for run in project.runs.values() if opaque else ():
+            if global_id("Run", run.id, project.name, project.entity) == opaque:
+                return RunNode(run, project)
+    return None
+
+
+def _change(run: StoredRun, given: Mapping[str, Any], *, resumed: bool) -> None:
+    for argument, attribute in _TEXTS.items():
+        if argument in given:
+            setattr(run, attribute, given[argument])
+    if "tags" in given:
+        run.tags = tuple(given["tags"])
+    if "config" in given:
+        run.config = {**config_values(run), **config_values(StoredRun("", config=given["config"]))}
+        _note_gpus(run)
+    if resumed and "state" not in given:
+        run.state = "running"
+
+
+def _note_gpus(run: StoredRun) -> None:
+    """GPU count and type, from the environment that the client put into the config last."""
+    writers = (config_values(run).get("_wandb") or {}).get("e") or {}
+    for environment in sorted(writers.values(), key=lambda writer: writer.get("startedAt", "")):
+        run.gpu_count = environment.get("gpu_count") or run.gpu_count
+        run.gpu = environment.get("gpu") or run.gpu
+
+
+def create_run_files(
+    _: Any,
+    info: Info,
+    input: Mapping[str, Any],  # noqa: A002 - the argument's name in the schema
+) -> Mapping[str, Any]:
+    """Say where a run's files are to be put."""
+    context: Context = info.context
+    entity, project, run = input["entityName"], input["projectName"], input["runName"]
+    if context.viewer is None:
+        raise BadRequest("user is not logged in")
+    base = f"{context.upload_url}/storage/{quote(entity)}/{quote(project)}/{quote(run)}"
+    return {
+        "runID": global_id("Run", run, project, entity),
+        "uploadHeaders": [],
+        "files": [{"name": f, "uploadUrl": f"{base}/{quote(f)}"} for f in input["files"]],
+    }
+
+
+MUTATIONS = {"upsertBucket": upsert_bucket, "createRunFiles": create_run_files}
+
+
+def stream(run: StoredRun, post: Mapping[str, Any], now: float) -> None:
+    """Take one file_stream post: lines, the summary, and at the end the exit code."""
+    log = run.log = run.log or RunLog()
+    for name, chunk in (post.get("files") or {}).items():
+        lines, offset = chunk.get("content") or [], chunk.get("offset") or 0
+        if name == "wandb-history.jsonl":
+            log.history[offset:] = lines
+        elif name == "wandb-events.jsonl":
+            log.events[offset:] = lines
+            _note_system_metrics(run, lines)
+        elif name == "wandb-summary.json" and lines:
+            run.summary = lines[-1]
+    run.heartbeat_at = _instant(now)
+    run.compute_seconds = _runtime(run)
+    if post.get("preempting"):
+        run.state = "preempting"
+    elif post.get("complete"):
+        run.state = "failed" if post.get("exitcode") else "finished"
+    else:
+        run.state = "running"
+
+
+def _note_system_metrics(run: StoredRun, lines: list[str]) -> None:
+    """Keep the latest value of each key: some clients send GPUs and CPU in lines of their own."""
+    known = run.system_metrics
+    merged = dict(known) if isinstance(known, Mapping) else {}
+    for line in lines:
+        merged.update(json.loads(line))
+    run.system_metrics = merged
+
+
+def _runtime(run: StoredRun) -> float | None:
+    """Whole seconds the run has worked, as its client counts them: idle gaps of a resumed run not.
+
+    The client tells them in its summary and with each sample of the machine.
+    """
+    summary, sample = as_object(run.summary), run.system_metrics
+    told = [summary.get("_runtime"), (summary.get("_wandb") or {}).get("runtime")]
+    told.append(sample.get("_runtime") if isinstance(sample, Mapping) else None)
+    seconds = [value for value in told if isinstance(value, int | float)]
+    return float(int(max(seconds))) if seconds else run.compute_seconds
+
+
+def crash_silent_runs(project: Project, now: float, after_seconds: float) -> None:
+    """The server's sweep: a running run without a heartbeat for so long has crashed."""
+    limit = datetime.fromtimestamp(now, UTC) - timedelta(seconds=after_seconds)
+    for run in project.runs.values():
+        beat = moment(run.heartbeat_at)
+        if run.state == "running" and beat is not None and beat < limit:
+            run.state = "crashed"
