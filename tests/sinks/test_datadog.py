@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from datadog_api_client import Configuration
-from datadog_case import CANARY, key, sample
+from tests.sinks.datadog_case import CANARY, key, sample
 from pydantic import SecretStr
 
 from runmetrics.deadline import Deadline

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from datadog_case import CANARY, HURRY, deliver, key, new_intake, sample, sink, status, ten, values
+from tests.sinks.datadog_case import CANARY, HURRY, deliver, key, new_intake, sample, sink, status, ten, values
 
 from runmetrics.credentials import ApiKey
 from runmetrics.deadline import Deadline

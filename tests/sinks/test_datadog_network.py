@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from datadog_case import CANARY, HURRY, deliver, new_intake, sink, status, ten
+from tests.sinks.datadog_case import CANARY, HURRY, deliver, new_intake, sink, status, ten
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode

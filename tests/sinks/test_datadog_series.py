@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from datadog_case import NOW, deliver, new_intake, sample
+from tests.sinks.datadog_case import NOW, deliver, new_intake, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -95,5 +95,5 @@ def _gpu_hours(run: RunDict, start: datetime) -> float:
     if seconds is None:
         return 0.0
     began = _last(run) - timedelta(seconds=seconds)
-    overlap = (_last(run) - max(began, start)).total_seconds()
+    overlap: float = (_last(run) - max(began, start)).total_seconds()
     return _gpus(run) * overlap / 3600

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import pytest
-from asking import BASIC, DATA, DOCUMENT, HEALTHY, Asker, Waits, answering, assert_without_key, fast
 
 from runmetrics.collectors.wandb.client import WandbClient
 from runmetrics.collectors.wandb.endpoint import Endpoint
@@ -19,6 +18,17 @@ from runmetrics.collectors.wandb.transport_errors import (
 )
 from runmetrics.deadline import Deadline
 from runmetrics.sandbox.http import LoopbackServer
+from tests.wandb.asking import (
+    BASIC,
+    DATA,
+    DOCUMENT,
+    HEALTHY,
+    Asker,
+    Waits,
+    answering,
+    assert_without_key,
+    fast,
+)
 
 
 def test_a_query_is_one_authorised_post_of_the_document_and_its_variables() -> None:

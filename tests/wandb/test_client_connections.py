@@ -9,7 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
-from asking import (
+
+from runmetrics.collectors.wandb.transport_errors import (
+    OutOfTime,
+    SlowAnswer,
+    Stopped,
+    Unreachable,
+    UnusableConnection,
+)
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ExitCode
+from runmetrics.sandbox.http import Fault, LoopbackServer
+from tests.wandb.asking import (
     ADDRESS,
     CANARY,
     DATA,
@@ -26,17 +37,6 @@ from asking import (
     status,
     without_proxies,
 )
-
-from runmetrics.collectors.wandb.transport_errors import (
-    OutOfTime,
-    SlowAnswer,
-    Stopped,
-    Unreachable,
-    UnusableConnection,
-)
-from runmetrics.deadline import Deadline
-from runmetrics.errors import ExitCode
-from runmetrics.sandbox.http import Fault, LoopbackServer
 
 NETWORK = "check WANDB_BASE_URL, the network policy and the proxy settings"
 

@@ -4,21 +4,6 @@ import gzip
 import json
 
 import pytest
-from asking import (
-    ADDRESS,
-    CANARY,
-    DATA,
-    HEALTHY,
-    SERVER_SIDE,
-    Asker,
-    Waits,
-    answering,
-    assert_without_key,
-    failing,
-    fast,
-    frozen,
-    status,
-)
 
 from runmetrics.collectors.wandb.transport_errors import (
     AccessDenied,
@@ -34,6 +19,21 @@ from runmetrics.collectors.wandb.transport_errors import (
 )
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Fault, LoopbackServer, Response
+from tests.wandb.asking import (
+    ADDRESS,
+    CANARY,
+    DATA,
+    HEALTHY,
+    SERVER_SIDE,
+    Asker,
+    Waits,
+    answering,
+    assert_without_key,
+    failing,
+    fast,
+    frozen,
+    status,
+)
 
 DOCUMENT_MEND = (
     "check the filters and keys of the metrics file; an older W&B server may lack these fields"

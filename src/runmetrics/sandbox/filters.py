@@ -86,18 +86,15 @@ class View:
             column = self._column(name) if known else None
             if column is None:
                 return self.matching(filters)
-            ranks = [
-                (2, value)
-                if value.__class__ is float and value == value
-                else self._rank(value, down)
-                for value in column
-            ]
+            ranks = [self._rank(value, down) for value in column]
         mask = self._asked(filters)
         rows = range(len(self.runs)) if mask is None else compress(range(len(mask)), mask)
         return [self.runs[row] for row in sorted(rows, key=ranks.__getitem__, reverse=down)]
 
     def _rank(self, value: Any, down: bool) -> tuple[int, Any]:
         """Missing, then what is no number, then numbers; the quirks move the first two up."""
+        if value.__class__ is float and value == value:  # the many, first; NaN is no number
+            return (2, value)
         if value is None:
             return (9 if self.quirks.missing_first and down else 0, 0)
         if isinstance(value, bool):

@@ -15,7 +15,7 @@ ALWAYS = -1
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """What the server does differently; see FACTS of the W&B backend in the documentation.
+    """What the server does differently from the backend at its best.
 
     `orders_ignored`: order names (without sign, as "summary_metrics.accuracy"; "*" is all) that
     give the runs unsorted, as they were stored.

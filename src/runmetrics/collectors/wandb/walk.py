@@ -1,9 +1,11 @@
 """Reads every run of a scan exactly once from a project that moves, and knows whether it did.
 
-Runs are walked in order of creation, which does not move. The first document counts the runs and
-brings the first page; what is left is cut into slices of creation time that are read side by side.
-Runs are told apart by id, and the number of distinct runs must lie between the count before and
-the count after (DESIGN, "Proof before trust"). Runs created meanwhile append to the last slice.
+Runs are walked in order of creation, which does not move, and from time to time rather than from
+offset to offset, which would skip a run for each one that is deleted. The first document counts
+the runs and brings the first page; what is left is cut into slices of creation time that are read
+side by side. Runs are told apart by id. What moved while several pages were read is read again at
+the end, in one document with the count, so that all runs are as they were at one instant, and as
+many as the server counted then (DESIGN, "Proof before trust").
 """
 
 import asyncio
@@ -11,7 +13,8 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.asker import Asker, Result
 from runmetrics.collectors.wandb.document import Ask, CountAsk, Page, PageAsk, both, timestamp
@@ -28,6 +31,22 @@ _SLICE_FILL = 0.9
 """Slices are planned by counts taken at a few times, so room is left for what they hide."""
 
 _SECOND = timedelta(seconds=1)
+_DATE_RESOLUTION = timedelta(seconds=2)
+_NO_CLOCK = timedelta(seconds=61)
+"""How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What is kept of a page: `last` is the creation time it ends at, None if it is not in order.
+
+    `last` is in whole seconds, as filters are.
+    """
+
+    rows: int
+    last: datetime | None
+    end_cursor: str | None
+    has_next: bool
 
 
 class Walk:
@@ -51,6 +70,9 @@ class Walk:
         self.runs: dict[str, Run] = {}
         self.broken: Unknown | None = None
         self.before = 0
+        self._began = datetime.now(UTC)
+        self._pages = 0
+        self._entered = 0
         self._progress = progress
 
     def opening(self) -> dict[str, Ask]:
@@ -68,26 +90,23 @@ class Walk:
             self._break(page if isinstance(count, int) else count)
             return
         self.before = count
-        rows, last = len(page.nodes), _last_in_order(page)
-        if not rows and page.has_next:
+        if not page.nodes and page.has_next:
             await self._follow(self._page())
             return
-        self._absorb(page)
-        if not page.has_next:
+        read = self._absorb(page)
+        left = self.before - read.rows
+        if left <= read.rows or read.last is None or not read.has_next:
+            await self._follow(self._page(), read)
             return
-        left, size = self.before - rows, min(rows, PAGE_SIZE)
-        if left <= size or last is None:
-            await self._follow(self._page(), page)
-            return
-        slices = self._slices(last, left, math.ceil(left / (size * _SLICE_FILL)), opening)
+        pieces = math.ceil(left / (read.rows * _SLICE_FILL))
+        slices = self._slices(read.last, left, pieces, opening)
         gate = asyncio.Semaphore(self.asker.client.slots)
 
-        async def read(ask: PageAsk) -> None:
+        async def read_slice(ask: PageAsk) -> None:
             async with gate:
-                if not self.broken:
-                    await self._follow(ask)
+                await self._follow(ask)
 
-        await asyncio.gather(*(read(ask) for ask in slices))
+        await asyncio.gather(*(read_slice(ask) for ask in slices))
 
     async def settled(self) -> "Walk | Unknown":
         """This walk if it is proven; else one more, if that is; else what speaks against it."""
@@ -96,20 +115,43 @@ class Walk:
             if attempt:
                 walk = Walk(self.asker, self.scan, self.now, self._progress)
                 await walk.finish(await self.asker.ask(walk.opening()))
+            after = await walk._close()
             if walk.broken:
                 return walk.broken
-            if len(walk.runs) == walk.before:
-                return walk
-            after = (await self.asker.ask({"n": CountAsk(self.filters)}))["n"]
-            if not isinstance(after, int):
-                return Unknown("W&B does not count the runs again after they were read")
-            if min(walk.before, after) <= len(walk.runs) <= max(walk.before, after):
+            if len(walk.runs) == after == walk.before + walk._entered:
                 return walk
         return Disagreement(
             f"W&B counts {walk.before} runs before and {after} after, but {len(walk.runs)} could "
             "be read, twice",
             "its index may lag behind its runs for some minutes; the next collection tries again",
         )
+
+    async def _close(self) -> int:
+        """Bring all runs to one instant, and count them at that instant.
+
+        One page and its count came in one document. After several pages, the runs that showed
+        life meanwhile are read again beside the count, so that all are as they are then. Those
+        that entered meanwhile are told apart: were some missed and as many deleted, the sums
+        would agree all the same.
+        """
+        if self.broken or (self._pages == 1 and len(self.runs) == self.before):
+            return self.before
+        offset = self.asker.client.clock_offset_seconds
+        began = self._began + timedelta(seconds=offset or 0.0)
+        after = {"$gt": timestamp(began - (_NO_CLOCK if offset is None else _DATE_RESOLUTION))}
+        moved = both(self.filters, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
+        ask = dataclasses.replace(self._page(), filters=moved)
+        results = await self.asker.ask({"n": CountAsk(self.filters), "p": ask})
+        count, page = results["n"], results["p"]
+        if not isinstance(count, int) or not isinstance(page, Page):
+            self._break(page if isinstance(count, int) else count)
+            return self.before
+        known = {
+            run.id for run in self.runs.values() if not run.created_at or run.created_at < began
+        }
+        await self._follow(ask, self._absorb(page))
+        self._entered = len(self.runs.keys() - known)
+        return count
 
     def _page(self) -> PageAsk:
         return PageAsk(self.filters, _ORDER, PAGE_SIZE, self.scan.selection)
@@ -133,37 +175,45 @@ class Walk:
             for begin, end in zip(cuts, ends, strict=True)
         ]
 
-    async def _follow(self, ask: PageAsk, page: Page | None = None) -> None:
-        """Read a slice to its end, page after page, from `page` where that is known already."""
-        seen: set[str | None] = {ask.after}
+    async def _follow(self, ask: PageAsk, read: _Read | None = None) -> None:
+        """Read a slice to its end, from `read` where its first page is known already.
+
+        The next page begins at the creation time where the last one ended: a cursor is an offset,
+        and would skip a run for each one that was deleted meanwhile. Only within one second, and
+        where the server does not keep the order, there is nothing but the cursor.
+        """
+        whole, begin, seen = ask, None, {ask.after}
         try:
             while not self.broken:
-                if page is None:
-                    page = await self._read(ask)
-                if page is None or not page.has_next:
+                read = read or await self._read(ask)
+                if read is None or not read.has_next:
                     return
-                if page.end_cursor is None or page.end_cursor in seen:
+                if read.last is not None and (begin is None or read.last > begin):
+                    begin, seen = read.last, {None}
+                    later = {"createdAt": _between(begin, None)}
+                    ask = dataclasses.replace(whole, filters=both(whole.filters, later))
+                elif read.end_cursor is None or read.end_cursor in seen:
                     self._break(Unknown("W&B sends the same page of runs again and again"))
                     return
-                seen.add(page.end_cursor)
-                ask = dataclasses.replace(ask, after=page.end_cursor)
-                page = None
+                else:
+                    seen.add(read.end_cursor)
+                    ask = dataclasses.replace(ask, after=read.end_cursor)
+                read = None
         except RunmetricsError as error:
             self._break(Unknown.because(error))
 
-    async def _read(self, ask: PageAsk) -> Page | None:
+    async def _read(self, ask: PageAsk) -> _Read | None:
         for _ in range(2):
             page = await self.asker.page(ask)
             if isinstance(page, Unknown):
                 self._break(page)
                 return None
             if page.nodes or not page.has_next:
-                self._absorb(page)
-                return page
+                return self._absorb(page)
         self._break(Unknown("W&B sends an empty page of runs and says that more follow"))
         return None
 
-    def _absorb(self, page: Page) -> None:
+    def _absorb(self, page: Page) -> _Read:
         selection = self.scan.selection
         for node in page.nodes:
             run = make_run(
@@ -176,8 +226,11 @@ class Walk:
             known = self.runs.get(run.id)
             if known is None or _beat(run) >= _beat(known):
                 self.runs[run.id] = run
+        read = _Read(len(page.nodes), _last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them
+        self._pages += 1
         self._progress(len(self.runs), self.before)
+        return read
 
     def _break(self, why: object) -> None:
         unknown = why if isinstance(why, Unknown) else Unknown("W&B left out a part of its answer")
@@ -194,7 +247,7 @@ def _last_in_order(page: Page) -> datetime | None:
     known = [time for time in times if time is not None]
     if len(known) != len(times) or known != sorted(known):
         return None
-    return known[-1] if known else None
+    return known[-1].replace(microsecond=0) if known else None
 
 
 def _between(begin: datetime, end: datetime | None) -> dict[str, str]:

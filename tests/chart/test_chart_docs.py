@@ -1,0 +1,182 @@
+"""docs/DEPLOYMENT.md says what the chart does, and its commands work."""
+
+import json
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .helm_chart import CHART, REPOSITORY, Chart, container, only
+
+PAGE = (REPOSITORY / "docs/DEPLOYMENT.md").read_text()
+WRITE_DOCS = REPOSITORY / "devops/charts/write_docs.py"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def helm_commands() -> list[list[str]]:
+    lines = "".join(blocks("sh")).replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("helm upgrade --install")]
+
+
+def test_the_page_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, WRITE_DOCS, "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_page_is_noticed() -> None:
+    write = runpy.run_path(str(WRITE_DOCS))["write"]
+
+    stale = PAGE.replace("| `shards` | `1` |", "| `shards` | `2` |")
+
+    assert stale != PAGE
+    assert write(stale) == PAGE
+
+
+def paths(values: Any, prefix: str = "") -> Iterator[str]:
+    if isinstance(values, dict) and values:
+        for name, value in values.items():
+            yield from paths(value, f"{prefix}.{name}" if prefix else name)
+    else:
+        yield prefix
+
+
+def test_every_value_is_described() -> None:
+    text = (CHART / "values.yaml").read_text()
+    described = [path for path, _ in runpy.run_path(str(WRITE_DOCS))["described_values"](text)]
+
+    undescribed = [
+        path
+        for path in paths(yaml.safe_load(text))
+        if not any(path == known or path.startswith(f"{known}.") for known in described)
+    ]
+
+    assert undescribed == []
+
+
+def test_values_and_schema_name_the_same_things() -> None:
+    """At every level down to where Kubernetes' own fields begin."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def compare(schema_here: dict[str, Any], values_here: dict[str, Any], path: str) -> None:
+        if "$ref" in schema_here:
+            schema_here = schema["definitions"][schema_here["$ref"].rpartition("/")[2]]
+        allowed = set(schema_here["properties"])
+        assert allowed == set(values_here), path
+        for name, value in values_here.items():
+            if isinstance(value, dict) and value and name not in KUBERNETES_OWN:
+                compare(schema_here["properties"][name], value, f"{path}.{name}")
+
+    schema["properties"].pop("global")  # helm's own
+    compare(schema, values, "")
+
+
+KUBERNETES_OWN = {"resources", "podSecurityContext", "securityContext"}
+
+
+@pytest.mark.parametrize("command", helm_commands(), ids=" ".join)
+def test_a_documented_helm_command_renders(
+    chart: Chart, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "my-values.yaml").write_text(blocks("yaml")[0])
+    (tmp_path / "runmetrics.yaml").write_text("packs: [health]\n")
+    (tmp_path / "devops").symlink_to(REPOSITORY / "devops")
+
+    done = chart.run("template", *command[3:], directory=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "kind: CronJob" in done.stdout
+
+
+@pytest.mark.parametrize("values", blocks("yaml"))
+def test_a_documented_values_file_renders(chart: Chart, tmp_path: Path, values: str) -> None:
+    (tmp_path / "values.yaml").write_text(values)
+
+    assert chart.render("--values", tmp_path / "values.yaml")
+
+
+def test_the_documented_old_command_is_what_the_pod_runs(chart: Chart, tmp_path: Path) -> None:
+    (setting,) = [
+        command[command.index("--set-json") + 1]
+        for command in helm_commands()
+        if "--set-json" in command
+    ]
+
+    assert container(chart.render_file("minimal", "--set-json", setting))["command"] == [
+        *("uv", "run", "python", "devops/datadog/scripts/run_collector.py", "wandb", "--push")
+    ]
+
+
+def test_the_notes_name_the_first_job_and_its_log(chart: Chart) -> None:
+    done = chart.run(
+        *("install", "wandb-collector", CHART, "--namespace", "monitoring"),
+        *("--dry-run=client", "--set", "image.repository=YOUR/runmetrics"),
+    )
+
+    notes = done.stdout.partition("NOTES:\n")[2]
+    for line in (
+        "kubectl -n monitoring create job wandb-collector-first --from=cronjob/wandb-collector",
+        "kubectl -n monitoring logs --follow job/wandb-collector-first --pod-running-timeout=2m",
+    ):
+        assert line in notes
+        assert line in PAGE
+
+
+# AWS
+
+
+def policy(name: str) -> dict[str, Any]:
+    document = json.loads((REPOSITORY / "devops/aws" / f"{name}.json").read_text())
+    (statement,) = document["Statement"]
+    allowed: dict[str, Any] = statement
+    return allowed
+
+
+def test_the_role_may_read_the_two_secrets_and_nothing_else(chart: Chart) -> None:
+    """AWS ends a secret's ARN in six characters of its own choice."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["aws"]
+
+    statement = policy("secrets-policy")
+
+    assert statement["Action"] == "secretsmanager:GetSecretValue"
+    assert statement["Resource"] == [
+        f"arn:aws:secretsmanager:REGION:ACCOUNT_ID:secret:{values[name]}-??????"
+        for name in ("wandbSecret", "datadogSecret")
+    ]
+
+
+def test_a_key_of_your_own_is_used_through_secrets_manager_only() -> None:
+    statement = policy("kms-policy")
+
+    assert statement["Action"] == "kms:Decrypt"
+    assert statement["Resource"] == "arn:aws:kms:REGION:ACCOUNT_ID:key/KEY_ID"
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:ViaService": "secretsmanager.REGION.amazonaws.com"}
+    }
+
+
+def test_only_the_documented_releases_service_account_may_take_the_role(chart: Chart) -> None:
+    (command,) = [c for c in helm_commands() if "datadog.service=wandb-collector" in c]
+    account = only(chart.render(*command[command.index("--set") :]), "ServiceAccount")
+
+    subject = policy("trust-policy")["Condition"]["StringEquals"]["OIDC_PROVIDER:sub"]
+
+    name = account["metadata"]["name"]
+    assert subject == f"system:serviceaccount:{command[command.index('--namespace') + 1]}:{name}"

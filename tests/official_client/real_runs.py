@@ -1,0 +1,102 @@
+"""Runs that the official client logs into the sandbox, each from a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from runmetrics.sandbox.http import LoopbackServer, Request, Response
+from runmetrics.sandbox.store import StoredRun
+from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
+
+LOG_RUN = Path(__file__).with_name("log_run.py")
+
+
+def isolated(sandbox: WandbSandbox, home: Path) -> dict[str, str]:
+    """An environment in which the client knows this sandbox and nothing of the machine."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "NETRC": str(home / "netrc"),
+        "WANDB_DIR": str(home),
+        "WANDB_CONFIG_DIR": str(home / "config"),
+        "WANDB_CACHE_DIR": str(home / "cache"),
+        "WANDB_DATA_DIR": str(home / "data"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_BASE_URL": sandbox.url,
+        "WANDB_API_KEY": SANDBOX_KEY,
+    }
+
+
+@contextmanager
+def training(
+    sandbox: WandbSandbox, home: Path, how: str, **extra: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that logs a run; ended with all its children when the block is left."""
+    process = subprocess.Popen(
+        [sys.executable, LOG_RUN, how],
+        env=isolated(sandbox, home) | extra,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=10)
+
+
+def log(sandbox: WandbSandbox, home: Path, how: str, **extra: str) -> int:
+    """Log a run to its end; the exit code of its process."""
+    with training(sandbox, home, how, **extra) as process:
+        return process.wait(timeout=60)
+
+
+def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
+    """Log a run whose process dies without a word once its summary has arrived."""
+    with training(sandbox, home, how):
+        until(lambda: "val/accuracy" in str(_summary(sandbox, how)))
+
+
+def _summary(sandbox: WandbSandbox, run_id: str) -> object:
+    project = sandbox.store.projects.get(("sandbox", "metta"))
+    run = project.runs.get(run_id) if project else None
+    return run.summary if run else None
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} s")
+        time.sleep(0.02)
+
+
+def stored(sandbox: WandbSandbox, run_id: str) -> StoredRun:
+    """The sandbox's own record of a run."""
+    return sandbox.store.run("sandbox", "metta", run_id)
+
+
+def gpu_exporter(utilization: Mapping[int, float]) -> LoopbackServer:
+    """Prometheus with what NVIDIA's exporter says about the GPUs of a node named n1."""
+    result = [
+        {
+            "metric": {"__name__": "DCGM_FI_DEV_GPU_UTIL", "gpu": str(gpu), "node": "n1"},
+            "value": [1_767_225_600, str(percent)],
+        }
+        for gpu, percent in utilization.items()
+    ]
+    data = {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+    def answer(_request: Request) -> Response:
+        return Response(body=json.dumps(data).encode())
+
+    return LoopbackServer(answer)

@@ -1,0 +1,147 @@
+"""Our ten numbers against a brute-force computation over what wandb.Api returns."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.official_client.real_runs import isolated, stored
+from tests.wandb.collecting import NOW, ago, collect, run, unknown, values
+from tests.wandb.oracle import the_ten
+
+READ_PROJECTS = Path(__file__).with_name("read_projects.py")
+
+Reader = Callable[[str], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def wandb_api(sandbox: WandbSandbox, home: Path) -> Iterator[Reader]:
+    """wandb.Api in a process of its own, asked for one project after another."""
+    with subprocess.Popen(
+        [sys.executable, READ_PROJECTS],
+        env=isolated(sandbox, home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def ask(path: str) -> list[dict[str, Any]]:
+            stdin.write(f"{path}\n")
+            stdin.flush()
+            runs: list[dict[str, Any]] = json.loads(stdout.readline())
+            return runs
+
+        yield ask
+        stdin.close()
+
+
+def brute_force(
+    runs: list[dict[str, Any]], now: datetime, hidden: Mapping[str, Mapping[str, Any]]
+) -> dict[str, float]:
+    """The ten over what the official client shows; `hidden` is what it has no attribute for."""
+    return the_ten(
+        [
+            {
+                **each,
+                "created_at": _time(each["created_at"]),
+                "heartbeat_at": _time(each["heartbeat_at"]),
+                "compute_seconds": None,
+                "gpu_count": None,
+                **hidden.get(each["id"], {}),
+            }
+            for each in runs
+        ],
+        now,
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def test_runs_that_the_official_client_logged_give_the_same_ten_through_both(
+    sandbox: WandbSandbox, wandb_api: Reader
+) -> None:
+    now = datetime.now(UTC)
+    runs = wandb_api("sandbox/metta")
+    hidden = {
+        each["id"]: {
+            "compute_seconds": stored(sandbox, each["id"]).compute_seconds,
+            "gpu_count": stored(sandbox, each["id"]).gpu_count,
+        }
+        for each in runs
+    }
+
+    found = values(collect(sandbox, now=now, entity="sandbox", project="metta"))
+
+    assert found == pytest.approx(brute_force(runs, now, hidden))
+    assert len(found) == 10
+    assert found["wandb.runs.completed_7d"] == 3
+    assert found["wandb.training.gpu_utilization_avg"] == 70
+
+
+gpu_metrics = st.dictionaries(
+    st.sampled_from(
+        ["system.gpu.0.gpu", "system.gpu.1.gpu", "system.gpu.0.gpu/l:a", "system.gpu.process.0.gpu"]
+    ),
+    st.floats(0, 100),
+)
+summaries: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["accuracy", "loss", "Accuracy", "val/accuracy"]),
+    st.one_of(
+        st.floats(-1e6, 1e6),
+        st.integers(-9, 9),
+        st.sampled_from([float("nan"), float("inf"), "NaN", "0.9", True, None, {"max": 1.0}, []]),
+    ),
+)
+projects = st.lists(
+    st.tuples(
+        st.sampled_from(["running", "finished", "failed", "crashed", "killed", "preempted"]),
+        st.floats(-0.001, 12),  # days since the last heartbeat
+        st.floats(0, 200),  # hours of the run
+        summaries,
+        gpu_metrics,
+    ),
+    max_size=25,
+)
+numbers = itertools.count()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(projects)
+def test_any_project_gives_the_same_ten_as_brute_force_over_wandb_api(
+    sandbox: WandbSandbox, wandb_api: Reader, drawn: list[tuple[str, float, float, Any, Any]]
+) -> None:
+    name = f"p{next(numbers)}"
+    sandbox.store.project("e", name)
+    for index, (state, days, hours, summary, system) in enumerate(drawn):
+        beat = ago(days=days)
+        sandbox.store.add(
+            "e",
+            name,
+            run(
+                f"r{index:02}",
+                state,
+                beat=beat,
+                created_at=ago(days=days, hours=hours),
+                summary=summary,
+                system_metrics=system,
+            ),
+        )
+
+    collection = collect(sandbox, project=name)
+
+    assert unknown(collection) == set()
+    assert values(collection) == pytest.approx(brute_force(wandb_api(f"e/{name}"), NOW, {}))
