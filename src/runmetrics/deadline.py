@@ -1,8 +1,23 @@
 """One bound in time for a whole run, shared by everything that waits."""
 
-import threading
+import queue
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class _Stop:
+    """What all phases of a run share.
+
+    `bell` is a queue and no threading.Event: a signal handler that sets an event can wait for ever
+    for a lock that the code it interrupted holds.
+    """
+
+    asked: bool = False
+    bell: "queue.SimpleQueue[None]" = field(default_factory=queue.SimpleQueue)
+    watchers: list[Callable[[], None]] = field(default_factory=list)
+    deadlines: "list[Deadline]" = field(default_factory=list)
 
 
 class Deadline:
@@ -15,9 +30,7 @@ class Deadline:
     def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._end = clock() + seconds
-        self._stopped = threading.Event()
-        self._watchers: list[Callable[[], None]] = []
-        self._phases: list[Deadline] = []
+        self._stop = _Stop(deadlines=[self])
 
     def remaining(self) -> float:
         """Seconds left; never negative."""
@@ -26,32 +39,42 @@ class Deadline:
     @property
     def stopped(self) -> bool:
         """Whether somebody asked this run to end (SIGTERM)."""
-        return self._stopped.is_set()
+        return self._stop.asked
 
     def reserve(self, seconds: float) -> "Deadline":
         """A deadline for an earlier phase: `seconds` before this one, stopped with it."""
         phase = Deadline(max(0.0, self.remaining() - seconds), clock=self._clock)
-        phase._stopped = self._stopped
-        phase._watchers = self._watchers
-        self._phases.append(phase)
+        phase._stop = self._stop
+        self._stop.deadlines.append(phase)
         return phase
 
     def stop(self, grace: float) -> None:
         """End the run within `grace` seconds: wakes every wait and calls every watcher."""
         end = self._clock() + grace
-        for deadline in (self, *self._phases):
+        for deadline in self._stop.deadlines:
             deadline._end = min(deadline._end, end)
-        self._stopped.set()
-        for watcher in list(self._watchers):
+        self._stop.asked = True
+        self._stop.bell.put(None)
+        for watcher in list(self._stop.watchers):
             watcher()
 
     def on_stop(self, watcher: Callable[[], None]) -> Callable[[], None]:
-        """Call `watcher` (from a signal handler: keep it small) on stop; returns its removal."""
-        self._watchers.append(watcher)
-        return lambda: self._watchers.remove(watcher)
+        """Call `watcher` (from a signal handler: keep it small) on stop; returns its removal.
+
+        It is called at once when the run is stopped already.
+        """
+        self._stop.watchers.append(watcher)
+        if self.stopped:
+            watcher()
+        return lambda: self._stop.watchers.remove(watcher)
 
     def wait(self, seconds: float) -> bool:
         """Sleep; False, at once, when that would pass the deadline or the run is stopped."""
-        if seconds > self.remaining():
+        if self.stopped or seconds > self.remaining():
             return False
-        return not self._stopped.wait(seconds)
+        try:
+            self._stop.bell.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return True
+        self._stop.bell.put(None)  # for the next one that waits
+        return False

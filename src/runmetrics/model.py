@@ -115,12 +115,14 @@ class Delivery:
 
     Every one of them is in exactly one of `accepted`, `dropped` (will never be taken) and
     `undelivered` (may be taken later). `error` says why any is undelivered, with its exit code.
+    `spooled` is how many of `undelivered` wait in the spool for the next run; the others are lost.
     """
 
     sink: str
     accepted: tuple[Sample, ...] = ()
     dropped: tuple[Drop, ...] = ()
     undelivered: tuple[Sample, ...] = ()
+    spooled: int = 0
     error: str = ""
     code: ExitCode = ExitCode.OK
     requests: int = 0

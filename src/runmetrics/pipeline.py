@@ -1,26 +1,38 @@
 """Collect, deliver to every sink, and say what became of it all. The one place that knows both."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runmetrics.cardinality import count_series, in_words
 from runmetrics.collectors import Collector
 from runmetrics.deadline import Deadline
+from runmetrics.delivery import deliver_through
 from runmetrics.errors import ExitCode, RunmetricsError
-from runmetrics.model import Collection, Delivery, Problem
+from runmetrics.logs import excerpt
+from runmetrics.model import Collection, Delivery, Problem, Sample
+from runmetrics.self_metrics import about, dropped, is_about_itself
 from runmetrics.sinks import Sink
+from runmetrics.spool import Spool
 
 DELIVERY_SECONDS = 20.0
-"""Kept of the deadline for delivery: what was read is worth nothing before it arrives."""
+"""Kept of the deadline for delivery: what was read is worth nothing before it arrives. Of a short
+deadline half, or there would be nothing to deliver."""
 
-_PERMANENCE = (ExitCode.CONFIGURATION, ExitCode.REFUSED, ExitCode.TEMPORARY)
+_log = logging.getLogger(__name__)
+_NO_SPOOL = Spool(None)
+_PERMANENCE = (ExitCode.CONFIGURATION, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.BUG)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run of the program, whole. `dry_run`: no sink was asked for."""
+    """One run of the program, whole. `dry_run`: no sink was asked for.
+
+    `itself` is what was delivered about this run beside what was collected.
+    """
 
     collector: str
     time: datetime
@@ -29,44 +41,109 @@ class Outcome:
     dry_run: bool
     seconds: float
     stopped: bool = False
+    itself: tuple[Sample, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
-        """By DESIGN, "Exit codes": what was delivered makes trouble partial; else the worst."""
+        """By DESIGN, "Exit codes": what was delivered makes trouble partial; else the worst.
+
+        Samples about ourselves never decide.
+        """
         if self.stopped:
             return ExitCode.TERMINATED
+        short = [delivery for delivery in self.deliveries if _lost(delivery)]
         codes = [problem.code for problem in self.collection.problems]
-        codes += [delivery.code for delivery in self.deliveries if delivery.code]
-        if not codes and not any(delivery.dropped for delivery in self.deliveries):
+        codes += [delivery.code for delivery in short if delivery.code]
+        if not codes and not short:
             return ExitCode.OK
-        arrived = any(delivery.accepted for delivery in self.deliveries)
+        arrived = any(
+            not is_about_itself(sample)
+            for delivery in self.deliveries
+            for sample in delivery.accepted
+        )
         if arrived or (self.dry_run and self.collection.samples):
             return ExitCode.PARTIAL
         return next((code for code in _PERMANENCE if code in codes), ExitCode.TEMPORARY)
 
 
-def run(collector: Collector, sinks: Sequence[Sink], now: datetime, deadline: Deadline) -> Outcome:
+def run(
+    collector: Collector,
+    sinks: Sequence[Sink],
+    now: datetime,
+    deadline: Deadline,
+    spool: Spool = _NO_SPOOL,
+) -> Outcome:
     """Read within the deadline less its last 20 s, then give every sink all samples.
 
-    A collector that raises leaves a collection with one problem; a sink fails alone.
+    A collector that raises, be it by a bug of its own, leaves a collection with one problem; a
+    sink fails alone. A run that was stopped begins no delivery; `spool` keeps what is left.
     """
     started = time.monotonic()
     preparing = [_in_thread(prepare) for sink in sinks if (prepare := _prepare(sink))]
     try:
-        reading = deadline.reserve(DELIVERY_SECONDS) if sinks else deadline
+        kept = min(DELIVERY_SECONDS, deadline.remaining() / 2)
+        reading = deadline.reserve(kept) if sinks else deadline
         collection = collector.collect(now, reading)
     except RunmetricsError as error:
         problem = Problem((), error.cause, error.mend, error.exit_code)
         collection = Collection(problems=(problem,))
+    except Exception as error:  # noqa: BLE001 - a collector may be anybody's
+        collection = Collection(problems=(_bug(collector, error),))
+    _log.debug("collected %s", in_words(count_series(collection.samples)))
     for thread in preparing:
         thread.join(deadline.remaining())
-    deliveries = tuple(
-        sink.deliver(collection.samples, deadline) for sink in sinks if collection.samples
-    )
-    seconds = time.monotonic() - started
+    itself: tuple[Sample, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    if sinks and (collection.samples or not deadline.stopped):
+        itself = about(collector.name, collection, now, time.monotonic() - started)
+        samples = (*collection.samples, *itself)
+        deliveries = deliver_through(spool, sinks, samples, deadline)
+        if drops := dropped(collector.name, deliveries, now):
+            itself += drops
+            deliveries = _together(deliveries, deliver_through(spool, sinks, drops, deadline))
     return Outcome(
-        collector.name, now, collection, deliveries, not sinks, seconds, deadline.stopped
+        *(collector.name, now, collection, deliveries, not sinks),
+        seconds=time.monotonic() - started,
+        stopped=deadline.stopped,
+        itself=itself,
+        notices=tuple(spool.notices),
     )
+
+
+def _together(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    """What each sink took of two rounds; of the second's trouble, which is ours, only the count."""
+    later = {delivery.sink: delivery for delivery in then}
+    return tuple(
+        replace(
+            delivery,
+            accepted=delivery.accepted + more.accepted,
+            dropped=delivery.dropped + more.dropped,
+            undelivered=delivery.undelivered + more.undelivered,
+            spooled=max(delivery.spooled, more.spooled),
+            requests=delivery.requests + more.requests,
+            bytes_sent=delivery.bytes_sent + more.bytes_sent,
+        )
+        if (more := later.get(delivery.sink))
+        else delivery
+        for delivery in first
+    )
+
+
+def _bug(collector: Collector, error: Exception) -> Problem:
+    _log.debug("the collector %s raised", collector.name, exc_info=True)
+    return Problem(
+        (),
+        f"a bug of the collector {collector.name}: {type(error).__name__}: {excerpt(str(error))}",
+        "please report it with the output of the same command with --verbose",
+        ExitCode.BUG,
+    )
+
+
+def _lost(delivery: Delivery) -> bool:
+    """Whether a sample did not arrive, whatever its sink says; a duplicate did, as its twin."""
+    dropped = (drop.sample for drop in delivery.dropped if drop.reason != "duplicate")
+    return not all(map(is_about_itself, (*dropped, *delivery.undelivered)))
 
 
 def _prepare(sink: Sink) -> Callable[[], None] | None:

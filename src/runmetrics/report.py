@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runmetrics.model import Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
+from runmetrics.self_metrics import is_about_itself
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,6 +15,7 @@ JSON_SCHEMA_VERSION = 1
 
 _UNITS = {"percent": "%"}
 _TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
+_LONGEST_RUN_NAME = 60
 
 
 def as_json(outcome: Outcome) -> str:
@@ -41,7 +43,8 @@ def as_json(outcome: Outcome) -> str:
             }
             for each in collection.problems
         ],
-        "notices": list(collection.notices),
+        "notices": [*collection.notices, *outcome.notices],
+        "about_itself": [_sample(sample) for sample in outcome.itself],
         "deliveries": [_delivery(each) for each in outcome.deliveries],
         "cost": {
             "requests": collection.cost.requests,
@@ -50,7 +53,7 @@ def as_json(outcome: Outcome) -> str:
             "runs_read": collection.cost.runs_read,
         },
     }
-    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(whole, indent=2, allow_nan=False)
 
 
 def print_table(outcome: Outcome, console: "Console") -> None:
@@ -81,24 +84,31 @@ def problem_line(problem: Problem, *, several_projects: bool = False) -> str:
 
 
 def delivered(delivery: Delivery) -> str:
-    """What one sink took, in one line."""
-    total = len(delivery.accepted) + len(delivery.dropped) + len(delivery.undelivered)
-    text = f"{delivery.sink} accepted {len(delivery.accepted)} of {total} samples"
+    """What one sink took, in one line; what is about the run itself is told apart."""
+    itself, others = _parted(delivery.accepted)
+    dropped = [drop.sample for drop in delivery.dropped]
+    given = len(others) + len(_parted([*dropped, *delivery.undelivered])[1])
+    parts = [f"{len(others)} of {given} samples"] if given else []
+    parts += [f"{len(itself)} about this run"] if itself else []
+    text = f"{delivery.sink} accepted {' and '.join(parts) or 'nothing'}"
     if delivery.requests:
         text += f" ({delivery.requests} request{'s' * (delivery.requests != 1)}, "
         text += f"{delivery.bytes_sent} bytes)"
     if delivery.dropped:
         reasons = sorted({drop.reason for drop in delivery.dropped})
         text += f"; {len(delivery.dropped)} dropped: {', '.join(reasons)}"
+    if delivery.spooled:
+        text += f"; {delivery.spooled} wait in the spool"
     return text
 
 
 def show_value(value: float, unit: str) -> str:
     """A value with its unit: whole numbers as such, others with what digits a person reads."""
     digits = 4 if unit else 6
-    whole = value == int(value) and abs(value) < 1e15
-    number = f"{value:,.0f}" if whole else f"{value:,.{digits}g}"
-    if abs(value) >= 10_000 and value != int(value):
+    number = f"{value:,.{digits}g}"
+    if abs(value) < 1e15 and value == int(value):
+        number = f"{value + 0:,.0f}"  # minus 0 is 0
+    elif 10 ** (digits - 1) <= abs(value) < 1e15:
         number = f"{value:,.1f}"
     if unit in _UNITS:
         return f"{number} {_UNITS[unit]}"
@@ -113,25 +123,26 @@ def _table(outcome: Outcome) -> Any:
     from rich.text import Text
 
     collection = outcome.collection
-    projects = {_project(each.tags) for each in (*collection.samples, *collection.missing)}
-    table = Table(box=box.SIMPLE_HEAD, title=", ".join(sorted(projects)), title_justify="left")
+    rows: Sequence[Sample | Missing] = (*collection.samples, *collection.missing)
+    projects = {_project(each.tags) for each in (*rows, *collection.problems)} - {""}
+    title = _plain(", ".join(sorted(projects)), style="table.title")
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("runs", justify="right")
     table.add_column("remarks", overflow="fold")
-    rows: Sequence[Sample | Missing] = (*collection.samples, *collection.missing)
     for each in rows:
         name = _name(each.name, each.tags, several=len(projects) > 1)
         if isinstance(each, Missing):
-            table.add_row(name, Text("no data", style="dim"), "", Text(each.why))
+            table.add_row(name, Text("no data", style="dim"), "", _plain(each.why))
             continue
         runs = "" if each.runs is None else f"{each.runs:,}"
         remarks = "; ".join(text for text in (_holder(each.run), each.note) if text)
-        table.add_row(name, show_value(each.value, each.unit), runs, Text(remarks))
+        table.add_row(name, show_value(each.value, each.unit), runs, _plain(remarks))
     for problem in collection.problems:
         for name in problem.metrics:
             shown = _name(name, problem.tags, several=len(projects) > 1)
-            table.add_row(shown, Text("unknown", style="bold red"), "", Text(problem.cause))
+            table.add_row(shown, Text("unknown", style="bold red"), "", _plain(problem.cause))
     return table
 
 
@@ -140,21 +151,28 @@ def _project(tags: Mapping[str, str]) -> str:
 
 
 def _name(name: str, tags: Mapping[str, str], *, several: bool) -> Any:
-    from rich.text import Text
-
     groups = [f"{tag}:{value}" for tag, value in tags.items() if tag not in _TAGS_EVERYBODY_HAS]
     where = [_project(tags)] if several else []
-    text = Text(name)
+    text = _plain(name)
     if extra := " ".join([*where, *groups]):
-        text.append(f" {extra}", style="dim")
+        text.append_text(_plain(f" {extra}", style="dim"))
     return text
+
+
+def _plain(text: str, style: str = "") -> Any:
+    """W&B's text in one line, without what would steer a terminal."""
+    from rich.text import Text
+
+    return Text("".join(sign if sign.isprintable() else " " for sign in text), style=style)
 
 
 def _holder(run: RunRef | None) -> str:
     if run is None:
         return ""
-    named = run.display_name and run.display_name != run.id
-    return f"run {run.display_name} ({run.id})" if named else f"run {run.id}"
+    name = run.display_name
+    if len(name) > _LONGEST_RUN_NAME:
+        name = f"{name[: _LONGEST_RUN_NAME - 3]}..."
+    return f"run {name} ({run.id})" if name and name != run.id else f"run {run.id}"
 
 
 def _sample(sample: Sample) -> dict[str, Any]:
@@ -172,14 +190,24 @@ def _sample(sample: Sample) -> dict[str, Any]:
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:
+    """One sink's share. given = accepted + dropped + spooled + lost, always."""
+    undelivered = len(delivery.undelivered)
     return {
         "sink": delivery.sink,
+        "given": len(delivery.accepted) + len(delivery.dropped) + undelivered,
         "accepted": len(delivery.accepted),
         "dropped": [{"name": drop.sample.name, "reason": drop.reason} for drop in delivery.dropped],
-        "undelivered": len(delivery.undelivered),
+        "spooled": delivery.spooled,
+        "lost": undelivered - delivery.spooled,
         "error": delivery.error,
         "exit_code": int(delivery.code),
         "requests": delivery.requests,
         "bytes_sent": delivery.bytes_sent,
         "notices": list(delivery.notices),
     }
+
+
+def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """What is about the run itself, and the others."""
+    itself = [sample for sample in samples if is_about_itself(sample)]
+    return itself, [sample for sample in samples if not is_about_itself(sample)]

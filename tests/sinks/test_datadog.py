@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 from datadog_api_client import Configuration
-from tests.sinks.datadog_case import CANARY, key, sample
 from pydantic import SecretStr
 
 from runmetrics.deadline import Deadline
@@ -16,6 +15,7 @@ from runmetrics.setting_rules import DATADOG_SITES
 from runmetrics.settings import Settings
 from runmetrics.sinks import Sink, find_sinks
 from runmetrics.sinks.datadog import DatadogSink, intake_url
+from tests.sinks.datadog_case import CANARY, key, sample
 
 
 def test_the_datadog_sink_is_found_by_its_name() -> None:

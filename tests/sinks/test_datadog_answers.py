@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.sinks.datadog_case import CANARY, HURRY, deliver, key, new_intake, sample, sink, status, ten, values
 
 from runmetrics.credentials import ApiKey
 from runmetrics.deadline import Deadline
@@ -12,6 +11,18 @@ from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sinks.datadog import RetryPolicy
 from runmetrics.sinks.datadog_answers import reset_seconds
+from tests.sinks.datadog_case import (
+    CANARY,
+    HURRY,
+    deliver,
+    key,
+    new_intake,
+    sample,
+    sink,
+    status,
+    ten,
+    values,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.sinks.datadog_case import CANARY, HURRY, deliver, new_intake, sink, status, ten
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sinks.datadog import RetryPolicy
+from tests.sinks.datadog_case import CANARY, HURRY, deliver, new_intake, sink, status, ten
 
 IMPATIENT = RetryPolicy(tries=2, first_seconds=0.001, most_seconds=0.001, request_seconds=0.5)
 ACKNOWLEDGED = Response(202, b'{"errors":[]}')

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from tests.sinks.datadog_case import NOW, deliver, new_intake, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from runmetrics.sinks.datadog_series import (
     prepare,
     tag,
 )
+from tests.sinks.datadog_case import NOW, deliver, new_intake, sample
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from runmetrics.setting_rules import site as known_site
 from runmetrics.sinks import datadog_series
 from runmetrics.sinks.datadog_answers import Faulted, Passing, Reader
 from runmetrics.sinks.datadog_series import Series
-from runmetrics.sinks.datadog_transport import NoAnswer, NotTaken, Transport, tls
+from runmetrics.sinks.datadog_transport import NotTaken, Transport
+from runmetrics.sinks.exchange import NoAnswer, tls
 
 if TYPE_CHECKING:
     from runmetrics.credentials import ApiKey
@@ -127,6 +128,8 @@ class DatadogSink:
     """
 
     name = "datadog"
+    max_age_seconds = 55 * 60.0
+    """Older points wait in a spool in vain: Datadog takes them up to an hour old."""
 
     def __init__(
         self,

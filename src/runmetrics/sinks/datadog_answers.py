@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from runmetrics.errors import ConfigurationError, CredentialRefused, TemporaryError
 from runmetrics.logs import excerpt
-from runmetrics.sinks.datadog_transport import Answer, NoAnswer
+from runmetrics.sinks.exchange import Answer, NoAnswer
 
 # The documented ones of POST /api/v2/series that pass, and a gateway's; 501 and 505 do not.
 _PASSING = (408, 429, 500, 502, 503, 504)

@@ -1,0 +1,117 @@
+"""Samples to sinks by way of the spool: on disk first, then sent, then forgotten."""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.logs import excerpt
+from runmetrics.model import Delivery, Drop, Sample
+from runmetrics.sinks import Sink
+from runmetrics.spool import Spool, as_row
+
+
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """What one sink is about to be given: its backlog, oldest first, then what is new.
+
+    `kept`: what is new is in the spool too. `expired` never goes out.
+    """
+
+    sink: Sink
+    samples: tuple[Sample, ...]
+    kept: bool
+    expired: tuple[Drop, ...]
+
+
+def deliver_through(
+    spool: Spool, sinks: Sequence[Sink], samples: Sequence[Sample], deadline: Deadline
+) -> tuple[Delivery, ...]:
+    """Give every sink its backlog and `samples`, side by side; one Delivery each, in order.
+
+    `samples` are in the spool for all of them before anything is sent, so that a kill loses
+    nothing. A sink may have `max_age_seconds`, the age from which it takes no sample: what is
+    that old in its backlog is dropped as "expired". What is not delivered and found no place in
+    the spool is dropped as "spool_full"; what a spool that cannot be written to could not keep
+    stays in `undelivered` and is not in `spooled`. A run that was stopped begins no delivery, and a
+    sink that raises fails alone; one with nothing to be told of gets no Delivery.
+    """
+    outgoing = [_kept(spool, sink, samples) for sink in sinks]
+    outgoing = [each for each in outgoing if each.samples or each.expired]
+    with ThreadPoolExecutor(max_workers=max(1, len(outgoing))) as threads:
+        return tuple(threads.map(lambda each: _sent(spool, each, deadline), outgoing))
+
+
+def _kept(spool: Spool, sink: Sink, samples: Sequence[Sample]) -> _Outgoing:
+    max_age_seconds: float | None = getattr(sink, "max_age_seconds", None)
+    expired = [] if max_age_seconds is None else spool.expire(sink.name, max_age_seconds)
+    backlog = spool.pending(sink.name)
+    kept = spool.keep(sink.name, samples)
+    return _Outgoing(sink, (*backlog, *samples), kept, tuple(expired))
+
+
+def _sent(spool: Spool, outgoing: _Outgoing, deadline: Deadline) -> Delivery:
+    sink = outgoing.sink
+    delivery = _given(sink, outgoing.samples, deadline)
+    done = (*delivery.accepted, *(drop.sample for drop in delivery.dropped))
+    spool.forget(sink.name, done)
+    waiting, homeless = _parted(delivery.undelivered, spool.pending(sink.name))
+    full = [Drop(sample, "spool_full") for sample in homeless] if outgoing.kept else []
+    return replace(
+        delivery,
+        dropped=(*outgoing.expired, *delivery.dropped, *full),
+        undelivered=tuple(waiting if outgoing.kept else delivery.undelivered),
+        spooled=len(waiting),
+        notices=(*_remarks(outgoing, len(full)), *delivery.notices),
+    )
+
+
+def _given(sink: Sink, samples: tuple[Sample, ...], deadline: Deadline) -> Delivery:
+    if not samples:
+        return Delivery(sink.name)
+    if deadline.stopped:
+        cause = f"the run was stopped before anything was sent to {sink.name}"
+        return Delivery(sink.name, undelivered=samples, error=cause, code=ExitCode.TEMPORARY)
+    try:
+        return sink.deliver(samples, deadline)
+    except RunmetricsError as error:
+        return Delivery(sink.name, undelivered=samples, error=str(error), code=error.exit_code)
+    except Exception as error:  # noqa: BLE001 - a sink may be anybody's, and fails alone
+        said = f"a bug of the sink {sink.name}: {type(error).__name__}: {excerpt(str(error))}"
+        return Delivery(sink.name, undelivered=samples, error=said, code=ExitCode.BUG)
+
+
+def _parted(
+    samples: Sequence[Sample], spooled: Sequence[Sample]
+) -> tuple[list[Sample], list[Sample]]:
+    """Those of `samples` that are among `spooled`, and those that are not."""
+    places = Counter(map(as_row, spooled))
+    waiting: list[Sample] = []
+    homeless: list[Sample] = []
+    for sample in samples:
+        row = as_row(sample)
+        (waiting if places[row] > 0 else homeless).append(sample)
+        places[row] -= 1
+    return waiting, homeless
+
+
+def _remarks(outgoing: _Outgoing, full: int) -> list[str]:
+    name, remarks = outgoing.sink.name, []
+    if outgoing.expired:
+        oldest = min(drop.sample.time for drop in outgoing.expired)
+        remarks.append(
+            f"{_counted(len(outgoing.expired))} not sent (expired): "
+            f"too old for {name} by now, the oldest of {oldest:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    if full:
+        remarks.append(
+            f"{_counted(full)} lost (spool_full): {name} did not take what was the oldest, "
+            "and the spool had no room for it"
+        )
+    return remarks
+
+
+def _counted(number: int) -> str:
+    return "1 sample was" if number == 1 else f"{number} samples were"

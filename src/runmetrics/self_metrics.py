@@ -1,0 +1,80 @@
+"""What this program says about itself: `runmetrics.*`, delivered with the rest.
+
+A monitor on `runmetrics.up` is how people learn that numbers stopped; that none of these decides
+the exit code is the pipeline's business.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from runmetrics.model import Collection, Delivery, Sample
+
+PREFIX = "runmetrics."
+DATA_AGE = "runmetrics.data_age_seconds"
+
+DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
+    "runmetrics.up": ("", "1 if anything could be read in the last collection, else 0"),
+    "runmetrics.duration_seconds": ("second", "How long the last collection took"),
+    "runmetrics.requests": ("request", "Requests that the last collection made"),
+    "runmetrics.runs_read": ("run", "Distinct runs that the last collection read"),
+    "runmetrics.metrics_known": ("", "Series that the last collection learned"),
+    "runmetrics.metrics_unknown": ("", "Metrics that the last collection could not know"),
+    "runmetrics.samples_dropped": ("", "Samples that a sink will never take, by reason"),
+    DATA_AGE: ("second", "Age of the oldest of the numbers"),
+}
+
+
+def about(
+    collector: str, collection: Collection, now: datetime, seconds: float
+) -> tuple[Sample, ...]:
+    """Samples about a collection that took `seconds`, stamped with its `now`.
+
+    The age of the data is not known where nothing was read.
+    """
+    unknown = sum(max(1, len(problem.metrics)) for problem in collection.problems)
+    up = bool(collection.samples or collection.missing)
+    values = {
+        "runmetrics.up": float(up),
+        "runmetrics.duration_seconds": seconds,
+        "runmetrics.requests": float(collection.cost.requests),
+        "runmetrics.runs_read": float(collection.cost.runs_read),
+        "runmetrics.metrics_known": float(len(collection.samples)),
+        "runmetrics.metrics_unknown": float(unknown),
+    }
+    if up:
+        values[DATA_AGE] = seconds
+    return tuple(
+        _sample(name, value, now, {"collector": collector}) for name, value in values.items()
+    )
+
+
+def data_age(collector: str, seconds: float, now: datetime) -> Sample:
+    """The age of the numbers at `now`, where they are shown for longer than a delivery takes."""
+    return _sample(DATA_AGE, seconds, now, {"collector": collector})
+
+
+def dropped(collector: str, deliveries: Iterable[Delivery], now: datetime) -> tuple[Sample, ...]:
+    """How many samples were dropped, by sink and reason; nothing where none was."""
+    counts = Counter(
+        (delivery.sink, drop.reason) for delivery in deliveries for drop in delivery.dropped
+    )
+    return tuple(
+        _sample(
+            "runmetrics.samples_dropped",
+            float(count),
+            now,
+            {"collector": collector, "sink": sink, "reason": reason},
+        )
+        for (sink, reason), count in sorted(counts.items())
+    )
+
+
+def is_about_itself(sample: Sample) -> bool:
+    """Whether a sample is about this program rather than about what it read."""
+    return sample.name.startswith(PREFIX)
+
+
+def _sample(name: str, value: float, now: datetime, tags: Mapping[str, str]) -> Sample:
+    unit, description = DESCRIPTIONS[name]
+    return Sample(name, value, now, unit=unit, tags=tags, description=description)

@@ -1,0 +1,267 @@
+"""What could not be delivered, kept on disk for the next run: a backlog for each sink.
+
+An SQLite file of JSON rows. Its rollback journal (not WAL, whose shared memory network file
+systems lack) with `synchronous = EXTRA` means that what a method has returned from outlives a
+kill or a power cut at any instant. A lock that the kernel drops with the process keeps the
+directory to one run. Nothing here raises for what the disk does: a spool that cannot be used
+holds nothing, the run goes on without it, and `notices` says so.
+"""
+
+import fcntl
+import json
+import sqlite3
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Self, TypeVar
+
+from runmetrics.model import Drop, Sample
+
+MOST_BYTES = 8 * 1024 * 1024
+"""Of JSON rows, for each sink: some 40,000 samples."""
+
+_VERSION = 1
+_FILE, _LOCK = "spool.db", "spool.lock"
+
+_TABLE = """CREATE TABLE IF NOT EXISTS samples (
+    id INTEGER PRIMARY KEY, sink TEXT NOT NULL, body BLOB NOT NULL, crc INTEGER NOT NULL)"""
+_SELECT = """SELECT id, CAST(sink AS BLOB), CAST(body AS BLOB), crc FROM samples
+    WHERE sink = coalesce(?, sink) ORDER BY id"""
+_INSERT = "INSERT INTO samples (sink, body, crc) VALUES (?, ?, ?)"
+_DELETE = "DELETE FROM samples WHERE id = ?"
+_DELETE_OVERFLOW = """DELETE FROM samples WHERE id IN (
+    SELECT id FROM (
+        SELECT id, sum(length(body)) OVER (ORDER BY id DESC) AS bytes FROM samples WHERE sink = ?
+    ) WHERE bytes > ?)"""
+
+_NOT_THE_FILES_FAULT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+}
+
+_FAILURES = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words hold damaged bytes
+
+_T = TypeVar("_T")
+
+
+class Spool:
+    """The backlogs in `directory`, for as long as it is open; without one it holds nothing.
+
+    `directory` is made if only its last part is missing. `most_bytes` bounds each sink's backlog,
+    in bytes of JSON. `clock` gives epoch seconds (UTC). Threads may share it.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None,
+        *,
+        most_bytes: int = MOST_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.notices: list[str] = []
+        self._directory = directory
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._lock: IO[bytes] | None = None
+        self._db: sqlite3.Connection | None = None
+        if directory is None:
+            return
+        try:
+            self._lock = _locked(directory)
+            self._db = self._open(directory / _FILE)
+        except BlockingIOError:
+            self._notice(
+                f"another run holds the spool {directory}, this one goes on without it: "
+                "let runs that overlap have a spool each, or keep them from overlapping"
+            )
+        except (OSError, *_FAILURES) as error:
+            self.close()
+            self._notice(
+                f"cannot use the spool {directory} ({_words(error)}), this run goes on without "
+                "it: make it a directory that can be written to, with space left, "
+                "or unset RUNMETRICS_SPOOL_DIR"
+            )
+
+    def pending(self, sink: str) -> list[Sample]:
+        """The backlog of `sink`, in the order it was kept."""
+        return self._try(lambda db: [_sample(body) for _, body in _rows(db, sink)], [])
+
+    def expire(self, sink: str, max_age_seconds: float) -> list[Drop]:
+        """Remove what is that old or older from the backlog of `sink`; returns it."""
+
+        def work(db: sqlite3.Connection) -> list[Drop]:
+            rows = [(number, _sample(body)) for number, body in _rows(db, sink)]
+            latest = self._clock() - max_age_seconds
+            old = [(number, sample) for number, sample in rows if sample.time.timestamp() <= latest]
+            db.executemany(_DELETE, [(number,) for number, _ in old])
+            return [Drop(sample, "expired") for _, sample in old]
+
+        return self._try(work, [])
+
+    def keep(self, sink: str, samples: Sequence[Sample]) -> bool:
+        """Put `samples` at the end of the backlog; on disk when it returns True.
+
+        Where they are more than fits, the oldest of the backlog make room.
+        """
+
+        def work(db: sqlite3.Connection) -> bool:
+            bodies = map(as_row, samples)
+            db.executemany(_INSERT, [(sink, body, _crc(sink.encode(), body)) for body in bodies])
+            db.execute(_DELETE_OVERFLOW, (sink, self._most_bytes))
+            return True
+
+        return self._try(work, False)
+
+    def forget(self, sink: str, samples: Sequence[Sample]) -> None:
+        """Remove `samples` from the backlog: they were taken, or never will be."""
+        gone = Counter(map(as_row, samples))
+
+        def work(db: sqlite3.Connection) -> None:
+            numbers = []
+            for number, body in _rows(db, sink):
+                if gone[body] > 0:
+                    gone[body] -= 1
+                    numbers.append((number,))
+            db.executemany(_DELETE, numbers)
+
+        if samples:
+            self._try(work, None)
+
+    def close(self) -> None:
+        """Let the next run have it."""
+        if self._db:
+            self._db.close()
+        if self._lock:
+            self._lock.close()
+        self._db = self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        """The file, proven sound and writable; one that is not is set aside for a new one."""
+        try:
+            return _connected(path)
+        except _OtherVersionError as other:
+            reason = str(other)
+        except _FAILURES as error:
+            if _primary_code(error) in _NOT_THE_FILES_FAULT:
+                raise
+            reason = f"is damaged ({_words(error)})"
+        path.replace(f"{path}.bad")  # SQLite removes a journal left beside a file that is new
+        self._notice(
+            f"the spool {path} {reason}, what it holds is not delivered: "
+            f"it is set aside as {path.name}.bad, and a new one begun"
+        )
+        return _connected(path)
+
+    def _try(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
+        """What `work` returns, all of it done or nothing; `otherwise` when the disk fails us."""
+        if self._db is None:
+            return otherwise
+        try:
+            with self._guard, self._db as db:
+                return work(db)
+        except _FAILURES as error:
+            self._notice(
+                f"the spool {self._directory} failed ({_words(error)}), what is not delivered now "
+                "may be lost and what is may be sent again: see to its disk"
+            )
+            return otherwise
+
+    def _notice(self, text: str) -> None:
+        if text not in self.notices:
+            self.notices.append(text)
+
+
+class _OtherVersionError(Exception):
+    pass
+
+
+def as_row(sample: Sample) -> bytes:
+    """`sample` as it is kept: all that is ever sent, and nothing else. Equal rows, equal points."""
+    fields = {
+        "name": sample.name,
+        "value": sample.value,
+        "time": sample.time.astimezone(UTC).isoformat(),
+        "unit": sample.unit,
+        "tags": dict(sample.tags),
+        "description": sample.description,
+    }
+    return json.dumps(fields, separators=(",", ":")).encode("ascii")
+
+
+def _sample(row: bytes) -> Sample:
+    fields = json.loads(row)
+    return Sample(**{**fields, "time": datetime.fromisoformat(fields["time"])})
+
+
+def _rows(db: sqlite3.Connection, sink: str | None = None) -> Iterator[tuple[int, bytes]]:
+    """Numbers and rows in the order they were kept, of one sink or of all."""
+    for number, whose, body, crc in db.execute(_SELECT, (sink,)):
+        if body is None or _crc(whose, body) != crc:
+            raise sqlite3.DatabaseError(f"row {number} is not as it was written")
+        yield number, body
+
+
+def _crc(sink: bytes, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(sink))
+
+
+def _locked(directory: Path) -> IO[bytes]:
+    """The lock of `directory`, held until it is closed; BlockingIOError when another has it."""
+    directory.mkdir(mode=0o700, exist_ok=True)
+    lock = (directory / _LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error, and _OtherVersionError for a file that another version wrote."""
+    db = sqlite3.connect(path, timeout=2, isolation_level="IMMEDIATE", check_same_thread=False)
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _VERSION):
+            raise _OtherVersionError(f"is of version {version}, not {_VERSION}")
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = EXTRA")
+        (finding,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if finding != "ok":
+            raise sqlite3.DatabaseError(finding)
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            db.execute(_TABLE)
+            for _ in _rows(db):
+                pass
+            db.execute(f"PRAGMA user_version = {_VERSION}")  # written each time: is it writable?
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _primary_code(error: Exception) -> int | None:
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _words(error: Exception) -> str:
+    text = (isinstance(error, OSError) and error.strerror) or str(error)
+    return " ".join(text.split())
