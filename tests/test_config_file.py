@@ -237,7 +237,22 @@ metrics:
             "drop: [wandb.runs.totl]",
             '1: drop[0]: "wandb.runs.totl" is not built in: did you mean "wandb.runs.total"?',
         ),
-        ("packs: [health]", '1: packs[0]: "health" is not a pack: this version has none'),
+        (
+            "packs: [helth]",
+            '1: packs[0]: "helth" is not a pack: did you mean "health"?',
+        ),
+        (
+            "packs: [costs]",
+            '1: packs[0]: "costs" is not a pack: it can be health, gpu, throughput',
+        ),
+        (
+            "packs: [gpu]\ndrop: [wandb.gpu.idl]",
+            '2: drop[0]: "wandb.gpu.idl" is not built in: did you mean "wandb.gpu.idle"?',
+        ),
+        (
+            "max_series: 0",
+            "1: max_series: 0 is not a number of series above zero: write 200",
+        ),
         ("metrics: {}", "1: metrics: {} is not a list: write [one, another]"),
         ("metrics: [3]", "1: metrics[0]: 3 is not a mapping: write key: value"),
     ],
@@ -268,6 +283,10 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
         ),
         ("state: []", "state: [] is not a state: write finished, or a list: [failed, crashed]"),
         ("by: [usr]", 'by: "usr" cannot split a metric: did you mean "user"?'),
+        (
+            "by: [config.a b, config.A_b]",
+            ('by: "config.a b" and "config.A_b" become the same tag, A_b: keep one of the two'),
+        ),
         ("full_scan: 1", "full_scan: 1 is neither true nor false: write true or false"),
         ("description: 5", "description: 5 is not text: write it in quotes"),
         ("where: x", 'where: "x" is not a mapping: write key: value'),
@@ -315,7 +334,7 @@ def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str)
         ("{summary.a: {is: null}}",
          "if.summary.a.is: has no value: write one, or leave the key out"),
         ("{summary.a: {is: nul}}", ('if.summary.a.is: "nul" is not known here: '
-         "write nan, infinite, numeric or missing")),
+         "write nan, infinite, not_finite, numeric or missing")),
     ],
 )  # fmt: skip
 def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> None:
@@ -381,6 +400,21 @@ def test_reading_the_whole_history_needs_consent(keys: str, what: str) -> None:
     ]
     parse_config(f"metrics:\n- {{name: m.x, {keys}, full_scan: true}}", FILE)
     parse_config(f"metrics:\n- {{name: m.x, {keys}, window: 7d}}", FILE)
+
+
+@pytest.mark.parametrize("state", ["running", "[running, pending]", "[preempting]"])
+def test_the_runs_of_a_state_that_none_stays_in_are_read_without_consent(state: str) -> None:
+    parse_config(f"metrics:\n- {{name: m.x, p95: run.age_hours, by: user, state: {state}}}", FILE)
+
+
+@pytest.mark.parametrize("state", ["finished", "[running, finished]"])
+def test_one_state_that_runs_stay_in_is_the_whole_history(state: str) -> None:
+    assert faults(f"metrics:\n- {{name: m.x, p95: run.age_hours, state: {state}}}") == [
+        (
+            "2: m.x: p95 without a window reads every run of the project: "
+            "add window: 7d, or full_scan: true"
+        )
+    ]
 
 
 def test_a_page_of_yaml_cannot_unfold_into_more_than_memory_holds() -> None:

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from runmetrics.collectors.wandb.definition import Definition, contradictions, where_faults
 from runmetrics.collectors.wandb.language import choose, shown
-from runmetrics.config_layout import SETTINGS, Layout, unknown_key
+from runmetrics.config_layout import PACKS, SETTINGS, Layout, unknown_key
 from runmetrics.errors import ConfigurationError
 from runmetrics.yaml_lines import Document, Place, YamlFault, read_yaml
 
@@ -28,7 +28,8 @@ class ConfigFile:
     """A file that was found right: its metric definitions, what scopes them, and its settings.
 
     `settings` holds only what the file sets, under the names of `Settings`. `builtin` False leaves
-    out the built-in metrics, `drop` single ones of them. `where` is and-ed into every metric.
+    out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
+    these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class ConfigFile:
     builtin: bool
     drop: tuple[str, ...]
     packs: tuple[str, ...]
+    max_series: int
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
     lines: Mapping[Place, int]
@@ -73,8 +75,18 @@ def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile
 @cache
 def builtin_metrics() -> ConfigFile:
     """The file of the built-in metrics, which is part of the package."""
-    resource = files("runmetrics.collectors.wandb") / "metrics.yaml"
-    return parse_config(resource.read_text(encoding="utf-8"), Path(resource.name))
+    return _packaged("metrics.yaml")
+
+
+@cache
+def pack(name: str) -> ConfigFile:
+    """The file of a pack, one of PACKS."""
+    return _packaged(f"packs/{name}.yaml")
+
+
+def _packaged(path: str) -> ConfigFile:
+    resource = files("runmetrics.collectors.wandb").joinpath(path)
+    return parse_config(resource.read_text(encoding="utf-8"), Path(path))
 
 
 def parse_config(text: str, path: Path) -> ConfigFile:
@@ -112,6 +124,7 @@ def parse_config(text: str, path: Path) -> ConfigFile:
         builtin=layout.builtin,
         drop=tuple(layout.drop),
         packs=tuple(layout.packs),
+        max_series=layout.max_series,
         where=layout.where,
         settings={key: getattr(layout, key) for key in SETTINGS if key in layout.model_fields_set},
         lines=document.lines,
@@ -155,13 +168,15 @@ def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place,
                 what = f"stands twice, first on line {first[name]}: give one another name"
                 yield (*place, "name"), what
             first.setdefault(name, line)
+    packs = [name for name in _list(raw, "packs") if name in PACKS]
     for index, name in enumerate(_list(raw, "drop")):
-        known = [metric.name for metric in builtin_metrics().metrics]
+        shipped = [builtin_metrics(), *map(pack, packs)]
+        known = [metric.name for file in shipped for metric in file.metrics]
         if isinstance(name, str) and name not in known:
             yield ("drop", index), f"{shown(name)} is not built in: {choose(name, known)}"
     for index, name in enumerate(_list(raw, "packs")):
-        if isinstance(name, str):
-            yield ("packs", index), f"{shown(name)} is not a pack: this version has none"
+        if isinstance(name, str) and name not in PACKS:
+            yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
 
 
 def _list(raw: Mapping[str, Any], key: str) -> list[Any]:

@@ -8,9 +8,18 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from runmetrics.collectors.wandb.definition import Comparisons, Definition, Entry, Text
-from runmetrics.collectors.wandb.language import choose, shown
+from runmetrics.collectors.wandb.definition import (
+    Comparisons,
+    Definition,
+    Entry,
+    Text,
+    described,
+)
+from runmetrics.collectors.wandb.language import DEFAULT_MAX_SERIES, choose, shown
 from runmetrics.yaml_lines import Place
+
+PACKS: Final = ("health", "gpu", "throughput")
+"""Further built-in metrics that a file switches on by name; each is a file in wandb/packs."""
 
 # Where a secret or the host that it is sent to is set instead: a file found in the working
 # directory must not be able to send a key anywhere.
@@ -45,6 +54,18 @@ def _project(value: object) -> str:
     raise ValueError(f"{shown(value)} is not a project: write entity/project or entity/*")
 
 
+def _series(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"{shown(value)} is not a number of series above zero: write 200")
+
+
+Pack = Annotated[str, pydantic.WithJsonSchema({"type": "string", "enum": list(PACKS)})]
+MaxSeries = Annotated[
+    int,
+    pydantic.BeforeValidator(_series),
+    pydantic.WithJsonSchema({"type": "integer", "minimum": 1}),
+]
 Project = Annotated[
     str,
     pydantic.BeforeValidator(_project),
@@ -75,18 +96,39 @@ class Layout(Entry):
 
     model_config = pydantic.ConfigDict(title="runmetrics.yaml")
 
-    entity: Text | None = None
-    project: Text | None = None
-    projects: list[Project] | None = None
-    accuracy_key: Text | None = None
-    loss_key: Text | None = None
-    gpus_per_run: Gpus | None = None
-    timeout_seconds: Seconds | None = None
-    builtin: bool = True
-    drop: list[str] = pydantic.Field(default=[])
-    packs: list[str] = pydantic.Field(default=[])
-    where: dict[str, Any] = pydantic.Field(default={})
-    metrics: list[Definition] = pydantic.Field(default=[])
+    entity: Text | None = described("W&B entity to read (WANDB_ENTITY beats it)")
+    project: Text | None = described("W&B project to read (WANDB_PROJECT beats it)")
+    projects: list[Project] | None = described(
+        "several projects, each entity/project or entity/*; overrides entity and project "
+        "(RUNMETRICS_PROJECTS beats it)"
+    )
+    accuracy_key: Text | None = described(
+        "summary key behind the accuracy metrics (RUNMETRICS_ACCURACY_KEY beats it)"
+    )
+    loss_key: Text | None = described(
+        "summary key behind the loss metric (RUNMETRICS_LOSS_KEY beats it)"
+    )
+    gpus_per_run: Gpus | None = described(
+        "GPUs of a run: auto (what W&B recorded), a number, or config.KEY "
+        "(RUNMETRICS_GPUS_PER_RUN beats it)"
+    )
+    timeout_seconds: Seconds | None = described(
+        "bound in time for the whole run, in seconds (--timeout beats it)"
+    )
+    builtin: bool = pydantic.Field(True, description="false leaves out the built-in metrics")
+    drop: list[str] = pydantic.Field([], description="names of built-in metrics to leave out")
+    packs: list[Pack] = pydantic.Field(
+        [], description=f"further built-in metrics, by pack: {', '.join(PACKS)}"
+    )
+    max_series: MaxSeries = pydantic.Field(
+        DEFAULT_MAX_SERIES,
+        description="most series that `by` splits one metric of one project into; of counts and "
+        "sums, what is over it is summed under the tag value `other`",
+    )
+    where: dict[str, Any] = pydantic.Field(
+        {}, description="a W&B filter (MongoDB-style) that narrows every metric"
+    )
+    metrics: list[Definition] = pydantic.Field([], description="metrics of your own")
 
 
 SETTINGS: Final = (

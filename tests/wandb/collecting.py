@@ -16,6 +16,7 @@ from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from runmetrics.settings import Settings
+from runmetrics.shard import Shard
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The instant of every collection here: the server's Date header is honest, so it must be now."""
@@ -64,6 +65,7 @@ def collect(
     yaml: str = "",
     now: datetime = NOW,
     seconds: float = 60,
+    shard: Shard | None = None,
     **settings: Any,
 ) -> Collection:
     """One collection of the ten, or of what a file makes of them."""
@@ -75,7 +77,7 @@ def collect(
         **settings,
     }
     file = parse_config(yaml, Path("runmetrics.yaml")) if yaml else None
-    collector = WandbCollector(Setup(Settings(**settings), file))
+    collector = WandbCollector(Setup(Settings(**settings), file, shard=shard))
     return collector.collect(now, Deadline(seconds))
 
 

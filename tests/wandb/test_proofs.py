@@ -1,7 +1,10 @@
 """Proof before trust: under each quirk the numbers are right, or unknown and said."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from runmetrics.errors import ExitCode
 from runmetrics.sandbox.quirks import ALWAYS, Quirks
 from runmetrics.sandbox.store import StoredRun
 from tests.wandb.collecting import (
@@ -116,7 +119,7 @@ def test_a_run_that_logs_a_key_in_two_cases_is_judged_by_the_exact_one() -> None
     assert values(collection)[BEST] == 0.9
 
 
-def test_counts_that_lag_behind_the_runs_are_not_believed() -> None:
+def test_w15_counts_that_lag_behind_the_runs_are_not_believed() -> None:
     collection = collect_from(
         run("new", "running", beat=ago(seconds=20), created_at=ago(minutes=1)),
         run("done", summary={"accuracy": 0.5}),
@@ -143,7 +146,7 @@ def test_counts_of_states_that_lag_are_asked_for_again_and_then_unknown() -> Non
     assert values(collection)[TOTAL] == 2
 
 
-def test_deleted_runs_that_are_still_counted_make_the_total_unknown() -> None:
+def test_w15_deleted_runs_that_are_still_counted_make_the_total_unknown() -> None:
     with sandbox_of(run("a"), run("b")) as sandbox:
         sandbox.quirks = Quirks(counts_from=sandbox.store.copy())
         sandbox.store.remove("e", "p", "a")
@@ -211,6 +214,21 @@ def test_the_latest_loss_of_old_runs_survives_an_ignored_order() -> None:
     assert values(collection)[GPU_HOURS] == 0
 
 
+def test_w16_a_run_that_slips_onto_the_next_page_is_counted_once() -> None:
+    """An old run that beats again enters the window ahead of all others, and shifts them by one."""
+    with sandbox_of(run("old", beat=ago(days=20)), *dull_runs(9), page_cap=4) as sandbox:
+
+        def resume(request: int) -> None:
+            if request == 2:
+                sandbox.store.run("e", "p", "old").heartbeat_at = datetime.now(UTC)
+
+        sandbox.before_request = resume
+        collection = collect(sandbox)
+
+    assert values(collection)[COMPLETED] == 10
+    assert unknown(collection) == set()
+
+
 def test_a_run_whose_summary_is_junk_does_not_end_the_proof() -> None:
     collection = collect_from(
         run("junk", summary="{not json", beat=ago(days=2)), scored("best", 0.75)
@@ -222,3 +240,14 @@ def test_a_run_whose_summary_is_junk_does_not_end_the_proof() -> None:
         "summaryMetrics is not a JSON object in 1 run (such as junk): "
         "taken as if those runs did not have it"
     )
+
+
+def test_a_filter_that_the_server_refuses_costs_its_own_metric_alone() -> None:
+    yaml = "metrics:\n  - {name: my.odd, count: runs, where: {nonsense: 1}}\n"
+
+    collection = collect_from(run("a"), yaml=yaml)
+
+    assert unknown(collection) == {"my.odd"}
+    assert values(collection)[TOTAL] == 1
+    (problem,) = collection.problems
+    assert problem.code == ExitCode.CONFIGURATION

@@ -4,10 +4,11 @@ A collector is a class (or any callable) behind the entry-point group `runmetric
 is called with a `Setup` and gives a `Collector`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol, cast
 
 from runmetrics.deadline import Deadline
@@ -17,6 +18,7 @@ from runmetrics.model import Collection
 if TYPE_CHECKING:
     from runmetrics.config_file import ConfigFile
     from runmetrics.settings import Settings
+    from runmetrics.shard import Shard
 
 GROUP = "runmetrics.collectors"
 
@@ -44,24 +46,49 @@ class Collector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a collector is made from."""
+    """What a collector is made from.
+
+    `settings` and `config` are this program's own. A collector of another package reads variables
+    of its own, under a prefix of its own, from `environ`: the environment over `.env`. `shard` asks
+    for a share of what there is to read, for collectors that can divide it.
+    """
 
     settings: "Settings"
     config: "ConfigFile | None" = None
     progress: Progress = no_progress
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    shard: "Shard | None" = None
 
 
 CollectorFactory = Callable[[Setup], Collector]
 
 
-def collector_names() -> list[str]:
-    """Names of all installed collectors."""
-    return sorted(entry.name for entry in entry_points(group=GROUP))
+def find_collectors() -> dict[str, EntryPoint]:
+    """Installed collectors by name (entry points `runmetrics.collectors`), not yet imported."""
+    return {found.name: found for found in entry_points(group=GROUP)}
 
 
 def find_collector(name: str) -> CollectorFactory:
-    """The installed collector of that name; ConfigurationError if there is none."""
-    for entry in entry_points(group=GROUP, name=name):
-        return cast(CollectorFactory, entry.load())
-    known = ", ".join(collector_names())
-    raise ConfigurationError(f"there is no collector {name!r}", f"installed are: {known}")
+    """The installed collector of that name; ConfigurationError unless there is just one."""
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        known = ", ".join(sorted(find_collectors()))
+        raise ConfigurationError(f"there is no collector {name!r}", f"installed are: {known}")
+    packages = sorted(map(package_of, found))
+    if len(packages) > 1:
+        raise ConfigurationError(
+            f"several packages install a collector {name!r}: {', '.join(packages)}",
+            "uninstall all of them but one",
+        )
+    try:
+        return cast(CollectorFactory, next(iter(found)).load())
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the collector {name!r} of {packages[0]} cannot be loaded ({error})",
+            "install that package again, with what it needs",
+        ) from error
+
+
+def package_of(found: EntryPoint) -> str:
+    """Name and version of the package that installed it."""
+    return f"{found.dist.name} {found.dist.version}" if found.dist else "an unknown package"

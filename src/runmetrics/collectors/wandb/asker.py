@@ -3,10 +3,12 @@
 What the client gives up on with a 5xx is split: first the aliases of the document, then the page,
 down to the one run that the server cannot serve, which is then read without the part that hurts
 (FAULTS W5). A field that the server does not know is dropped for good (W24). An alias that came
-with errors is asked for alone once (W11).
+with errors is asked for alone once (W11). A filter that the server refuses costs its own alias
+alone, not its neighbours.
 """
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,24 +24,39 @@ from runmetrics.collectors.wandb.document import (
     parse_page,
     render,
 )
-from runmetrics.collectors.wandb.transport_errors import BadDocument, KeyRefused, ServerFault
+from runmetrics.collectors.wandb.transport_errors import BadDocument, NobodyLoggedIn, ServerFault
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.verdict import Answer
 from runmetrics.errors import ConfigurationError, TemporaryError
 
+_log = logging.getLogger(__name__)
 _NEEDED = frozenset(BASE_PARTS) - {"displayName"}
 _TRIES_WHEN_SPLIT = 2
 """A part of a document that failed five times already gets one more chance only."""
 
 SUBSTITUTES = {
+    "displayName": "runs go by their ids",
     "computeSeconds": "durations come from the runs' times, idle gaps of resumed runs included",
     "runInfo": "GPU counts come from the runs' config and system metrics",
-    "systemMetrics": "GPU utilization is unknown",
 }
 
 
 class NoSuchProject(ConfigurationError):  # noqa: N818 - it is what happened
     """The server knows us and not the project, or does not show it to us."""
+
+
+def without(name: str) -> str:
+    """What is to be said of a field that the server does not have."""
+    instead = SUBSTITUTES.get(name, "metrics that need it are unknown")
+    return f"this W&B server has no field {name!r}: {instead}"
+
+
+def read_as_public(entity: str, project: str) -> str:
+    """What is to be said of a key that W&B does not know and of a project that needs none."""
+    return (
+        f"W&B does not accept the API key, but {entity}/{project} is public and "
+        "was read without it: renew the key at https://wandb.ai/settings"
+    )
 
 
 Result = int | Page | dict[str, Any] | Unknown
@@ -56,6 +73,11 @@ class Asker:
         self.notices: list[str] = []
         self._viewer_seen = False
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """Fields that this server does not have and that nothing stands in for."""
+        return self.dropped - SUBSTITUTES.keys()
+
     async def ask(self, asks: Mapping[str, Ask], tries: int | None = None) -> dict[str, Result]:
         """An answer to each ask: a count, a Page, a summary, or Unknown.
 
@@ -63,7 +85,7 @@ class Asker:
         """
         try:
             answer = await self._send(asks, tries)
-        except ServerFault as fault:
+        except (ServerFault, BadDocument) as fault:
             return await self._smaller(asks, fault)
         found: dict[str, Result] = {}
         for alias, ask in asks.items():
@@ -92,6 +114,10 @@ class Asker:
             except BadDocument as bad:
                 self._drop(bad)
                 continue
+            _log.debug(
+                "%s/%s was asked for %s; %d requests so far",
+                *(self.entity, self.project, ", ".join(asks), self.client.requests),
+            )
             self._check_access(answer)
             return answer
 
@@ -104,8 +130,7 @@ class Asker:
             raise bad
         self.dropped |= unknown
         for name in sorted(unknown):
-            instead = SUBSTITUTES.get(name, "metrics that need it are unknown")
-            self.notices.append(f"this W&B server has no field {name!r}: {instead}")
+            self.notices.append(without(name))
 
     def _check_access(self, answer: Answer) -> None:
         viewer, project = answer.data.get("viewer"), answer.data.get("project")
@@ -115,26 +140,25 @@ class Asker:
                 "try again; if it stays, ask support@wandb.com with this message",
             )
         if project is None and viewer is None:
-            raise KeyRefused.by(self.client.endpoint, "it knows nobody by that key")
+            raise NobodyLoggedIn.by(self.client.endpoint, "it knows nobody by that key")
         if project is None:
             raise NoSuchProject(
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"
             )
         if viewer is None and not self._viewer_seen:
-            self.notices.append(
-                f"W&B does not accept the API key, but {self.entity}/{self.project} is public and "
-                "was read without it: renew the key at https://wandb.ai/settings"
-            )
+            self.notices.append(read_as_public(self.entity, self.project))
         self._viewer_seen = True
 
-    async def _smaller(self, asks: Mapping[str, Ask], fault: ServerFault) -> dict[str, Result]:
+    async def _smaller(
+        self, asks: Mapping[str, Ask], fault: ServerFault | BadDocument
+    ) -> dict[str, Result]:
         if len(asks) > 1:
             items = list(asks.items())
             middle = len(items) // 2
             first = await self.ask(dict(items[:middle]), _TRIES_WHEN_SPLIT)
             return first | await self.ask(dict(items[middle:]), _TRIES_WHEN_SPLIT)
         ((alias, ask),) = asks.items()
-        if isinstance(ask, PageAsk):
+        if isinstance(ask, PageAsk) and isinstance(fault, ServerFault):
             return {alias: await self._halve(ask, Unknown.because(fault))}
         return {alias: Unknown.because(fault)}
 
@@ -184,9 +208,11 @@ class Asker:
 
 
 def _only(ask: PageAsk, part: str) -> Selection:
+    """A selection of one part; config stands in for runInfo where the server does not know it."""
+    parts = {"runInfo"} if part == "config" else {part}
     return dataclasses.replace(
         ask.selection,
-        parts=ask.selection.parts & {part},
+        parts=ask.selection.parts & parts,
         summary_keys=ask.selection.summary_keys if part == "summaryMetrics" else frozenset(),
         config_keys=ask.selection.config_keys if part == "config" else frozenset(),
     )

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from runmetrics.collectors.wandb.definition import Definition
 from runmetrics.collectors.wandb.language import (
+    DEFAULT_MAX_SERIES,
+    LIVE_STATES,
     STATES,
     Aggregate,
     Condition,
@@ -21,7 +23,7 @@ from runmetrics.collectors.wandb.language import (
     near,
     shown,
 )
-from runmetrics.config_file import ConfigFile, builtin_metrics
+from runmetrics.config_file import ConfigFile, builtin_metrics, pack
 
 __all__ = ["Aggregate", "Catalog", "Condition", "Field", "Metric", "load_catalog"]
 
@@ -75,12 +77,17 @@ class Metric:
         text += runs if narrowed else "all runs"
         if self.window is not None:
             sign = "created" if self.window_by == "created" else "whose last sign of life is"
-            text += f" {sign} within {_length(self.window)}"
+            text += f" {sign} within {length_in_words(self.window)}"
         if self.conditions:
             text += f" with {' and '.join(map(str, self.conditions))}"
         if self.where:
             text += f" matching {json.dumps(self.where, ensure_ascii=False)}"
         return f"{text}, by {' and '.join(self.by)}" if self.by else text
+
+    @property
+    def live(self) -> bool:
+        """Whether it is of runs in states that none stays in: few, whatever the history."""
+        return self.window is None and bool(self.states) and {*self.states} <= {*LIVE_STATES}
 
     @property
     def _one_run(self) -> bool:
@@ -89,33 +96,46 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All metrics in the order they are shown, and what is worth saying about how they came."""
+    """All metrics in the order they are shown, and what is worth saying about how they came.
+
+    `max_series` is how many series `by` may split one metric of one project into.
+    """
 
     metrics: tuple[Metric, ...]
     notices: tuple[str, ...] = ()
+    max_series: int = DEFAULT_MAX_SERIES
 
 
 def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> Catalog:
-    """Put together the built-in metrics and those of the user's file, which was checked already.
+    """Put together the built-in metrics, the packs that the user's file names, and its own.
+
+    The file was checked already.
 
     `{accuracy}` and `{loss}` in a field become the summary keys of the settings.
     """
-    builtin = builtin_metrics()
     keys = {"accuracy": accuracy_key, "loss": loss_key}
     scope = config.where if config else {}
     metrics: dict[str, Metric] = {}
     notices: list[str] = []
-    if config is None or config.builtin:
-        for definition in builtin.metrics:
+    for origin in _shipped(config):
+        for definition in origin.metrics:
             if config is None or definition.name not in config.drop:
-                metrics[definition.name] = _metric(definition, builtin, scope, keys)
+                metric = _metric(definition, origin, scope, keys)
+                metrics[metric.name] = dataclasses.replace(metric, builtin=True)
     if config is not None:
         for index, definition in enumerate(config.metrics):
             if definition.name in metrics:
                 notices.append(f"{config.path} replaces the built-in {definition.name}")
             metrics[definition.name] = _metric(definition, config, scope, keys)
             notices.extend(_unlikely_states(config, index, definition))
-    return Catalog(tuple(metrics.values()), tuple(notices))
+    max_series = config.max_series if config else DEFAULT_MAX_SERIES
+    return Catalog(tuple(metrics.values()), tuple(notices), max_series)
+
+
+def _shipped(config: ConfigFile | None) -> list[ConfigFile]:
+    """The files of this package whose metrics are wanted: the ten, and the packs."""
+    ten = [builtin_metrics()] if config is None or config.builtin else []
+    return [*ten, *(pack(name) for name in dict.fromkeys(config.packs if config else ()))]
 
 
 def _metric(
@@ -140,7 +160,6 @@ def _metric(
         by=definition.by,
         full_scan=definition.full_scan,
         origin=str(origin.path),
-        builtin=origin is builtin_metrics(),
     )
 
 
@@ -167,7 +186,7 @@ def _unlikely_states(config: ConfigFile, index: int, definition: Definition) -> 
             )
 
 
-def _length(window: timedelta) -> str:
+def length_in_words(window: timedelta) -> str:
     """A window in words, in the unit that people use for it: 24 hours, but 7 days."""
     seconds = int(window.total_seconds())
     for unit, size, least in (("day", 86_400, 2), ("hour", 3600, 1), ("minute", 60, 1)):

@@ -1,93 +1,157 @@
 """Collects the metrics of a catalog from W&B projects."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
 from runmetrics.collectors import Setup
+from runmetrics.collectors.wandb import remarks
 from runmetrics.collectors.wandb.asker import Asker, NoSuchProject
-from runmetrics.collectors.wandb.catalog import Field, Metric, load_catalog
-from runmetrics.collectors.wandb.client import WandbClient
-from runmetrics.collectors.wandb.plan import Plan, compile_plan
-from runmetrics.collectors.wandb.projects import expand, near_projects
+from runmetrics.collectors.wandb.catalog import Metric, load_catalog
+from runmetrics.collectors.wandb.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.name_lookup import Loop
+from runmetrics.collectors.wandb.plan import (
+    GROUP_PARTS,
+    Plan,
+    bare_counts,
+    compile_plan,
+    field_selection,
+)
+from runmetrics.collectors.wandb.projects import (
+    Found,
+    find_projects,
+    near_projects,
+    side_by_side,
+)
 from runmetrics.collectors.wandb.prove import Winner
 from runmetrics.collectors.wandb.read import Reading, read_project
-from runmetrics.collectors.wandb.reduce import Rules, Series, reduce
+from runmetrics.collectors.wandb.reduce import Rules, reduce
 from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.similar import logged_keys, most_alike
+from runmetrics.collectors.wandb.similar import logged_keys
+from runmetrics.collectors.wandb.transport_errors import KeyRefused, NobodyLoggedIn
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.walk import Walk
 from runmetrics.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
-from runmetrics.errors import RunmetricsError
+from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
 _FREE_REQUESTS = 3
 """Similar keys are looked for while a project with a page of runs costs no more than this."""
 
-_DERIVED = {
-    "duration_hours": "known duration",
-    "gpu_hours": "known duration",
-    "gpu_utilization": "GPU utilization",
-}
+_RETRY = RetryPolicy()
+
+Watcher = Callable[[Asker, Reading], Awaitable[None]]
+"""Shown what was read of a project, while more can still be asked."""
 
 
 class WandbCollector:
-    """The collector `wandb`."""
+    """The collector `wandb`. `watchers` look on: what explains a value sees what made it."""
 
     name = "wandb"
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, retry: RetryPolicy = _RETRY) -> None:
         settings = setup.settings
+        self.retry = retry
         self.settings = settings
         self.progress = setup.progress
+        self.shard = setup.shard
+        self.watchers: list[Watcher] = []
+        self._refused: KeyRefused | None = None
         self.catalog = load_catalog(
             setup.config, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key
         )
         self.plan = compile_plan(self.catalog.metrics, settings.gpus_per_run)
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
-        """All metrics of all projects. Raises RunmetricsError when no project could be read."""
-        return asyncio.run(self._collect(now, deadline))
+        """All metrics of all projects; what cannot be read of one leaves the others alone.
+
+        Raises RunmetricsError where there is no key, or no way to use it.
+        """
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            return runner.run(self._collect(now, deadline))
 
     async def _collect(self, now: datetime, deadline: Deadline) -> Collection:
         key = find_wandb_key(self.settings, deadline)
         base_url = key.base_url or self.settings.base_url or DEFAULT_BASE_URL
         client = WandbClient(
-            base_url, key, deadline, allow_insecure_http=self.settings.allow_insecure_http
+            *(base_url, key, deadline),
+            retry=self.retry,
+            allow_insecure_http=self.settings.allow_insecure_http,
         )
         async with client:
-            projects = await expand(client, self.settings)
-            parts = await asyncio.gather(
-                *(self._one(client, entity, project, now) for entity, project in projects)
+            found = await find_projects(client, self.settings)
+            projects = self._own(found.projects)
+            names = ", ".join(map("/".join, projects))
+            _log.debug("reading %s from %s with the key from %s", names, base_url, key.source)
+            self._refused = None
+            parts = await side_by_side(
+                projects,
+                lambda entity, project: self._one(client, entity, project, now),
+                lambda: client.slots,
             )
             requests, received = client.requests, client.bytes_received
             decoded = client.bytes_decoded
-        whole = sum(parts, start=Collection(notices=self.catalog.notices))
+        whole = sum(parts, start=self._beforehand(found, projects))
         cost = Cost(requests, received, decoded, whole.cost.runs_read)
         return Collection(
             whole.samples, whole.missing, whole.problems, tuple(dict.fromkeys(whole.notices)), cost
         )
+
+    def _own(self, projects: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        shard = self.shard
+        return [each for each in projects if shard is None or shard.owns("/".join(each))]
+
+    def _beforehand(self, found: Found, own: Sequence[tuple[str, str]]) -> Collection:
+        """What is to be said whatever the projects hold."""
+        notices = [*self.catalog.notices]
+        if self.shard and not own and found.projects:
+            count = len(found.projects)
+            which = f"any of the {count} projects" if count > 1 else "the one project"
+            notices.append(f"shard {self.shard} does not have {which}: nothing is read")
+        problems = [
+            self._all_unknown(error, {"wandb_entity": entity, "collector": self.name})
+            for entity, error in found.failed.items()
+        ]
+        return Collection(problems=tuple(problems), notices=tuple(notices))
+
+    def _all_unknown(self, error: RunmetricsError, tags: Mapping[str, str]) -> Problem:
+        names = tuple(metric.name for metric in self.catalog.metrics)
+        return Problem(names, error.cause, error.mend, error.exit_code, tags)
 
     async def _one(
         self, client: WandbClient, entity: str, project: str, now: datetime
     ) -> Collection:
         asker = Asker(client, entity, project)
         tags = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
+        if self._refused:
+            return Collection(problems=(self._all_unknown(self._refused, tags),))
         try:
             reading = await read_project(asker, self.plan, now, self.progress)
         except RunmetricsError as error:
-            mend = error.mend
+            if isinstance(error, KeyRefused) and not isinstance(error, NobodyLoggedIn):
+                self._refused = error  # for every project alike
+            problem = self._all_unknown(error, tags)
             if isinstance(error, NoSuchProject):
                 mend = await near_projects(client, entity, project)
-            names = tuple(metric.name for metric in self.catalog.metrics)
-            problem = Problem(names, error.cause, mend, error.exit_code, tags)
+                problem = dataclasses.replace(problem, mend=mend)
             return Collection(problems=(problem,), notices=tuple(asker.notices))
-        report = _Report(self, asker, reading, now, tags)
-        return await report.collection()
+        collection = await _Report(self, asker, reading, now, tags).collection()
+        for watcher in self.watchers:
+            await watcher(asker, reading)
+        return collection
+
+    def rules(self, reading: Reading) -> Rules:
+        """What the derived fields of a reading's runs depend on."""
+        return Rules(reading.now, self.settings.gpus_per_run, self.catalog.max_series)
 
 
 @dataclass(slots=True)
@@ -101,21 +165,26 @@ class _Report:
     tags: Mapping[str, str]
 
     async def collection(self) -> Collection:
-        rules = Rules(self.reading.now, self.collector.settings.gpus_per_run)
+        rules = self.collector.rules(self.reading)
         known: list[tuple[Metric, Series]] = []
         unknown: dict[Unknown, list[str]] = {}
+        over_cap: list[str] = []
         for metric in self.collector.catalog.metrics:
-            learned = series_of(metric, self.collector.plan, self.reading, rules)
+            learned = self._lost(metric) or series_of(
+                metric, self.collector.plan, self.reading, rules
+            )
             if isinstance(learned, Unknown):
                 unknown.setdefault(learned, []).append(metric.name)
             else:
-                known += [(metric, series) for series in learned]
+                known += [(metric, series) for series in learned or [Series(None)]]
+                over = remarks.over_cap(metric, learned, rules.max_series)
+                over_cap += [f"{self._project}: {text}" for text in over]
         logged = await self._logged_instead(known)
         samples: list[Sample] = []
         missing: list[Missing] = []
         for metric, series in known:
             tags = {**self.tags, **series.tags}
-            note = _note(metric, series, logged)
+            note = remarks.note(metric, series, logged)
             if series.value is None:
                 missing.append(Missing(metric.name, note, metric.unit, tags))
                 continue
@@ -128,7 +197,7 @@ class _Report:
                     tags=tags,
                     description=metric.description,
                     runs=series.known,
-                    run=self._ref(series.holder),
+                    run=run_ref(self.asker, series.holder) if series.holder else None,
                     note=note,
                 )
             )
@@ -136,16 +205,24 @@ class _Report:
             Problem(tuple(names), why.cause, why.mend, why.code, self.tags)
             for why, names in unknown.items()
         ]
-        notices = [*self.reading.notices, *self._faults()]
+        notices = [*self.reading.notices, *remarks.faults(self._all_runs()), *self._vain_filters()]
+        notices += over_cap
         cost = Cost(runs_read=self.reading.runs_read)
         return Collection(tuple(samples), tuple(missing), tuple(problems), tuple(notices), cost)
 
-    def _ref(self, run: Run | None) -> RunRef | None:
-        if run is None:
-            return None
-        path = "/".join(quote(part, safe="") for part in (self.asker.entity, self.asker.project))
-        site = self.asker.client.endpoint.shown.replace("://api.", "://", 1)
-        return RunRef(run.id, run.display_name, f"{site}/{path}/runs/{quote(run.id, safe='')}")
+    def _lost(self, metric: Metric) -> Unknown | None:
+        """Names a field that the metric needs and that this server does not have."""
+        needed = {GROUP_PARTS[group] for group in metric.by if group in GROUP_PARTS}
+        for field in (metric.field, *(condition.field for condition in metric.conditions)):
+            parts = field_selection(field).parts if field else frozenset()
+            needed |= parts - {"systemMetrics"} if "runInfo" in parts else parts
+        for name in sorted(needed & self.asker.lost):
+            return Unknown(
+                f"this W&B server has no field {name!r}",
+                "use a newer server, or drop the metric in the configuration file",
+                ExitCode.CONFIGURATION,
+            )
+        return None
 
     async def _logged_instead(self, known: Sequence[tuple[Metric, Series]]) -> set[str]:
         """What runs without a value log instead, if that costs no request beyond the free ones."""
@@ -163,36 +240,24 @@ class _Report:
         walks = [learned for _, learned in self.reading.answers if isinstance(learned, Walk)]
         return [run for walk in walks for run in walk.runs.values()]
 
-    def _faults(self) -> list[str]:
-        """What could not be made sense of in the runs, counted, with an example."""
-        found: dict[str, list[str]] = {}
-        for run in self._all_runs():
-            for fault in run.faults:
-                found.setdefault(fault, []).append(run.id)
-        return [
-            f"{fault} in {len(runs)} run{'s' * (len(runs) > 1)} (such as {runs[0]}): "
-            "taken as if those runs did not have it"
-            for fault, runs in sorted(found.items())
-        ]
+    @property
+    def _project(self) -> str:
+        return f"{self.asker.entity}/{self.asker.project}"
+
+    def _vain_filters(self) -> list[str]:
+        metrics = self.collector.catalog.metrics
+        counts = [(read.where, self.reading.of(read)) for read in bare_counts(metrics)]
+        vain = [where for where, count in counts if count == 0]
+        if {} in vain:  # an empty project
+            return []
+        return [f"{self._project}: {remarks.vain_filter(where, metrics)}" for where in vain]
 
 
-def _note(metric: Metric, series: Series, logged: set[str]) -> str:
-    """How many of the runs lack the value, and which similar keys are logged instead."""
-    field = metric.field
-    if field is None or (series.value is not None and series.known == len(series.selected)):
-        return ""
-    which = f"{' or '.join(metric.states)} runs" if metric.states else "runs"
-    lacking = len(series.selected) - series.known
-    if series.selected:
-        text = f"{lacking:,} of {len(series.selected):,} {which} have no {_named(field)}"
-    elif metric.window:
-        text = f"no {which} in the window"
-    else:
-        text = f"no run has a number under {_named(field)}"
-    similar = most_alike(field.key, logged) if field.source == "summary" else []
-    if similar:
-        text += "; similar keys in use: " + ", ".join(f"'{key}'" for key in similar)
-    return text
+def run_ref(asker: Asker, run: Run) -> RunRef:
+    """The run as people find it: its id, its name and its page."""
+    path = "/".join(quote(part, safe="") for part in (asker.entity, asker.project, "runs", run.id))
+    site = asker.client.endpoint.shown.replace("://api.", "://", 1)
+    return RunRef(run.id, run.display_name, f"{site}/{path}")
 
 
 def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:
@@ -208,7 +273,3 @@ def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> lis
             return [Series(None)]
         return [Series(run.number(str(metric.field)), [run], 1, run)]
     return reduce(metric, learned.runs.values(), rules)
-
-
-def _named(field: Field) -> str:
-    return f"'{field.key}'" if field.source != "run" else _DERIVED.get(field.key, field.key)

@@ -14,7 +14,10 @@ from typing import Annotated, Any, Final, Literal, cast
 import pydantic
 
 from runmetrics.collectors.wandb.language import (
+    GROUPS,
+    LIVE_STATES,
     RUN_FIELDS,
+    STATES,
     WINDOW,
     Aggregate,
     Condition,
@@ -79,6 +82,11 @@ Operand = Annotated[
 Text = Annotated[str, pydantic.Field(min_length=1)]
 
 
+def described(text: str) -> Any:
+    """A key that may be left out; `text` is what editors and the documentation say of it."""
+    return pydantic.Field(default=None, description=text)
+
+
 class Entry(pydantic.BaseModel):
     """What a mapping in the file is read into: nothing coerced, nothing unknown let through."""
 
@@ -90,13 +98,18 @@ class Entry(pydantic.BaseModel):
 class Comparisons(Entry):
     """What is asked of one field under `if`; several are all to hold."""
 
-    gt: Number | None = None
-    gte: Number | None = None
-    lt: Number | None = None
-    lte: Number | None = None
-    eq: Operand | None = None
-    ne: Operand | None = None
-    is_: Kind | None = pydantic.Field(default=None, alias="is")
+    gt: Number | None = described("greater than")
+    gte: Number | None = described("at least")
+    lt: Number | None = described("less than")
+    lte: Number | None = described("at most")
+    eq: Operand | None = described("equal to: a number, text, true or false")
+    ne: Operand | None = described("there, and something else than this")
+    is_: Kind | None = pydantic.Field(
+        default=None,
+        alias="is",
+        description="nan, infinite (either sign), not_finite (either of these), numeric (a finite "
+        "number) or missing",
+    )
 
 
 class Definition(Entry):
@@ -106,28 +119,56 @@ class Definition(Entry):
         json_schema_extra={"oneOf": [{"required": [str(aggregate)]} for aggregate in Aggregate]}
     )
 
-    name: Name
-    description: str = ""
-    unit: Unit = ""
-    count: Literal["runs"] | None = None
-    sum: FieldText | None = None
-    mean: FieldText | None = None
-    min: FieldText | None = None
-    max: FieldText | None = None
-    latest: FieldText | None = None
-    p50: FieldText | None = None
-    p90: FieldText | None = None
-    p95: FieldText | None = None
-    p99: FieldText | None = None
-    state: States = ()
-    window: Window | None = None
-    window_by: Literal["last_sign", "created"] = "last_sign"
-    where: dict[str, Any] = {}
-    if_: dict[FieldText, Comparisons] = pydantic.Field(
-        default={}, alias="if", json_schema_extra={"additionalProperties": False}
+    name: Name = pydantic.Field(
+        description="name at Datadog: letters, digits, dots and underscores; one of a built-in "
+        "metric replaces it"
     )
-    by: By = ()
-    full_scan: bool = False
+    description: str = pydantic.Field("", description="what the number is, for people")
+    unit: Unit = pydantic.Field(
+        "", description="one word of Datadog's unit catalogue: run, hour, percent, ..."
+    )
+    count: Literal["runs"] | None = described("how many runs")
+    sum: FieldText | None = described("sum of a field over the runs that have it")
+    mean: FieldText | None = described("mean of a field over the runs that have it")
+    min: FieldText | None = described("least value of a field, and the run that holds it")
+    max: FieldText | None = described("greatest value of a field, and the run that holds it")
+    latest: FieldText | None = described(
+        "value of the run with the latest heartbeat among the runs that have the field"
+    )
+    p50: FieldText | None = described("median of a field (percentiles interpolate linearly)")
+    p90: FieldText | None = described("90th percentile of a field")
+    p95: FieldText | None = described("95th percentile of a field")
+    p99: FieldText | None = described("99th percentile of a field")
+    state: States = pydantic.Field(
+        (), description=f"only runs in this state, or in one of a list: {', '.join(STATES)}"
+    )
+    window: Window | None = described(
+        "only runs of so long until now: a number and s, m, h, d or w, like 24h or 7d"
+    )
+    window_by: Literal["last_sign", "created"] = pydantic.Field(
+        "last_sign",
+        description="what has to lie in the window: the run's last sign of life (its last "
+        "heartbeat, else its creation), or its creation",
+    )
+    where: dict[str, Any] = pydantic.Field(
+        {}, description="only runs that this W&B filter (MongoDB-style) matches, at the server"
+    )
+    if_: dict[FieldText, Comparisons] = pydantic.Field(
+        default={},
+        alias="if",
+        json_schema_extra={"additionalProperties": False},
+        description="only runs whose fields pass these tests, made here",
+    )
+    by: By = pydantic.Field(
+        (),
+        description=f"split into one series per value: {', '.join(GROUPS)} or config.KEY, or a "
+        "list of them",
+    )
+    full_scan: bool = pydantic.Field(
+        False,
+        description="consent to read every run of the project, where there is no window "
+        "(the runs of a state that none stays in, like running, are read without)",
+    )
 
     @property
     def aggregate(self) -> Aggregate:
@@ -164,8 +205,15 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         elif not isinstance(tests, dict) and tests is not None:
             yield ("if", field), f"{shown(tests)} is not a comparison: write {{eq: {shown(tests)}}}"
     yield from where_faults(entry.get("where"), ("where",))
-    if len(aggregates) == 1 and "window" not in entry and entry.get("full_scan") is not True:
+    bounded = "window" in entry or entry.get("full_scan") is True or _is_live(entry.get("state"))
+    if len(aggregates) == 1 and not bounded:
         yield from _whole_history(entry, aggregates[0])
+
+
+def _is_live(state: object) -> bool:
+    """Whether the states alone keep the runs few, so that neither window nor consent is needed."""
+    states = state if isinstance(state, list) else [state]
+    return bool(states) and all(each in LIVE_STATES for each in states)
 
 
 def _whole_history(entry: Mapping[str, Any], aggregate: str) -> Iterator[tuple[Place, str]]:

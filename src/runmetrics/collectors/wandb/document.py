@@ -113,11 +113,17 @@ def render(
 
 def parse_page(data: Mapping[str, Any]) -> Page:
     """A page from an alias's data; rows that the server hides (null nodes) are left out."""
-    edges = data.get("edges") or []
-    nodes = [edge["node"] for edge in edges if edge and isinstance(edge.get("node"), dict)]
-    info = data.get("pageInfo") or {}
-    last = edges[-1].get("cursor") if edges and isinstance(edges[-1], dict) else None
-    return Page(nodes, info.get("endCursor") or last, bool(info.get("hasNextPage")))
+    rows = data.get("edges")
+    edges = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    nodes = [row["node"] for row in edges if isinstance(row.get("node"), dict)]
+    info = data.get("pageInfo")
+    info = info if isinstance(info, dict) else {}
+    last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
+    return Page(
+        [node for node in nodes if isinstance(node.get("name"), str)],
+        last if isinstance(last, str) else None,
+        bool(info.get("hasNextPage")),
+    )
 
 
 def timestamp(time: datetime) -> str:
@@ -135,14 +141,14 @@ def both(*filters: Filters) -> dict[str, Any]:
 
 def _render_one(alias: str, ask: Ask, dropped: frozenset[str], variables: dict[str, str]) -> str:
     if isinstance(ask, SummaryAsk):
-        return f"{alias}: run(name: {json.dumps(ask.run_id)}) {{ name summaryMetrics }}"
+        return f"{alias}: run(name: {_literal(ask.run_id)}) {{ name summaryMetrics }}"
     variables[f"{alias}_filters"] = json.dumps(ask.filters, allow_nan=False)
     if isinstance(ask, CountAsk):
         return f"{alias}: runCount(filters: ${alias}_filters)"
-    after = f", after: {json.dumps(ask.after)}" if ask.after else ""
+    after = f", after: {_literal(ask.after)}" if ask.after else ""
     fields = " ".join(ask.selection.fields(dropped).values())
     return (
-        f"{alias}: runs(filters: ${alias}_filters, order: {json.dumps(ask.order)}, "
+        f"{alias}: runs(filters: ${alias}_filters, order: {_literal(ask.order)}, "
         f"first: {ask.first}{after}) {{ edges {{ cursor node {{ {fields} }} }} "
         "pageInfo { endCursor hasNextPage } }"
     )
@@ -153,4 +159,9 @@ def _top_level(keys: frozenset[str]) -> str:
     for key in keys:
         parts = key.split(".")
         wanted |= {".".join(parts[:end]) for end in range(1, len(parts))}
-    return json.dumps(sorted(wanted))
+    return _literal(sorted(wanted))
+
+
+def _literal(value: str | list[str]) -> str:
+    """GraphQL text: as JSON, but not every server joins the two halves of an escaped emoji."""
+    return json.dumps(value, ensure_ascii=False)

@@ -16,7 +16,7 @@ from typing import Final, Literal, Self, get_args
 
 Source = Literal["summary", "config", "system", "run"]
 Op = Literal["gt", "gte", "lt", "lte", "eq", "ne", "is"]
-Kind = Literal["nan", "infinite", "numeric", "missing"]
+Kind = Literal["nan", "infinite", "not_finite", "numeric", "missing"]
 
 RUN_FIELDS: Final = (
     "duration_hours",
@@ -38,6 +38,16 @@ STATES: Final = (
     "preempting",
     "preempted",
 )
+LIVE_STATES: Final = ("running", "pending", "preempting")
+"""States that a run leaves by itself, so that there are never many in them: W&B marks a run that
+falls silent as crashed."""
+
+# Tags that Datadog or this program give a meaning of their own; `host` is that of a metric there.
+RESERVED_TAGS: Final = (
+    *("host", "device", "source", "env", "service", "version"),
+    *("wandb_entity", "wandb_project", "wandb_host", "collector"),
+)
+DEFAULT_MAX_SERIES: Final = 200
 FIELD_HELP = "write summary.KEY, config.KEY, system.KEY or run.NAME"
 WINDOW = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -157,7 +167,35 @@ def parse_by(value: object) -> tuple[str, ...]:
         if group not in GROUPS and not re.fullmatch(r"config\..*\S", group):
             mend = choose(group, GROUPS, more=("config.KEY",))
             raise ValueError(f"{shown(group)} cannot split a metric: {mend}")
+    tags: dict[str, str] = {}
+    for group in groups:
+        folded = _folded(tag_name(group))
+        if other := tags.get(folded):
+            both = f"{shown(other)} and {shown(group)}"
+            raise ValueError(f"{both} become the same tag, {tag_name(group)}: keep one of the two")
+        tags[folded] = group
     return tuple(groups)
+
+
+def tag_name(group: str) -> str:
+    """The tag that a group's series carry: `user` is user, `config.lr` is lr, `host` is wandb_host.
+
+    Of a config key, letters, digits and `_-./` stay. Where what is left is taken (a group of
+    GROUPS or a tag of RESERVED_TAGS) or does not begin with a letter, "config_" stands before it:
+    config.user is config_user, config.env is config_env.
+    """
+    if not group.startswith("config."):
+        return "wandb_host" if group == "host" else group
+    key = re.sub(r"[^\w./-]+", "_", group.removeprefix("config.")).strip("_./-")
+    taken = {_folded(name) for name in (*GROUPS, *RESERVED_TAGS)}
+    if not key[:1].isalpha() or _folded(key) in taken:
+        return f"config_{key}".rstrip("_")
+    return key
+
+
+def _folded(tag: str) -> str:
+    """What is left of a tag's name in the narrowest of the sinks, where case and signs go."""
+    return re.sub(r"[\W_]+", "_", tag.lower())
 
 
 def parse_number(value: object) -> float:

@@ -6,10 +6,10 @@ reduced from a scan of the runs, one per distinct filter and window.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from runmetrics.collectors.wandb.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.document import Filters, Selection, both, timestamp
@@ -24,7 +24,7 @@ _HISTORY_BOUNDARIES = 24
 _HISTORY_STEP = timedelta(days=30)
 
 _DERIVED_PARTS = {"duration_hours": {"computeSeconds"}, "gpu_hours": {"computeSeconds"}}
-_GROUP_PARTS = {
+GROUP_PARTS: Final = {
     "user": "user",
     "group": "group",
     "job_type": "jobType",
@@ -33,6 +33,7 @@ _GROUP_PARTS = {
     "gpu_type": "runInfo",
     "tag": "tags",
 }
+"""Which part of a run a group is found in; `state` and `run` are read of every run."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,27 @@ class CountRead:
 
 @dataclass(frozen=True)
 class ScanRead:
-    """All runs that match and showed life in the window (None: ever), read page by page."""
+    """All runs that match and showed life in the window (None: ever), read page by page.
+
+    `states` stand in for a window: runs that are in one of them now, which are few.
+    """
 
     where: Filters
     window: timedelta | None
     selection: Selection
+    states: tuple[str, ...] = ()
 
     def filters(self, now: datetime) -> Filters:
         """The server's filter: a second wider than the window, which is cut exactly by us."""
         if self.window is None:
-            return dict(self.where)
+            return both(self.where, state_filter(self.states))
         after = {"$gt": timestamp(now - self.window - _EDGE)}
         return both(self.where, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
 
     def boundaries(self, now: datetime) -> list[datetime]:
         """Creation times at which runs are counted, to cut the scan into slices."""
+        if self.states:
+            return []  # rarely a second page, and of runs of one age
         if self.window is None:
             step, count = _HISTORY_STEP, _HISTORY_BOUNDARIES
         else:
@@ -128,7 +135,7 @@ class Plan:
         return _widest(scan for scan in self.scans if scan.where == where and scan.window)
 
 
-def compile_plan(metrics: Iterable[Metric], gpus_per_run: str | float = "auto") -> Plan:
+def compile_plan(metrics: Sequence[Metric], gpus_per_run: str | float = "auto") -> Plan:
     """The fewest reads for these metrics. `gpus_per_run`: "auto", a number, or "config.KEY"."""
     answers: dict[str, Read] = {metric.name: _read(metric, gpus_per_run) for metric in metrics}
     counts = _distinct(read for read in answers.values() if isinstance(read, CountRead))
@@ -137,11 +144,19 @@ def compile_plan(metrics: Iterable[Metric], gpus_per_run: str | float = "auto") 
     if counts and not any(scan.where == {} and scan.window for scan in scans):
         scans.append(ScanRead({}, _WITNESS_WINDOW, Selection()))
     scans = [_with_latest(scan, scans, ranked) for scan in scans]
+    scans = _folded(scans, [scan for scan in scans if scan.window])
     final = {
         name: _home(read, scans) if isinstance(read, ScanRead) else read
         for name, read in answers.items()
     }
+    counts = _distinct([*counts, *bare_counts(metrics)])
     return Plan(tuple(counts), tuple(scans), tuple(ranked), final)
+
+
+def bare_counts(metrics: Iterable[Metric]) -> list[CountRead]:
+    """How many runs each filter matches of how many of the project; none where nobody filters."""
+    filtered = _distinct(CountRead(metric.where, ()) for metric in metrics if metric.where)
+    return [CountRead({}, ()), *filtered] if filtered else []
 
 
 def state_filter(states: tuple[str, ...]) -> Filters:
@@ -181,32 +196,41 @@ def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Sele
         if group.startswith("config."):
             key = group.removeprefix("config.")
             selection |= Selection(config_keys=frozenset({key}))
-        elif group in _GROUP_PARTS:
-            selection |= Selection(frozenset({_GROUP_PARTS[group]}))
+        elif group in GROUP_PARTS:
+            selection |= Selection(frozenset({GROUP_PARTS[group]}))
     return selection
 
 
 def _read(metric: Metric, gpus_per_run: str | float) -> Read:
+    counted = metric.aggregate is Aggregate.COUNT and not metric.conditions and not metric.by
     scanned = metric.window is not None or metric.full_scan
-    if not scanned and metric.aggregate is Aggregate.COUNT:
+    if counted and not scanned:
         return CountRead(metric.where, metric.states)
-    if not scanned and metric.field is not None:
+    if metric.field is not None and not scanned and not metric.live:
         return RankedRead(metric.where, metric.states, metric.field, metric.aggregate)
-    return ScanRead(metric.where, metric.window, metric_selection(metric, gpus_per_run))
+    selection = metric_selection(metric, gpus_per_run)
+    return ScanRead(metric.where, metric.window, selection, metric.states if metric.live else ())
 
 
 def _merged(reads: Iterable[ScanRead]) -> list[ScanRead]:
-    """One scan per filter and window; one that lies within another and asks no more is dropped."""
-    merged: dict[tuple[str, timedelta | None], ScanRead] = {}
+    """One scan per filter and window, less those that lie within another."""
+    merged: dict[tuple[str, timedelta | None, bool], ScanRead] = {}
     for read in reads:
-        key = (json.dumps(read.where, sort_keys=True), read.window)
+        key = (json.dumps(read.where, sort_keys=True), read.window, bool(read.states))
         known = merged.get(key, read)
-        merged[key] = ScanRead(read.where, read.window, known.selection | read.selection)
+        selection = known.selection | read.selection
+        states = tuple(dict.fromkeys((*known.states, *read.states)))
+        merged[key] = ScanRead(read.where, read.window, selection, states)
     scans = list(merged.values())
+    return _folded(scans, scans)
+
+
+def _folded(scans: list[ScanRead], wider: list[ScanRead]) -> list[ScanRead]:
+    """The scans without those that one of the wider ones serves as well."""
     return [
         scan
         for scan in scans
-        if not any(other is not scan and _serves(other, scan) for other in scans)
+        if not any(other is not scan and _serves(other, scan) for other in wider)
     ]
 
 
@@ -214,6 +238,8 @@ def _serves(scan: ScanRead, wanted: ScanRead) -> bool:
     """Whether a scan holds every run and every part of another, which then need not be read."""
     if scan.where != wanted.where or not scan.selection.covers(wanted.selection):
         return False
+    if scan.states:
+        return bool(wanted.states) and {*wanted.states} <= {*scan.states}
     if scan.window is None or wanted.window is None:
         return scan.window is None
     return scan.window >= wanted.window

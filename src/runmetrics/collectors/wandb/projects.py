@@ -1,48 +1,110 @@
 """Which projects to read: names as configured, `entity/*` as the server lists them."""
 
+import asyncio
 import difflib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from runmetrics.collectors.wandb.client import WandbClient
-from runmetrics.errors import ConfigurationError, RunmetricsError
+from runmetrics.collectors.wandb.transport_errors import NobodyLoggedIn
+from runmetrics.errors import ConfigurationError, RunmetricsError, TemporaryError
 from runmetrics.settings import Settings
 
 _LIST_PROJECTS = """query RunmetricsProjects($entity: String, $after: String) {
+  viewer { username }
   models(entityName: $entity, first: 100, after: $after) {
     edges { node { name } } pageInfo { endCursor hasNextPage }
   }
 }"""
-_MOST_PAGES = 100
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Found:
+    """(entity, project) of everything to read, without repetition, and what could not be found.
+
+    `failed` holds, by entity, why its projects are not known.
+    """
+
+    projects: list[tuple[str, str]] = field(default_factory=list)
+    failed: dict[str, RunmetricsError] = field(default_factory=dict)
+
+
+async def find_projects(client: WandbClient, settings: Settings) -> Found:
+    """Everything that the settings name; an entity that cannot be listed does not hide others."""
+    wanted = settings.projects or (f"{settings.entity}/{settings.project}",)
+    projects: dict[tuple[str, str], None] = {}
+    failed: dict[str, RunmetricsError] = {}
+    for item in wanted:
+        entity, _, project = item.partition("/")
+        try:
+            names = await _all_of(client, entity) if project == "*" else [project]
+        except RunmetricsError as error:
+            failed[entity] = error
+            continue
+        projects.update(((entity, name), None) for name in names)
+    return Found(list(projects), failed)
 
 
 async def expand(client: WandbClient, settings: Settings) -> list[tuple[str, str]]:
-    """(entity, project) of everything to read, without repetition, `entity/*` discovered."""
-    wanted = settings.projects or (f"{settings.entity}/{settings.project}",)
-    found: dict[tuple[str, str], None] = {}
-    for item in wanted:
-        entity, _, project = item.partition("/")
-        names = await list_projects(client, entity) if project == "*" else [project]
-        if not names:
-            raise ConfigurationError(
-                f"W&B shows no projects of entity {entity!r}",
-                "check the name in RUNMETRICS_PROJECTS and what this key may read",
-            )
-        found.update(((entity, name), None) for name in names)
-    return list(found)
+    """The same where nothing is to be done by halves: raises the first thing that failed."""
+    found = await find_projects(client, settings)
+    for error in found.failed.values():
+        raise error
+    return found.projects
+
+
+async def side_by_side(
+    projects: Sequence[tuple[str, str]],
+    read: Callable[[str, str], Awaitable[_T]],
+    slots: Callable[[], int],
+) -> list[_T]:
+    """What `read` makes of each project, in order; as many at once as there are slots just then."""
+    waiting = deque(range(len(projects)))
+    under_way: dict[asyncio.Future[_T], int] = {}
+    done: dict[int, _T] = {}
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < slots():
+                index = waiting.popleft()
+                under_way[asyncio.ensure_future(read(*projects[index]))] = index
+            finished, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            done |= {under_way.pop(task): task.result() for task in finished}
+    finally:
+        for task in under_way:
+            task.cancel()
+    return [done[index] for index in range(len(projects))]
 
 
 async def list_projects(client: WandbClient, entity: str) -> list[str]:
     """Names of an entity's projects that this key may see."""
     names: list[str] = []
+    seen: set[str | None] = set()
     after: str | None = None
-    for _ in range(_MOST_PAGES):
+    while after not in seen:
+        seen.add(after)
         answer = await client.query(_LIST_PROJECTS, {"entity": entity, "after": after})
-        models = answer.data.get("models") or {}
-        names += [edge["node"]["name"] for edge in models.get("edges") or () if edge.get("node")]
-        info = models.get("pageInfo") or {}
-        if not info.get("hasNextPage") or info.get("endCursor") in (None, after):
-            break
-        after = info["endCursor"]
-    return names
+        if answer.errors:
+            raise TemporaryError(
+                f"W&B could not list the projects of {entity}: {answer.errors[0].message}",
+                "try again, or name them one by one in RUNMETRICS_PROJECTS",
+            )
+        models = _object(answer.data.get("models"))
+        nodes = [_object(_object(edge).get("node")) for edge in models.get("edges") or ()]
+        names += [name for node in nodes if isinstance(name := node.get("name"), str)]
+        if not names and answer.data.get("viewer") is None:
+            raise NobodyLoggedIn.by(client.endpoint, "it knows nobody by that key")
+        page = _object(models.get("pageInfo"))
+        if not page.get("hasNextPage"):
+            return names
+        after = page.get("endCursor")
+    raise TemporaryError(
+        f"W&B sends the same page of {entity}'s projects again and again",
+        "name them one by one in RUNMETRICS_PROJECTS",
+    )
 
 
 async def near_projects(client: WandbClient, entity: str, project: str) -> str:
@@ -57,3 +119,17 @@ async def near_projects(client: WandbClient, entity: str, project: str) -> str:
     if near:
         return f"check WANDB_PROJECT; did you mean {' or '.join(near)}?"
     return f"check WANDB_PROJECT; {entity} has {', '.join(sorted(names)[:5])}"
+
+
+async def _all_of(client: WandbClient, entity: str) -> list[str]:
+    names = await list_projects(client, entity)
+    if not names:
+        raise ConfigurationError(
+            f"W&B shows no projects of entity {entity!r}",
+            "check the name in RUNMETRICS_PROJECTS and what this key may read",
+        )
+    return names
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -41,7 +41,7 @@ HEAD_SIZE = 50
 """Runs on the first ordered page: more than one, since strings and NaN may come first."""
 
 _ROUNDS = 4
-_PLAIN_KEY = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+PLAIN_KEY = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Rank = tuple[float, ...]
@@ -108,7 +108,7 @@ class Prover:
         if not isinstance(head, Page):
             return head if isinstance(head, Unknown) else Unknown("W&B answered something else")
         head_runs = self._runs(head)
-        if hidden := unreadable(head_runs, self._part):
+        if hidden := unreadable(head_runs, self.part):
             return hidden
         winner = best(self.read, [*head_runs, *also])
         if winner is None and not head.has_next and self._trusted and self._is_plain():
@@ -122,7 +122,7 @@ class Prover:
                 return found if isinstance(found, Unknown) else above  # type: ignore[return-value]
             assert isinstance(above, Page)  # noqa: S101 - a page was asked for
             above_runs = self._runs(above)
-            if hidden := unreadable(above_runs, self._part):
+            if hidden := unreadable(above_runs, self.part):
                 return hidden
             better = best(self.read, [winner, *above_runs])
             if found != 1 or not self._trusted:
@@ -168,19 +168,20 @@ class Prover:
         ]
 
     def _has_key(self, node: Mapping[str, Any]) -> bool:
-        found = decode_object(node.get(self._part))
-        if found is None or self._part not in node:
+        found = decode_object(node.get(self.part))
+        if found is None or self.part not in node:
             return True  # junk in that run's summary says nothing about the filter
-        found = found if self._part == "summaryMetrics" else unwrapped(found)
+        found = found if self.part == "summaryMetrics" else unwrapped(found)
         return look_up(found, self.read.field.key) is not ABSENT
 
     @property
-    def _part(self) -> str:
+    def part(self) -> str:
+        """The field of a run that holds the ranked values."""
         return "summaryMetrics" if self.read.field.source == "summary" else "config"
 
     def _is_plain(self) -> bool:
         """A key that the server can surely filter: no slash, dot or other sign (FACTS 13)."""
-        return _PLAIN_KEY.fullmatch(self.read.field.key) is not None
+        return PLAIN_KEY.fullmatch(self.read.field.key) is not None
 
     async def _read_in_full(self) -> Proof:
         """Every run of the history, this key alone: dear, and right whatever the index does."""
@@ -190,6 +191,6 @@ class Prover:
         walk = await first.settled()
         if isinstance(walk, Unknown):
             return walk
-        if hidden := unreadable(walk.runs.values(), self._part):
+        if hidden := unreadable(walk.runs.values(), self.part):
             return hidden
         return Winner(best(self.read, walk.runs.values()), len(walk.runs))

@@ -6,9 +6,9 @@ again, where the first ones and the runs that were read do not agree yet.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.asker import Asker, Result
 from runmetrics.collectors.wandb.catalog import Aggregate
@@ -16,12 +16,15 @@ from runmetrics.collectors.wandb.count import Counter
 from runmetrics.collectors.wandb.document import Ask
 from runmetrics.collectors.wandb.plan import CountRead, Plan, RankedRead, Read
 from runmetrics.collectors.wandb.prove import Proof, Prover, Winner, best, rank
-from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.collectors.wandb.walk import Progress, Walk
 from runmetrics.errors import RunmetricsError
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 """Clocks that differ by less are taken as one (the Date header is in whole seconds)."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 Learned = int | Winner | Walk | Unknown
 
@@ -52,17 +55,14 @@ async def read_project(
 
     Raises RunmetricsError when nothing can be learned at all: no key, no project, no server.
     """
-    first = _FirstDocument(asker, plan, now, progress)
+    first = FirstDocument(asker, plan, now, progress)
     opened = await first.ask()
     offset = asker.client.clock_offset_seconds or 0.0
     notices = []
-    if abs(offset) >= CLOCK_TOLERANCE_SECONDS:
-        notices.append(
-            f"the clocks of this machine and of W&B differ by {abs(offset):.0f} s, so windows "
-            "follow W&B's: mend the time synchronisation of this machine"
-        )
+    if notice := clock_notice(offset):
+        notices.append(notice)
         now += timedelta(seconds=offset)
-        first = _FirstDocument(asker, plan, now, progress)
+        first = FirstDocument(asker, plan, now, progress)
         opened = await first.ask()
     reading = Reading(now, notices=notices)
     proofs = await _finish(first, opened)
@@ -79,10 +79,20 @@ async def read_project(
     return reading
 
 
+def clock_notice(offset_seconds: float) -> str:
+    """What is to be said of W&B's clock less ours; nothing where they count as one."""
+    if abs(offset_seconds) < CLOCK_TOLERANCE_SECONDS:
+        return ""
+    return (
+        f"the clocks of this machine and of W&B differ by {abs(offset_seconds):.0f} s, so windows "
+        "follow W&B's: mend the time synchronisation of this machine"
+    )
+
+
 Opened = Mapping[int, Mapping[str, Result]]
 
 
-class _FirstDocument:
+class FirstDocument:
     """All reads of a plan, asked in one document; answers are kept by the reader they are for."""
 
     def __init__(self, asker: Asker, plan: Plan, now: datetime, progress: Progress) -> None:
@@ -92,15 +102,24 @@ class _FirstDocument:
         self.provers = [Prover(asker, read, now) for read in plan.ranked]
         self.counters = [Counter(asker, read, self._lately(read)) for read in plan.counts]
 
-    async def ask(self) -> Opened:
-        parties: Sequence[Counter | Walk | Prover] = (*self.counters, *self.provers, *self.walks)
+    @property
+    def parties(self) -> "Sequence[Counter | Walk | Prover]":
+        """Who asks in the document."""
+        return (*self.counters, *self.provers, *self.walks)
+
+    def asks(self) -> dict[str, Ask]:
+        """All that the document asks, by alias."""
         asks: dict[str, Ask] = {}
-        for index, party in enumerate(parties):
+        for index, party in enumerate(self.parties):
             asks |= {f"a{index}_{alias}": ask for alias, ask in party.opening().items()}
-        results = await self.asker.ask(asks)
+        return asks
+
+    async def ask(self) -> Opened:
+        """Ask it, and hand each party its answers."""
+        results = await self.asker.ask(self.asks())
         return {
             id(party): {alias: results[f"a{index}_{alias}"] for alias in party.opening()}
-            for index, party in enumerate(parties)
+            for index, party in enumerate(self.parties)
         }
 
     def _lately(self, read: CountRead) -> Mapping[str, object] | None:
@@ -108,7 +127,7 @@ class _FirstDocument:
         return self.walks[self.plan.scans.index(scan)].filters if scan else None
 
 
-async def _finish(first: _FirstDocument, opened: Opened) -> list[Proof | None]:
+async def _finish(first: FirstDocument, opened: Opened) -> list[Proof | None]:
     """Read the rest of the scans, and prove meanwhile what no scan will answer."""
 
     async def prove(prover: Prover) -> Proof | None:
@@ -149,9 +168,19 @@ async def _ranked(
     runs = scan.runs.values() if isinstance(scan, Walk) else ()
     local = best(prover.read, runs)
     if proof is None:
+        if hidden := unreadable(_rivals(prover.read, local, runs), prover.part):
+            return hidden
         return Winner(local) if local else await prover.prove(opened[id(prover)])
     if isinstance(proof, Unknown) or local is None:
         return proof
     if proof.run is None or (rank(prover.read, local) or ()) > (rank(prover.read, proof.run) or ()):
         return await prover.prove(opened[id(prover)], runs)
     return proof
+
+
+def _rivals(read: RankedRead, latest: Run | None, runs: Iterable[Run]) -> Iterable[Run]:
+    """Runs with a heartbeat as late as the latest's, whatever could be read of their values."""
+    for run in runs:
+        late = latest is None or (run.heartbeat_at or _NEVER) >= (latest.heartbeat_at or _NEVER)
+        if late and (not read.states or run.state in read.states):
+            yield run

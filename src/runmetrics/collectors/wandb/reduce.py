@@ -3,11 +3,14 @@
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from runmetrics.collectors.wandb.catalog import Aggregate, Condition, Field, Metric
-from runmetrics.collectors.wandb.runs import Run, Scalar
+from runmetrics.collectors.wandb.groups import Series, capped, group_tags
+from runmetrics.collectors.wandb.language import DEFAULT_MAX_SERIES
+from runmetrics.collectors.wandb.plan import GROUP_PARTS
+from runmetrics.collectors.wandb.runs import Run, Scalar, mean, number
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 
 _PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
@@ -17,34 +20,26 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_RECORDED_IN = {"runInfo", "config"}
+"""Where W&B records GPUs; the latter on a server that does not know the former."""
+
 _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetrics"}
 _SECONDS_PER_HOUR = 3600.0
+_ADD_NOTHING_UNKNOWN = {"run.gpu_hours", "run.duration_hours"}
+"""Their sum is 0 even where no run's duration is known (DESIGN, "The ten, exactly")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the derived fields depend on: W&B's time of the collection, and the GPUs per run.
+    """What runs alone do not say: W&B's time of the collection, the GPUs per run, and the cap.
 
-    `gpus_per_run` is "auto" (what W&B recorded), a fixed number, or "config.KEY".
+    `gpus_per_run` is "auto" (what W&B recorded), a fixed number, or "config.KEY". `max_series` is
+    how many series `by` may split a metric into.
     """
 
     now: datetime
     gpus_per_run: str | float = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One value of a metric, or None with nothing to compute it from.
-
-    `selected` runs met the metric's conditions, `known` of them had a value under its field;
-    `holder` is the run that holds a least, greatest or latest value.
-    """
-
-    value: float | None
-    selected: Sequence[Run] = ()
-    known: int = 0
-    holder: Run | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    max_series: int = DEFAULT_MAX_SERIES
 
 
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
@@ -56,13 +51,20 @@ def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | 
                 return hidden
             if all(_holds(condition, metric, run, rules) for condition in metric.conditions):
                 selected.append(run)
-    if not metric.by:
-        return [_series(metric, selected, rules, {})]
-    groups: dict[tuple[tuple[str, str], ...], list[Run]] = {}
-    for run in selected:
+    groups: dict[tuple[tuple[str, str], ...], list[Run]] = {} if metric.by else {(): selected}
+    for run in selected if metric.by else ():
         for tags in group_tags(metric.by, run):
             groups.setdefault(tags, []).append(run)
-    return [_series(metric, group, rules, dict(tags)) for tags, group in sorted(groups.items())]
+    try:
+        every = [
+            _series(metric, group, rules, dict(tags)) for tags, group in sorted(groups.items())
+        ]
+        return capped(metric, every, rules.max_series)
+    except OverflowError:
+        return Unknown(
+            f"the values under {metric.field} are too large to add up",
+            f"leave out what cannot be right: if: {{{metric.field}: {{lt: 1000000000}}}}",
+        )
 
 
 def measure(
@@ -85,7 +87,7 @@ def measure(
                 return None
             if since is not None:
                 seconds = min(seconds, max(0.0, (run.last_sign - since).total_seconds()))
-            return gpus(run, rules) * seconds / _SECONDS_PER_HOUR
+            return number(gpus(run, rules) * seconds / _SECONDS_PER_HOUR)
         case "gpu_utilization":
             return run.gpu_utilization
         case "age_hours":
@@ -110,20 +112,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
     """A percentile by linear interpolation between the two nearest ranks."""
     ordered = sorted(values)
     position = (len(ordered) - 1) * percent / 100
-    below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-
-
-def group_tags(by: Sequence[str], run: Run) -> list[tuple[tuple[str, str], ...]]:
-    """The groups a run counts under: one, or one per tag of a run where `by` names tags."""
-    combined: list[tuple[tuple[str, str], ...]] = [()]
-    for name in by:
-        values = _group_values(name, run)
-        combined = [
-            (*tags, (name.replace("config.", ""), value)) for tags in combined for value in values
-        ]
-    return combined
+    rank = math.floor(position)
+    below, above = ordered[rank], ordered[min(rank + 1, len(ordered) - 1)]
+    # In halves, because the distance of two floats can be too large for a float.
+    value = 2 * (below / 2 + (above / 2 - below / 2) * (position - rank))
+    return min(max(value, below), above)
 
 
 def _series(
@@ -133,9 +126,9 @@ def _series(
         return Series(float(len(selected)), selected, len(selected), None, tags)
     since = rules.now - metric.window if metric.window else None
     known = [
-        (number, run)
+        (each, run)
         for run in selected
-        if (number := measure(metric.field, run, rules, since)) is not None
+        if (each := measure(metric.field, run, rules, since)) is not None
     ]
     holder: Run | None = None
     value: float | None = None
@@ -147,13 +140,13 @@ def _series(
         case Aggregate.MAX if known:
             value, holder = max(known, key=lambda pair: (pair[0], _seniority(pair[1])))
         case Aggregate.MIN if known:
-            value, holder = min(known, key=lambda pair: (pair[0], _seniority(pair[1])[0] * -1))
-        case Aggregate.SUM if known or not selected or metric.field.source == "run":
-            value = math.fsum(number for number, _ in known)
+            value, holder = max(known, key=lambda pair: (-pair[0], _seniority(pair[1])))
+        case Aggregate.SUM if known or not selected or str(metric.field) in _ADD_NOTHING_UNKNOWN:
+            value = math.fsum(each for each, _ in known)
         case Aggregate.MEAN if known:
-            value = math.fsum(number for number, _ in known) / len(known)
+            value = mean([each for each, _ in known])
         case _ if known and metric.aggregate in _PERCENTILES:
-            value = percentile([number for number, _ in known], _PERCENTILES[metric.aggregate])
+            value = percentile([each for each, _ in known], _PERCENTILES[metric.aggregate])
     return Series(value, selected, len(known), holder, tags)
 
 
@@ -192,6 +185,13 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     needed: set[str] = set()
     for each in [*fields, *([metric.field] if metric.field else [])]:
         needed |= _needed_parts(each, run, rules)
+    for group in metric.by:
+        if group.startswith("config."):
+            needed.add("config")
+        elif group == "gpu_type":
+            needed |= set() if run.gpu_type else _RECORDED_IN
+        elif group in GROUP_PARTS:
+            needed.add(GROUP_PARTS[group])
     for part in sorted(needed & run.unreadable):
         return unreadable([run], part)
     return None
@@ -209,7 +209,7 @@ def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
         if rules.gpus_per_run != "auto":
             parts.add("config")
         if not run.number(rules.gpus_per_run):
-            parts |= {"runInfo"} if run.gpu_count else {"runInfo", "systemMetrics"}
+            parts |= set() if run.gpu_count else {*_RECORDED_IN, "systemMetrics"}
     return parts
 
 
@@ -223,8 +223,8 @@ def _holds(condition: Condition, metric: Metric, run: Run, rules: Rules) -> bool
     if condition.op == "is":
         return _is(value, condition.value)
     if condition.op in _COMPARE:
-        number = value if isinstance(value, float) and math.isfinite(value) else None
-        return number is not None and _COMPARE[condition.op](number, float(condition.value))
+        finite = number(value)
+        return finite is not None and _COMPARE[condition.op](finite, float(condition.value))
     same = value == condition.value and isinstance(value, bool) == isinstance(condition.value, bool)
     return same if condition.op == "eq" else value is not None and not same
 
@@ -236,33 +236,8 @@ def _is(value: Scalar | None, kind: object) -> bool:
             return is_float and math.isnan(value)  # type: ignore[arg-type]
         case "infinite":
             return is_float and math.isinf(value)  # type: ignore[arg-type]
+        case "not_finite":
+            return is_float and not math.isfinite(value)  # type: ignore[arg-type]
         case "numeric":
             return is_float and math.isfinite(value)  # type: ignore[arg-type]
     return value is None
-
-
-def _group_values(name: str, run: Run) -> Sequence[str]:
-    if name == "tag":
-        return sorted(set(run.tags)) or ("none",)
-    if name.startswith("config."):
-        value = run.values.get(name)
-        return (_plain(value),) if value is not None else ("none",)
-    found = {
-        "user": run.user,
-        "group": run.group,
-        "job_type": run.job_type,
-        "sweep": run.sweep,
-        "state": run.state,
-        "host": run.host,
-        "gpu_type": run.gpu_type,
-        "run": run.id,
-    }[name]
-    return (found or "none",)
-
-
-def _plain(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}" if not value.is_integer() else str(int(value))
-    return value

@@ -7,8 +7,7 @@ a part that makes no sense is as if the run did not have it, with a line in `fau
 
 import json
 import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,13 +15,24 @@ from typing import Any
 Scalar = float | str | bool
 """A cleaned value: floats may be NaN or infinite; only finite floats are numbers."""
 
-_GPU_KEY = re.compile(r"^(?:system\.)?gpu\.(\d+)\.([^/]+)(?:/l:(.*))?$")
 _SPELT_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 ABSENT = object()
 """What `look_up` returns where there is no such key."""
 
 _ENCODINGS = 3
 """A summary may be a JSON string of a JSON string; deeper nesting is junk."""
+
+_MOST_DIGITS = 400
+"""Longer integers are beyond a float, and from 4,300 digits on Python refuses to read them."""
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) < _MOST_DIGITS else None
+
+
+_DECODER = json.JSONDecoder(strict=False)
+_PATIENT_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
+"""Asking us about each integer takes most of the time of reading a run, so only where needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ def scalar(value: object) -> Scalar | None:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _SPELT_FLOATS.get(value, value)
+        return _SPELT_FLOATS.get(value, _text(value))
     if isinstance(value, int | float):
         try:
             return float(value)
@@ -95,15 +105,24 @@ def scalar(value: object) -> Scalar | None:
     return None
 
 
+def mean(values: Collection[float]) -> float:
+    """The arithmetic mean of one finite number or more; it lies between least and greatest."""
+    try:
+        middle = math.fsum(values) / len(values)
+    except OverflowError:
+        middle = 2 * math.fsum(value / 2 / len(values) for value in values)
+    return min(max(middle, min(values)), max(values))
+
+
 def parse_time(text: object) -> datetime | None:
     """An ISO 8601 time of the server as aware UTC; one without a zone is UTC; None for junk."""
     if not isinstance(text, str):
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: before the year 1 or after 9999 in UTC
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def decode_object(text: object) -> dict[str, Any] | None:
@@ -118,12 +137,19 @@ def decode_object(text: object) -> dict[str, Any] | None:
         if not isinstance(text, str):
             break
         try:
-            text = json.loads(text, strict=False)
+            text = _decode(text)
         except (ValueError, RecursionError):
             return None
     if text is None:
         return {}
     return text if isinstance(text, dict) else None
+
+
+def _decode(text: str) -> object:
+    try:
+        return _DECODER.decode(text)
+    except ValueError:  # junk, or an integer that Python refuses
+        return _PATIENT_DECODER.decode(text)
 
 
 def look_up(mapping: Mapping[str, Any], key: str) -> object:
@@ -160,16 +186,17 @@ def gpu_samples(system: Mapping[str, Any]) -> tuple[int, float | None]:
     gpus: set[tuple[str, str]] = set()
     utilization: dict[tuple[str, str], float] = {}
     for key, value in system.items():
-        match = _GPU_KEY.match(key)
-        if match is None:
+        key = key.removeprefix("system.")
+        if not key.startswith("gpu."):
             continue
-        index, name, label = match[1], match[2], match[3] or ""
+        index, _, name = key[4:].partition(".")
+        name, _, label = name.partition("/l:")
+        if not (index.isdecimal() and name):
+            continue
         gpus.add((label, index))
-        percent = number(value)
-        if name == "gpu" and percent is not None:
+        if name == "gpu" and (percent := number(value)) is not None:
             utilization[label, index] = percent
-    mean = math.fsum(utilization.values()) / len(utilization) if utilization else None
-    return len(gpus), mean
+    return len(gpus), mean(utilization.values()) if utilization else None
 
 
 def recorded_gpus(environments: object) -> tuple[int | None, str]:
@@ -190,7 +217,8 @@ def recorded_gpus(environments: object) -> tuple[int | None, str]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    """Text that can be written anywhere: without halves of characters, which JSON can spell."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _values(
@@ -229,8 +257,9 @@ def make_run(
     config = unwrapped(decoded("config"))
     values.update(_values("config", config, config_keys))
     system = decoded("systemMetrics")
-    bare = {key.removeprefix("system."): value for key, value in system.items()}
-    values.update(_values("system", bare, system_keys))
+    if system_keys:
+        bare = {key.removeprefix("system."): value for key, value in system.items()}
+        values.update(_values("system", bare, system_keys))
     gpus_seen, utilization = gpu_samples(system)
     info = node.get("runInfo")
     info = info if isinstance(info, dict) else {}
@@ -239,13 +268,13 @@ def make_run(
         count, gpu_type = recorded_gpus(config["_wandb"].get("e"))
     user, tags = node.get("user"), node.get("tags")
     return Run(
-        id=str(node["name"]),
+        id=_text(node["name"]),
         display_name=_text(node.get("displayName")),
         state=_text(node.get("state")),
         created_at=time("createdAt"),
         heartbeat_at=time("heartbeatAt"),
         compute_seconds=number(node.get("computeSeconds")),
-        gpu_count=int(count) if count and count > 0 else None,
+        gpu_count=int(count) if count and count >= 1 else None,
         gpu_type=gpu_type,
         gpus_seen=gpus_seen,
         gpu_utilization=utilization,
@@ -255,7 +284,7 @@ def make_run(
         job_type=_text(node.get("jobType")),
         sweep=_text(node.get("sweepName")),
         host=_text(node.get("host")),
-        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        tags=tuple(filter(None, map(_text, tags))) if isinstance(tags, list) else (),
         unreadable=unreadable,
         faults=tuple(faults),
     )

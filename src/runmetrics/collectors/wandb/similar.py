@@ -2,11 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from runmetrics.collectors.wandb.asker import Asker
 from runmetrics.collectors.wandb.document import SummaryAsk
-from runmetrics.collectors.wandb.runs import Run, decode_object
+from runmetrics.collectors.wandb.runs import Run, decode_object, number
 from runmetrics.errors import RunmetricsError
 
 _MOST_RUNS = 3
@@ -16,7 +16,7 @@ _MOST_KEYS = 3
 
 
 async def logged_keys(asker: Asker, runs: Iterable[Run]) -> set[str]:
-    """Summary keys that a few of these runs have; empty when they cannot be read."""
+    """Summary keys under which a few of these runs have numbers; empty if they cannot be read."""
     some = list({run.id: SummaryAsk(run.id) for run in runs}.values())[:_MOST_RUNS]
     try:
         asks = {f"k{index}": ask for index, ask in enumerate(some)}
@@ -48,9 +48,17 @@ def _words(key: str) -> set[str]:
     return {word for word in re.split(r"[^a-z0-9]+", key.lower()) if len(word) > 2}
 
 
-def _paths(summary: dict[str, object]) -> Iterable[str]:
+def _paths(summary: Mapping[str, object]) -> Iterable[str]:
+    """Keys of numbers, and of numbers one level down: `accuracy.max` of {"accuracy": {"max": 1}}.
+
+    Passed over are W&B's own keys and media (which have a _type).
+    """
     for key, value in summary.items():
-        if isinstance(value, dict) and "_type" not in value:
-            yield from (f"{key}.{inner}" for inner in value)
-        elif not key.startswith("_"):
+        if key.startswith("_") or not key.isprintable():
+            continue
+        if number(value) is not None:
             yield key
+        elif isinstance(value, dict) and "_type" not in value:
+            for inner, each in value.items():
+                if inner.isprintable() and number(each) is not None:
+                    yield f"{key}.{inner}"

@@ -1,7 +1,7 @@
 """What can go wrong between us and the W&B server. What is W&B's own sense of an answer (no such
 project, nobody logged in) is the collector's to judge.
 
-    CredentialRefused (77)   KeyRefused, AccessDenied
+    CredentialRefused (77)   KeyRefused (NobodyLoggedIn), AccessDenied
     ConfigurationError (78)  BadDocument, NotFound, Redirected, UnusableConnection
     TemporaryError (75)      Unreachable, NotWandb, RateLimited, OutOfTime, ServerFault
       └── ServerFault        SlowAnswer, TooLarge; a smaller document may pass
@@ -63,6 +63,10 @@ class KeyRefused(CredentialRefused):
     def viewer_null(cls, client: "WandbClient") -> Self:
         """An answer without a viewer: the live server's way to refuse a key, with status 200."""
         return cls.by(client.endpoint, "nobody is logged in with it")
+
+
+class NobodyLoggedIn(KeyRefused):
+    """The key names nobody; what is public can be read with it all the same."""
 
 
 class AccessDenied(CredentialRefused):

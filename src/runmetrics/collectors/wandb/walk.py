@@ -10,7 +10,6 @@ many as the server counted then (DESIGN, "Proof before trust").
 
 import asyncio
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from runmetrics.collectors.wandb.asker import Asker, Result
 from runmetrics.collectors.wandb.document import Ask, CountAsk, Page, PageAsk, both, timestamp
 from runmetrics.collectors.wandb.plan import PAGE_SIZE, ScanRead
 from runmetrics.collectors.wandb.runs import Run, make_run, parse_time
+from runmetrics.collectors.wandb.slices import between, cut
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.errors import RunmetricsError
 
@@ -27,10 +27,9 @@ Progress = Callable[[int, int], None]
 """Told how many runs were read, and how many there will be."""
 
 _ORDER = "+created_at"
-_SLICE_FILL = 0.9
-"""Slices are planned by counts taken at a few times, so room is left for what they hide."""
+_SLICES_WITH_CLOSING = 2
+"""So few go into one document with what is asked last."""
 
-_SECOND = timedelta(seconds=1)
 _DATE_RESOLUTION = timedelta(seconds=2)
 _NO_CLOCK = timedelta(seconds=61)
 """How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
@@ -61,6 +60,8 @@ class Walk:
         scan: ScanRead,
         now: datetime,
         progress: Progress = lambda _done, _total: None,
+        *,
+        by_cursor: bool = False,
     ) -> None:
         self.asker = asker
         self.scan = scan
@@ -73,7 +74,9 @@ class Walk:
         self._began = datetime.now(UTC)
         self._pages = 0
         self._entered = 0
+        self._after: int | None = None
         self._progress = progress
+        self._by_cursor = by_cursor
 
     def opening(self) -> dict[str, Ask]:
         """The first document: the count, the first page, and counts to cut slices by."""
@@ -95,11 +98,22 @@ class Walk:
             return
         read = self._absorb(page)
         left = self.before - read.rows
-        if left <= read.rows or read.last is None or not read.has_next:
+        if left <= 0 or read.last is None or not read.has_next or self._by_cursor:
             await self._follow(self._page(), read)
             return
-        pieces = math.ceil(left / (read.rows * _SLICE_FILL))
-        slices = self._slices(read.last, left, pieces, opening)
+        counts = [opening[f"b{index}"] for index in range(len(self.boundaries))]
+        counted = [
+            (time, count)
+            for time, count in zip(self.boundaries, counts, strict=True)
+            if isinstance(count, int)
+        ]
+        slices = [
+            dataclasses.replace(self._page(), filters=both(self.filters, created))
+            for created in cut(read.last, self.now, left, read.rows, counted)
+        ]
+        if len(slices) <= _SLICES_WITH_CLOSING:
+            await self._finish_at_once(slices)
+            return
         gate = asyncio.Semaphore(self.asker.client.slots)
 
         async def read_slice(ask: PageAsk) -> None:
@@ -108,12 +122,35 @@ class Walk:
 
         await asyncio.gather(*(read_slice(ask) for ask in slices))
 
+    async def _finish_at_once(self, slices: list[PageAsk]) -> None:
+        """What little is left in one document with the closing: one round trip less."""
+        asks = {f"s{index}": ask for index, ask in enumerate(slices)}
+        try:
+            results = await self.asker.ask({**asks, **self._closing()})
+        except RunmetricsError as error:
+            self._break(Unknown.because(error))
+            return
+        whole = True
+        for alias, ask in asks.items():
+            page = results[alias]
+            if not isinstance(page, Page):
+                self._break(page)
+                return
+            whole = whole and not page.has_next
+            empty = page.has_next and not page.nodes  # worth a second look
+            await self._follow(ask, None if empty else self._absorb(page))
+        if whole:
+            await self._take_closing(results)
+
     async def settled(self) -> "Walk | Unknown":
-        """This walk if it is proven; else one more, if that is; else what speaks against it."""
+        """This walk if it is proven; else one more, if that is; else what speaks against it.
+
+        The second one goes by cursors, in case the server does not keep to the order of creation.
+        """
         walk = self
         for attempt in range(2):
             if attempt:
-                walk = Walk(self.asker, self.scan, self.now, self._progress)
+                walk = Walk(self.asker, self.scan, self.now, self._progress, by_cursor=True)
                 await walk.finish(await self.asker.ask(walk.opening()))
             after = await walk._close()
             if walk.broken:
@@ -134,46 +171,41 @@ class Walk:
         that entered meanwhile are told apart: were some missed and as many deleted, the sums
         would agree all the same.
         """
-        if self.broken or (self._pages == 1 and len(self.runs) == self.before):
+        if self._pages == 1 and len(self.runs) == self.before:
             return self.before
-        offset = self.asker.client.clock_offset_seconds
-        began = self._began + timedelta(seconds=offset or 0.0)
-        after = {"$gt": timestamp(began - (_NO_CLOCK if offset is None else _DATE_RESOLUTION))}
+        if not self.broken and self._after is None:
+            await self._take_closing(await self.asker.ask(self._closing()))
+        return self.before if self._after is None else self._after
+
+    def _server_began(self) -> datetime:
+        """When this walk began, by W&B's clock as far as we know it."""
+        return self._began + timedelta(seconds=self.asker.client.clock_offset_seconds or 0.0)
+
+    def _closing(self) -> dict[str, Ask]:
+        blind = self.asker.client.clock_offset_seconds is None
+        since = self._server_began() - (_NO_CLOCK if blind else _DATE_RESOLUTION)
+        after = {"$gt": timestamp(since)}
         moved = both(self.filters, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
-        ask = dataclasses.replace(self._page(), filters=moved)
-        results = await self.asker.ask({"n": CountAsk(self.filters), "p": ask})
+        page = dataclasses.replace(self._page(), filters=moved)
+        return {"n": CountAsk(self.filters), "p": page}
+
+    async def _take_closing(self, results: Mapping[str, Result]) -> None:
         count, page = results["n"], results["p"]
         if not isinstance(count, int) or not isinstance(page, Page):
             self._break(page if isinstance(count, int) else count)
-            return self.before
+            return
+        began = self._server_began()
         known = {
             run.id for run in self.runs.values() if not run.created_at or run.created_at < began
         }
+        ask = self._closing()["p"]
+        assert isinstance(ask, PageAsk)  # noqa: S101 - as it was made
         await self._follow(ask, self._absorb(page))
         self._entered = len(self.runs.keys() - known)
-        return count
+        self._after = count
 
     def _page(self) -> PageAsk:
         return PageAsk(self.filters, _ORDER, PAGE_SIZE, self.scan.selection)
-
-    def _slices(
-        self, start: datetime, left: int, pieces: int, opening: Mapping[str, Result]
-    ) -> list[PageAsk]:
-        points = [(start, left)]
-        for index, time in enumerate(self.boundaries):
-            count = opening[f"b{index}"]
-            if time > start and isinstance(count, int) and count < points[-1][1]:
-                points.append((time, count))
-        points.append((max(self.now, points[-1][0]), 0))
-        targets = [left * (pieces - piece) / pieces for piece in range(1, pieces)]
-        cuts = [start, *(_when(points, target) for target in targets)]
-        ends: list[datetime | None] = [*cuts[1:], None]
-        return [
-            dataclasses.replace(
-                self._page(), filters=both(self.filters, {"createdAt": _between(begin, end)})
-            )
-            for begin, end in zip(cuts, ends, strict=True)
-        ]
 
     async def _follow(self, ask: PageAsk, read: _Read | None = None) -> None:
         """Read a slice to its end, from `read` where its first page is known already.
@@ -188,10 +220,11 @@ class Walk:
                 read = read or await self._read(ask)
                 if read is None or not read.has_next:
                     return
-                if read.last is not None and (begin is None or read.last > begin):
-                    begin, seen = read.last, {None}
-                    later = {"createdAt": _between(begin, None)}
-                    ask = dataclasses.replace(whole, filters=both(whole.filters, later))
+                last = None if self._by_cursor else read.last
+                if last is not None and (begin is None or last > begin):
+                    begin, seen = last, {None}
+                    later = both(whole.filters, between(begin, None))
+                    ask = dataclasses.replace(whole, filters=later)
                 elif read.end_cursor is None or read.end_cursor in seen:
                     self._break(Unknown("W&B sends the same page of runs again and again"))
                     return
@@ -248,17 +281,3 @@ def _last_in_order(page: Page) -> datetime | None:
     if len(known) != len(times) or known != sorted(known):
         return None
     return known[-1].replace(microsecond=0) if known else None
-
-
-def _between(begin: datetime, end: datetime | None) -> dict[str, str]:
-    bounds = {"$gt": timestamp(begin - _SECOND)}
-    return bounds if end is None else {**bounds, "$lt": timestamp(end + _SECOND)}
-
-
-def _when(points: list[tuple[datetime, int]], target: float) -> datetime:
-    """The creation time after which about `target` runs come: linear between counted times."""
-    for (begin, more), (end, fewer) in itertools.pairwise(points):
-        if fewer <= target <= more:
-            share = (more - target) / (more - fewer) if more > fewer else 0.0
-            return begin + (end - begin) * share
-    return points[-1][0]

@@ -1,0 +1,126 @@
+"""How `by` splits a metric into series, how many there may be, and how many to expect."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runmetrics.collectors.wandb.catalog import Aggregate, Catalog, Metric
+from runmetrics.collectors.wandb.language import tag_name
+from runmetrics.collectors.wandb.runs import Run, Scalar
+
+OTHER = "other"
+"""Value of the tags under which the counts and sums over the cap are added up."""
+
+NONE = "none"
+"""Value of a tag where the run has nothing to be grouped by."""
+
+_ADDS_UP = (Aggregate.COUNT, Aggregate.SUM)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One value of a metric, or None with nothing to compute it from.
+
+    `selected` runs met the metric's conditions, `known` of them had a value under its field;
+    `holder` is the run that holds a least, greatest or latest value. `over_cap` is how many series
+    this one stands for because there are more than may be: their sum, or None and they are left
+    out.
+    """
+
+    value: float | None
+    selected: Sequence[Run] = ()
+    known: int = 0
+    holder: Run | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    over_cap: int = 0
+
+
+def group_tags(by: Sequence[str], run: Run) -> list[tuple[tuple[str, str], ...]]:
+    """The groups a run counts under: one, or one per tag of a run where `by` names tags."""
+    combined: list[tuple[tuple[str, str], ...]] = [()]
+    for name in by:
+        values = _group_values(name, run)
+        combined = [(*tags, (tag_name(name), value)) for tags in combined for value in values]
+    return combined
+
+
+def capped(metric: Metric, series: Sequence[Series], most: int) -> list[Series]:
+    """At most `most` series of a metric, `other` included, in the order of their tags.
+
+    Counts and sums keep the greatest values, and one more series tagged `other` is the sum of the
+    rest (a run with several tags counts in it under each, as it does in theirs). Of anything else
+    the series of the most runs are kept. Equals are kept in the order of their tags, so that the
+    same runs always give the same series.
+    """
+    if len(series) <= most:
+        return list(series)
+    if metric.aggregate not in _ADDS_UP:
+        ranked = sorted(series, key=lambda each: (-each.known, _tags(each)))
+        return [*_in_order(ranked[:most]), Series(None, over_cap=len(series) - most)]
+    # What is called `other` by the runs themselves would be the same series as ours.
+    ranked = sorted(series, key=lambda each: (_is_other(each), -_size(each), _tags(each)))
+    kept, rest = ranked[: most - 1], ranked[most - 1 :]
+    values = [each.value for each in rest if each.value is not None]
+    other = Series(
+        math.fsum(values) if values else None,
+        list({run.id: run for each in rest for run in each.selected}.values()),
+        sum(each.known for each in rest),
+        tags=dict.fromkeys(rest[0].tags, OTHER),
+        over_cap=len(rest),
+    )
+    return [*_in_order(kept), other]
+
+
+def estimate_series(catalog: Catalog, projects: int = 1) -> dict[str, int]:
+    """The most series that each metric can become, before anything is read, by name.
+
+    A metric's name with a set of tags is one custom metric of Datadog's bill; the values add up.
+    """
+    return {
+        metric.name: projects * (catalog.max_series if metric.by else 1)
+        for metric in catalog.metrics
+    }
+
+
+def _tags(series: Series) -> tuple[tuple[str, str], ...]:
+    return tuple(series.tags.items())
+
+
+def _in_order(series: Sequence[Series]) -> list[Series]:
+    return sorted(series, key=_tags)
+
+
+def _is_other(series: Series) -> bool:
+    return {*series.tags.values()} == {OTHER}
+
+
+def _size(series: Series) -> float:
+    return -math.inf if series.value is None else series.value
+
+
+def _group_values(name: str, run: Run) -> Sequence[str]:
+    if name == "tag":
+        return sorted(set(run.tags)) or (NONE,)
+    if name.startswith("config."):
+        value = run.values.get(name)
+        return ((_plain(value) if value is not None else "") or NONE,)
+    found = {
+        "user": run.user,
+        "group": run.group,
+        "job_type": run.job_type,
+        "sweep": run.sweep,
+        "state": run.state,
+        "host": run.host,
+        "gpu_type": run.gpu_type,
+        "run": run.id,
+    }[name]
+    return (found or NONE,)
+
+
+def _plain(value: Scalar) -> str:
+    """A config value as a tag; different values are different tags, and 8.0 is 8."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
