@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from runmetrics.collectors.wandb.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.language import Aggregate

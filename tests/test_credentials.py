@@ -124,7 +124,8 @@ def test_a2_no_datadog_key_anywhere_lists_what_was_tried(monkeypatch: pytest.Mon
         find_datadog_key(settings(), Deadline(60))
 
     assert str(caught.value) == (
-        "no Datadog API key found: "
+        "no Datadog API key found (DD_API_KEY: is not set; DD_API_KEY_FILE: is not set; "
+        "AWS secret datadog/api-key: there is no such secret in us-east-1): "
         "set DD_API_KEY, or store the key as the AWS secret datadog/api-key"
     )
     assert caught.value.faults == (
@@ -216,8 +217,10 @@ def test_a_recorded_host_must_not_be_plain_http_elsewhere() -> None:
 
 def test_a2_a5_no_wandb_key_anywhere_lists_what_was_tried() -> None:
     assert found(base_url="https://wandb.example") == {
-        "error": "no W&B API key found: set WANDB_API_KEY, or store the key as the AWS secret "
-        "wandb/api-key, or run `wandb login`",
+        "error": "no W&B API key found (WANDB_API_KEY: is not set; WANDB_API_KEY_FILE: is not set; "
+        "AWS secret wandb/api-key: no AWS credentials; "
+        "wandb login: no key recorded for https://wandb.example): "
+        "set WANDB_API_KEY, or store the key as the AWS secret wandb/api-key, or run `wandb login`",
         "faults": [
             "WANDB_API_KEY: is not set",
             "WANDB_API_KEY_FILE: is not set",

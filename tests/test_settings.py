@@ -45,6 +45,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         "datadog_secret": "datadog/api-key",
         "dd_api_key": None,
         "dd_api_key_file": None,
+        "dd_app_key": None,
         "dd_site": "datadoghq.com",
         "dd_url": None,
         "dd_env": None,
@@ -52,6 +53,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         "dd_version": None,
         "dd_tags": (),
         "spool_dir": None,
+        "prometheus_textfile": None,
         "config": None,
         "timeout_seconds": 90,
     }

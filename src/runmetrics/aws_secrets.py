@@ -11,8 +11,10 @@ import json
 import os
 import re
 import threading
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import (
@@ -55,9 +57,20 @@ _TRY_LATER = {
     "TooManyRequestsException",
 }
 
+_T = TypeVar("_T")
+
 
 class SecretAbsent(Exception):  # noqa: N818 - no failure: the next source is asked
     """There is no such secret, or nobody to ask; the text says which."""
+
+
+class PermissionMissing(CredentialRefused):
+    """A policy does not let us read the secret: what it has to allow, and on which ARN."""
+
+    def __init__(self, cause: str, action: str, resource: str) -> None:
+        super().__init__(cause, f"allow {action} on {resource}")
+        self.action = action
+        self.resource = resource
 
 
 def fetch_key(
@@ -70,37 +83,67 @@ def fetch_key(
     credentials), TemporaryError (throttled, unreachable, no answer within `bound_seconds` or the
     deadline), ConfigurationError (a value without a key, a broken AWS configuration).
     """
-    outcome: list[str | bytes | Exception] = []
+    read, who = partial(_read_value, secret), "AWS Secrets Manager"
+    value = _in_time(read, who, bound_seconds, deadline)
+    return _key_in(value, secret, variable)
+
+
+def fetch_identity(deadline: Deadline, *, bound_seconds: float = BOUND_SECONDS) -> str:
+    """The ARN that AWS knows us by. No permission is needed for it, but a way to AWS STS.
+
+    Raises what `fetch_key` does.
+    """
+    return _in_time(_read_identity, "AWS STS", bound_seconds, deadline)
+
+
+def _in_time(read: Callable[[], _T], who: str, bound_seconds: float, deadline: Deadline) -> _T:
+    """What `read` gives or raises; botocore bounds each wait, not their sum, so that only a
+    thread can be left behind in time."""
+    outcome: list[_T | Exception] = []
     done = threading.Event()
 
-    def read() -> None:
+    def work() -> None:
         try:
-            outcome.append(_read_value(secret))
+            outcome.append(read())
         except Exception as exc:  # noqa: BLE001 - raised again where the result is awaited
             outcome.append(exc)
         done.set()
 
-    # botocore bounds each wait, not their sum: only a thread can be left behind in time.
     bound = min(bound_seconds, deadline.remaining())
     removal = deadline.on_stop(done.set)
     try:
-        threading.Thread(target=read, name="aws-secret", daemon=True).start()
+        threading.Thread(target=work, name="aws", daemon=True).start()
         done.wait(bound)
     finally:
         removal()
     if not outcome:
         raise TemporaryError(
-            f"AWS Secrets Manager did not answer within {bound:.3g} s",
+            f"{who} did not answer within {bound:.3g} s",
             "the next run may have more luck; check the network, AWS_ENDPOINT_URL and the proxy",
         )
     if isinstance(outcome[0], Exception):
         raise outcome[0]
-    return _key_in(outcome[0], secret, variable)
+    return outcome[0]
 
 
 def _read_value(secret: str) -> str | bytes:
+    with _client("secretsmanager", secret) as client:
+        answer: dict[str, Any] = client.get_secret_value(SecretId=secret)
+    value: str | bytes = answer.get("SecretString") or answer.get("SecretBinary") or ""
+    return value
+
+
+def _read_identity() -> str:
+    with _client("sts") as client:
+        return str(client.get_caller_identity()["Arn"])
+
+
+@contextmanager
+def _client(service: str, secret: str = "") -> Iterator[Any]:
+    """botocore's client of a service; what goes wrong with it comes out in our words."""
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
     from botocore.session import get_session
 
     session = get_session()
@@ -112,21 +155,20 @@ def _read_value(secret: str) -> str | bytes:
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         )
     )
+    region = DEFAULT_REGION
     try:
         region = _region(secret, session.get_config_variable("region"))
-        with closing(session.create_client("secretsmanager", region_name=region)) as client:
-            answer: dict[str, Any] = client.get_secret_value(SecretId=secret)
+        with closing(session.create_client(service, region_name=region)) as client:
+            yield client
     except ClientError as exc:
         raise _explained(exc, secret, region) from None
-    except BotoCoreError as exc:
+    except (BotoCoreError, ResponseParserError) as exc:
         raise _explained_without_answer(exc) from None
     except (OSError, ValueError) as exc:  # a token file or an endpoint that is not one
         raise ConfigurationError(
             f"the AWS configuration cannot be used: {excerpt(str(exc), 200)}",
             "correct the AWS_* variables or the AWS configuration file",
         ) from None
-    value: str | bytes = answer.get("SecretString") or answer.get("SecretBinary") or ""
-    return value
 
 
 def _region(secret: str, configured: str | None) -> str:
@@ -158,9 +200,9 @@ def _explained(error: "ClientError", secret: str, region: str) -> Exception:
             "allow kms:Decrypt on that key, and see that the key is enabled",
         )
     if code.startswith("AccessDenied"):
-        return CredentialRefused(
+        return PermissionMissing(
             f"AWS refused to let {_principal(said)} read the secret {secret} ({code})",
-            f"allow {ACTION} on {_arn(secret, region, said)}",
+            *(ACTION, _arn(secret, region, said)),
         )
     if code in _BAD_CREDENTIALS:
         return CredentialRefused(
@@ -184,6 +226,7 @@ def _try_later(who: str, code: str) -> RunmetricsError:
 def _explained_without_answer(error: Exception) -> Exception:
     """What stopped botocore before there was an answer, in our words."""
     from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
 
     kind = type(error).__name__
     if isinstance(error, aws.NoCredentialsError):
@@ -192,7 +235,7 @@ def _explained_without_answer(error: Exception) -> Exception:
         return CredentialRefused(
             f"the AWS login has expired or is missing ({kind})", "run `aws sso login`"
         )
-    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError | ResponseParserError):
         return TemporaryError(
             f"AWS cannot be reached ({kind}: {excerpt(str(error), 200)})",
             "check the network, AWS_ENDPOINT_URL and the proxy; the next run may succeed",

@@ -47,7 +47,7 @@ _Source = Callable[[], ApiKey]
 def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
     """The W&B key. ConfigurationError when no source has one; what `fetch_key` raises, too."""
     return _first(
-        "W&B",
+        "W&B API",
         _WANDB_MEND.format(secret=settings.wandb_secret),
         [
             lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
@@ -61,13 +61,22 @@ def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
 def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
     """The Datadog key; read anew by each call, so that a rotated secret is found."""
     return _first(
-        "Datadog",
+        "Datadog API",
         f"set DD_API_KEY, or store the key as the AWS secret {settings.datadog_secret}",
         [
             lambda: _from_environment("DD_API_KEY", settings.dd_api_key),
             lambda: _from_file("DD_API_KEY_FILE", settings.dd_api_key_file),
             lambda: _from_aws("DD_API_KEY", settings.datadog_secret, deadline),
         ],
+    )
+
+
+def find_datadog_application_key(settings: Settings) -> ApiKey:
+    """The application key, which a person or a pipeline has and the collector does not need."""
+    return _first(
+        "Datadog application",
+        "set DD_APP_KEY to one that may write dashboards, monitors and metrics metadata",
+        [lambda: _from_environment("DD_APP_KEY", settings.dd_app_key)],
     )
 
 
@@ -84,7 +93,8 @@ def _first(service: str, mend: str, sources: list[_Source]) -> ApiKey:
         else:
             redact.add(key.value.get_secret_value())
             return key
-    raise ConfigurationError(f"no {service} API key found", mend, faults=reasons)
+    tried = "; ".join(reasons)
+    raise ConfigurationError(f"no {service} key found ({tried})", mend, faults=reasons)
 
 
 def _from_environment(variable: str, key: SecretStr | None) -> ApiKey:

@@ -29,6 +29,7 @@ from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
 
 ENV_FILE = Path(".env")
+_KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,11 @@ class Settings(BaseModel):
     dd_api_key_file: Annotated[_Path, _env("DD_API_KEY_FILE")] = Field(
         None, description="file that holds the Datadog key (a mounted secret)"
     )
+    dd_app_key: Annotated[_Key, _env("DD_APP_KEY")] = Field(
+        None,
+        description="Datadog application key, for pushing dashboards, monitors and metadata; "
+        "collecting needs none",
+    )
     dd_site: Annotated[str, BeforeValidator(rules.site), _env("DD_SITE")] = Field(
         "datadoghq.com", description="Datadog site"
     )
@@ -128,6 +134,9 @@ class Settings(BaseModel):
     )
     spool_dir: Annotated[_Path, _From(("RUNMETRICS_SPOOL_DIR",), "--spool")] = Field(
         None, description="where undelivered samples wait"
+    )
+    prometheus_textfile: Annotated[_Path, _env("RUNMETRICS_PROMETHEUS_TEXTFILE")] = Field(
+        None, description="file that the sink prometheus writes, in node_exporter's directory"
     )
     config: Annotated[_Path, _From(("RUNMETRICS_CONFIG",), "--config")] = Field(
         None, description="the YAML file; else ./runmetrics.yaml if it is there"
@@ -157,7 +166,7 @@ class Settings(BaseModel):
         dotenv, faults = _read_env_file(env_file)
         faults += proxy_faults(variables)
         values, origins = _gather(cls, overrides or {}, variables, dotenv, file_values)
-        for name in ("wandb_api_key", "dd_api_key"):
+        for name in _KEYS:
             redact.add(str(values.get(name, "")).strip())
         settings = None
         try:
@@ -216,7 +225,7 @@ def _gather(
     origins: dict[str, str] = {}
     for name in model.model_fields:
         source = _source(model, name)
-        is_key = name.endswith("_api_key")
+        is_key = name in _KEYS
         candidates = [(overrides.get(name), source.option or name)]
         for variables, place in ((environ, ""), (dotenv, f" in {ENV_FILE}")):
             candidates += [

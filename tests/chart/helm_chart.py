@@ -112,7 +112,18 @@ class Chart:
     def render(
         self, *arguments: str | Path, kube: str = "1.34", release: str = "wandb-collector"
     ) -> list[Manifest]:
-        """Every manifest; `arguments` are helm's (`--values FILE`, `--set KEY=VALUE`, ...)."""
+        """Every manifest that `helm install` deploys; `arguments` are helm's (`--values FILE`,
+        `--set KEY=VALUE`, ...)."""
+        everything = self._everything(*arguments, kube=kube, release=release)
+        return [manifest for manifest in everything if not _is_test(manifest)]
+
+    def render_test(self, *arguments: str | Path, kube: str = "1.34") -> Manifest:
+        """The one pod that `helm test` runs."""
+        everything = self._everything(*arguments, kube=kube, release="wandb-collector")
+        (pod,) = filter(_is_test, everything)
+        return pod
+
+    def _everything(self, *arguments: str | Path, kube: str, release: str) -> list[Manifest]:
         done = self.template(*arguments, kube=kube, release=release)
         assert done.returncode == 0, done.stderr
         documents: Iterator[Manifest] = yaml.load_all(done.stdout, Loader=_UniqueKeys)
@@ -127,6 +138,11 @@ class Chart:
         done = self.template("--values", VALUES / "minimal.yaml", *arguments)
         assert done.returncode == 1, done.stdout
         return done.stderr
+
+
+def _is_test(manifest: Manifest) -> bool:
+    annotations = manifest["metadata"].get("annotations", {})
+    return bool(annotations.get("helm.sh/hook") == "test")
 
 
 def only(manifests: list[Manifest], kind: str) -> Manifest:

@@ -84,6 +84,6 @@ def test_the_sandbox_as_a_process_says_where_it_is_and_ends_on_sigterm() -> None
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
-    assert where.keys() == {"url", "key", "entity", "project"}
+    assert where.keys() == {"url", "key", "entity", "project", "intake_url", "intake_key"}
     assert (where["entity"], where["project"]) == ("pufferai", "metta")
     assert where["url"].startswith("http://127.0.0.1:")

@@ -247,7 +247,7 @@ def guarded(name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 def take_from(counter: list[int]) -> bool:
     """Whether one of `counter`'s empty pages is left; it is used up by asking."""
-    if counter[0] == ALWAYS:
+    if counter[0] > 0:
+        counter[0] -= 1
         return True
-    counter[0] -= 1
-    return counter[0] >= 0
+    return counter[0] == ALWAYS

@@ -2,15 +2,18 @@
 
 import json
 import signal
+import sys
 import threading
 from datetime import UTC, datetime
 
 from runmetrics.sandbox.history import fill
+from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 
 ENTITY = "pufferai"
 PROJECT = "metta"
+INTAKE_KEY = "sandbox"
 
 
 def serve(
@@ -21,14 +24,39 @@ def serve(
     latency_ms: float = 0.0,
     port: int = 0,
 ) -> None:
-    """Serve a year of runs until SIGTERM or SIGINT; one JSON line on stdout says where."""
+    """Serve a year of runs, and a Datadog intake, until SIGTERM or SIGINT.
+
+    Stdout says where: to a person as the variables to set, to a program as one JSON line. `port`
+    is the W&B server's.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     store = Store()
     now = datetime.now(UTC).replace(microsecond=0)
     fill(store, ENTITY, PROJECT, runs=runs, in_window=in_window, now=now, seed=seed)
-    with WandbSandbox(store=store, latency_seconds=latency_ms / 1000, port=port) as sandbox:
-        where = {"url": sandbox.url, "key": SANDBOX_KEY, "entity": ENTITY, "project": PROJECT}
-        print(json.dumps(where), flush=True)  # noqa: T201 - the one line that a parent reads
+    latency = latency_ms / 1000
+    with (
+        WandbSandbox(store=store, latency_seconds=latency, port=port) as sandbox,
+        DatadogIntake(keys=[INTAKE_KEY], latency_seconds=latency) as intake,
+    ):
+        tell = _for_a_person if sys.stdout.isatty() else _for_a_program
+        print(tell(sandbox.url, intake.url), flush=True)  # noqa: T201 - where everything is
         stopped.wait()
+
+
+def _for_a_program(url: str, intake_url: str) -> str:
+    where = {"url": url, "key": SANDBOX_KEY, "entity": ENTITY, "project": PROJECT}
+    return json.dumps({**where, "intake_url": intake_url, "intake_key": INTAKE_KEY})
+
+
+def _for_a_person(url: str, intake_url: str) -> str:
+    return f"""\
+# A W&B server and a Datadog intake with made-up runs; Ctrl-C ends them. In another terminal:
+export WANDB_BASE_URL={url}
+export WANDB_API_KEY={SANDBOX_KEY}
+export WANDB_ENTITY={ENTITY}
+export WANDB_PROJECT={PROJECT}
+export DD_URL={intake_url}
+export DD_API_KEY={INTAKE_KEY}
+runmetrics collect wandb --push"""

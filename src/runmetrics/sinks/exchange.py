@@ -68,9 +68,11 @@ class Exchange:
         content: bytes,
         verify: ssl.SSLContext,
         method: str = "POST",
+        most_answer_bytes: int = MOST_ANSWER_BYTES,
     ) -> None:
         self._url, self._headers, self._content = url, headers, content
         self._verify, self._method = verify, method
+        self._most_answer_bytes = most_answer_bytes
         self._outcome: queue.SimpleQueue[Answer | Exception | None] = queue.SimpleQueue()
         self._socket: socket.socket | None = None
 
@@ -121,7 +123,8 @@ class Exchange:
                     extensions={"trace": self._note_socket},
                 ) as response,
             ):
-                return Answer(response.status_code, response.headers, _read(response))
+                data = _read(response, self._most_answer_bytes)
+                return Answer(response.status_code, response.headers, data)
         except httpx.HTTPError as error:
             raise _no_answer(error) from None
 
@@ -135,12 +138,12 @@ class Exchange:
                 self._socket.shutdown(socket.SHUT_RDWR)  # ends the thread's read, and so itself
 
 
-def _read(response: "httpx.Response") -> bytes:
+def _read(response: "httpx.Response", most_bytes: int) -> bytes:
     data = b""
     for chunk in response.iter_raw():
         data += chunk
-        if len(data) > MOST_ANSWER_BYTES:
-            raise NoAnswer(f"its answer is larger than {MOST_ANSWER_BYTES} bytes", passing=False)
+        if len(data) > most_bytes:
+            raise NoAnswer(f"its answer is larger than {most_bytes} bytes", passing=False)
     return data
 
 

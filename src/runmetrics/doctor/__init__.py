@@ -1,0 +1,60 @@
+"""The doctor: walks from the configuration to both ends, and says of each step what is wrong.
+
+It asks through the code that collects and delivers, so that what it finds is what they would meet.
+A broken step makes those that depend on it "not asked": the first broken line is the cause.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runmetrics.deadline import Deadline
+from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
+from runmetrics.errors import ConfigurationError
+from runmetrics.loading import load_settings
+
+if TYPE_CHECKING:
+    from runmetrics.collectors import Setup
+
+DELIVERY_SECONDS = 20.0
+"""Kept of the deadline for the sinks, as a collection keeps it."""
+
+
+def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | None]":
+    """All that is wrong with settings and file, or what they set up."""
+    from runmetrics.collectors import Setup
+    from runmetrics.collectors.wandb.catalog import load_catalog
+    from runmetrics.settings import with_env_file
+
+    step = "configuration"
+    try:
+        settings, file = load_settings(config)
+    except ConfigurationError as error:
+        faults = [broken(step, fault, "", error.exit_code) for fault in error.faults]
+        others = not_asked(("W&B key", "Datadog key"), f"first mend: {step}")
+        whole = broken(step, error.cause, error.mend, error.exit_code)
+        return [*(faults or [whole]), *others], None
+    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
+    catalog = load_catalog(file, **keys)
+    count = len(catalog.metrics)
+    if file is None:
+        text = f"no file, the {count} built-in metrics"
+    else:
+        metrics = f"{count} metric{'s' * (count != 1)}, {len(file.metrics)} of them its own"
+        text = f"{file.path} is right: {metrics}"
+    notices = [warning(step, notice) for notice in catalog.notices]
+    return [ok(step, text), *notices], Setup(settings, file, environ=with_env_file())
+
+
+def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
+    """Every step after the configuration, as it is found; `push` sends one point."""
+    from runmetrics.doctor import sinks
+    from runmetrics.doctor.aws import check_identity
+    from runmetrics.doctor.wandb import check_wandb
+
+    yield from check_identity(setup.settings, deadline)
+    kept = min(DELIVERY_SECONDS, deadline.remaining() / 2)
+    yield from check_wandb(setup, deadline.reserve(kept))
+    yield from sinks.check_datadog(setup.settings, deadline, push=push)
+    yield from sinks.check_otlp(setup.settings, deadline, push=push)
+    yield from sinks.check_textfile(setup.settings, deadline)

@@ -1,0 +1,101 @@
+"""What the doctor says: one finding a step, as a line for people and as JSON for machines."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.logs import redact
+
+JSON_SCHEMA_VERSION = 1
+
+_WORST_FIRST = (
+    ExitCode.BUG,
+    ExitCode.CONFIGURATION,
+    ExitCode.REFUSED,
+    ExitCode.TEMPORARY,
+    ExitCode.PARTIAL,
+)
+
+
+class Verdict(StrEnum):
+    """How a step was found. What is not asked depends on something that is broken."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One step: what was found, the mend where there is one, and the exit code of what is broken.
+
+    Nothing in it is a secret, and its texts are printable.
+    """
+
+    step: str
+    verdict: Verdict
+    says: str
+    mend: str = ""
+    code: ExitCode = ExitCode.OK
+
+    def __str__(self) -> str:
+        text = f"{self.says}: {self.mend}" if self.mend else self.says
+        return f"{self.verdict:<9}  {self.step:<15}  {text}"
+
+
+def ok(step: str, says: str) -> Finding:
+    """All is well with this step."""
+    return Finding(step, Verdict.OK, _line(says))
+
+
+def warning(step: str, says: str, mend: str = "") -> Finding:
+    """It works, and somebody should look at it."""
+    return Finding(step, Verdict.WARNING, _line(says), _line(mend))
+
+
+def broken(step: str, cause: str, mend: str, code: ExitCode) -> Finding:
+    """It does not work."""
+    return Finding(step, Verdict.BROKEN, _line(cause), _line(mend), code)
+
+
+def failed(step: str, error: RunmetricsError) -> Finding:
+    """It does not work, as an error of the collector's says."""
+    return broken(step, error.cause, error.mend, error.exit_code)
+
+
+def not_asked(steps: Iterable[str], why: str) -> list[Finding]:
+    """Steps that were left out."""
+    return [Finding(step, Verdict.NOT_ASKED, _line(why)) for step in steps]
+
+
+def exit_code(findings: Sequence[Finding]) -> ExitCode:
+    """The worst of what is broken; warnings do not count."""
+    codes = {finding.code for finding in findings if finding.verdict is Verdict.BROKEN}
+    return next((code for code in _WORST_FIRST if code in codes), ExitCode.OK)
+
+
+def as_json(findings: Sequence[Finding], code: ExitCode) -> str:
+    """All findings as one JSON object."""
+    whole = {
+        "schema": JSON_SCHEMA_VERSION,
+        "exit_code": int(code),
+        "findings": [
+            {
+                "step": finding.step,
+                "verdict": finding.verdict,
+                "says": finding.says,
+                "mend": finding.mend,
+                "exit_code": int(finding.code),
+            }
+            for finding in findings
+        ],
+    }
+    return json.dumps(whole, indent=2)
+
+
+def _line(text: str) -> str:
+    """Foreign text without what would steer a terminal, and without secrets."""
+    return redact("".join(sign if sign.isprintable() else " " for sign in text))

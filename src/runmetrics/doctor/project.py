@@ -1,0 +1,143 @@
+"""A look at one project, while the collector reads it: its runs of the week and what they hold."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runmetrics.collectors.wandb.asker import Asker
+from runmetrics.collectors.wandb.document import CountAsk, Filters, Page, PageAsk, Selection
+from runmetrics.collectors.wandb.plan import ScanRead
+from runmetrics.collectors.wandb.read import Reading
+from runmetrics.collectors.wandb.reduce import Rules
+from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.similar import logged_keys, most_alike
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.walk import Walk
+from runmetrics.errors import RunmetricsError
+from runmetrics.settings import Settings
+
+WEEK = timedelta(days=7)
+_LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many of the runs of the week have something, and what similar they log instead."""
+
+    having: int
+    of: int
+    instead: tuple[str, ...] = ()
+
+    @property
+    def poor(self) -> bool:
+        """Fewer than half: a number that rests on so few is more often a slip than a fact."""
+        return 2 * self.having < self.of
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of one project. `trouble` says why no more was.
+
+    `now` is W&B's time, `total` counts the runs that the file's filter lets through, `week` are
+    those with a sign of life in the last 7 days, `latest` is the one that beat last. `lacking` are
+    the fields that the server does not have.
+    """
+
+    entity: str
+    project: str
+    now: datetime
+    notices: list[str]
+    total: int = 0
+    week: list[Run] = field(default_factory=list)
+    latest: Run | None = None
+    accuracy: Coverage = Coverage(0, 0)
+    loss: Coverage = Coverage(0, 0)
+    gpu_count: Coverage = Coverage(0, 0)
+    gpu_utilization: Coverage = Coverage(0, 0)
+    lacking: frozenset[str] = frozenset()
+    trouble: Unknown | None = None
+
+
+async def look(asker: Asker, reading: Reading, settings: Settings, where: Filters) -> Seen:
+    """See what the runs of `where` hold; costs a request or two more than collecting."""
+    seen = Seen(asker.entity, asker.project, reading.now, list(reading.notices))
+    try:
+        await _look(seen, asker, reading, settings, where)
+    except RunmetricsError as error:
+        seen.trouble = Unknown.because(error)
+    seen.lacking = asker.dropped
+    return seen
+
+
+async def _look(
+    seen: Seen, asker: Asker, reading: Reading, settings: Settings, where: Filters
+) -> None:
+    latest = PageAsk(where, "-heartbeat_at", _LATEST)
+    answers = await asker.ask({"total": CountAsk(where), "latest": latest})
+    total, page = answers["total"], answers["latest"]
+    if not isinstance(total, int) or not isinstance(page, Page):
+        seen.trouble = next((each for each in (total, page) if isinstance(each, Unknown)), None)
+        return
+    seen.total = total
+    seen.latest = max(map(make_run, page.nodes), key=_last_sign, default=None)
+    walk = await _week(asker, reading, settings, where)
+    if walk.broken:
+        seen.trouble = walk.broken
+        return
+    since = reading.now - WEEK
+    seen.week = [run for run in walk.runs.values() if run.last_sign and run.last_sign >= since]
+    await _cover(seen, asker, settings)
+
+
+async def _week(asker: Asker, reading: Reading, settings: Settings, where: Filters) -> Walk:
+    """The runs of the week: as the collector read them, if it read all that is wanted here."""
+    parts = frozenset({"runInfo", "systemMetrics"})
+    keys = frozenset({settings.accuracy_key, settings.loss_key})
+    rule = settings.gpus_per_run
+    configured = {rule.removeprefix("config.")} if isinstance(rule, str) and rule != "auto" else ()
+    wanted = ScanRead(where, WEEK, Selection(parts, keys, frozenset(configured)))
+    for read, learned in reading.answers:
+        if isinstance(read, ScanRead) and isinstance(learned, Walk) and _serves(read, wanted):
+            return learned
+    walk = Walk(asker, wanted, reading.now)
+    await walk.finish(await asker.ask(walk.opening()))
+    return walk
+
+
+def _serves(read: ScanRead, wanted: ScanRead) -> bool:
+    wide = not read.states and (read.window is None or read.window >= WEEK)
+    return wide and read.where == wanted.where and read.selection.covers(wanted.selection)
+
+
+async def _cover(seen: Seen, asker: Asker, settings: Settings) -> None:
+    rules = Rules(seen.now, settings.gpus_per_run)
+    newest = sorted(seen.week, key=_last_sign, reverse=True)
+    seen.accuracy = await _summary_key(asker, newest, settings.accuracy_key)
+    seen.loss = await _summary_key(asker, newest, settings.loss_key)
+    seen.gpu_count = _count(seen.week, lambda run: _has_gpus(run, rules))
+    seen.gpu_utilization = _count(seen.week, lambda run: run.gpu_utilization)
+
+
+async def _summary_key(asker: Asker, runs: Sequence[Run], key: str) -> Coverage:
+    coverage = _count(runs, lambda run: run.number(f"summary.{key}"))
+    if not coverage.poor:
+        return coverage
+    lacking = [run for run in runs if run.number(f"summary.{key}") is None]
+    logged = await logged_keys(asker, lacking)
+    return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)))
+
+
+def _count(runs: Iterable[Run], value: Callable[[Run], object]) -> Coverage:
+    values = [value(run) for run in runs]
+    return Coverage(sum(each is not None for each in values), len(values))
+
+
+def _has_gpus(run: Run, rules: Rules) -> bool | None:
+    """Whether GPUs are known, and not the one that is taken where nothing is."""
+    rule = rules.gpus_per_run
+    fixed = isinstance(rule, float | int) or (run.number(rule) or 0) > 0
+    return fixed or bool(run.gpu_count or run.gpus_seen) or None
+
+
+def _last_sign(run: Run) -> float:
+    return run.last_sign.timestamp() if run.last_sign else 0.0

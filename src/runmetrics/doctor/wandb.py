@@ -1,0 +1,238 @@
+"""The near end: the W&B key, the server, who we are there, and what the collector makes of it."""
+
+import asyncio
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from runmetrics import pipeline
+from runmetrics.collectors.wandb.asker import Asker, read_as_public, without
+from runmetrics.collectors.wandb.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL, WandbCollector
+from runmetrics.collectors.wandb.name_lookup import Loop
+from runmetrics.collectors.wandb.read import CLOCK_TOLERANCE_SECONDS, Reading, clock_notice
+from runmetrics.collectors.wandb.transport_errors import BadDocument
+from runmetrics.credentials import find_wandb_key
+from runmetrics.deadline import Deadline
+from runmetrics.doctor.aws import no_key
+from runmetrics.doctor.coverage import COVERED, in_words
+from runmetrics.doctor.findings import Finding, Verdict, broken, failed, not_asked, ok, warning
+from runmetrics.doctor.project import Seen, look
+from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
+from runmetrics.model import Problem
+from runmetrics.sinks.datadog_series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
+
+if TYPE_CHECKING:
+    from runmetrics.collectors import Setup
+    from runmetrics.credentials import ApiKey
+    from runmetrics.pipeline import Outcome
+    from runmetrics.settings import Settings
+
+_WHO = "query RunmetricsViewer { viewer { username entity teams { edges { node { name } } } } }"
+_WHO_ON_OLD_SERVERS = "query RunmetricsViewer { viewer { username entity } }"
+_A_PERSON_WAITS = RetryPolicy(tries=2, wait_max_seconds=5, read_timeout_seconds=15)
+
+_KEY, _SERVER, _CLOCKS, _ACCOUNT = "W&B key", "W&B server", "clocks", "W&B account"
+_FIELDS, _PROJECT, _RUNS, _COLLECTING = "server fields", "project", "runs", "collecting"
+_OF_PROJECTS = (_FIELDS, _PROJECT, _RUNS, *COVERED, _COLLECTING)
+_MOST_NAMES = 3
+_MOST_PROJECTS = 5
+
+
+@dataclass(slots=True)
+class Who:
+    """Who the key belongs to: nobody has no name. `clock_offset_seconds` is W&B's less ours."""
+
+    name: str = ""
+    entities: list[str] = field(default_factory=list)
+    clock_offset_seconds: float | None = None
+
+
+def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
+    """From the key to the metrics, as far as each step lets the next one be asked."""
+    try:
+        key = find_wandb_key(setup.settings, deadline)
+    except RunmetricsError as error:
+        yield no_key(_KEY, error)
+        yield from _left_out(_SERVER, _CLOCKS, _ACCOUNT, *_OF_PROJECTS, by=_KEY)
+        return
+    yield ok(_KEY, f"from {key.source}")
+    base_url = key.base_url or setup.settings.base_url or DEFAULT_BASE_URL
+    try:
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            who = runner.run(_who(setup.settings, base_url, key, deadline))
+    except CredentialRefused as error:
+        yield ok(_SERVER, f"{base_url} answers")
+        yield from not_asked([_CLOCKS], f"first mend: {_ACCOUNT}")
+        yield failed(_ACCOUNT, error)
+        yield from _left_out(*_OF_PROJECTS, by=_ACCOUNT)
+        return
+    except RunmetricsError as error:
+        yield failed(_SERVER, error)
+        yield from _left_out(_CLOCKS, _ACCOUNT, *_OF_PROJECTS, by=_SERVER)
+        return
+    yield ok(_SERVER, f"{base_url} answers")
+    yield _clocks(who.clock_offset_seconds)
+    yield from _Collecting(setup, deadline, who).findings()
+
+
+def _left_out(*steps: str, by: str) -> list[Finding]:
+    return not_asked(steps, f"first mend: {by}")
+
+
+async def _who(settings: "Settings", base_url: str, key: "ApiKey", deadline: Deadline) -> Who:
+    insecure = settings.allow_insecure_http
+    policy = _A_PERSON_WAITS
+    async with WandbClient(
+        base_url, key, deadline, retry=policy, allow_insecure_http=insecure
+    ) as client:
+        try:
+            answer = await client.query(_WHO)
+        except BadDocument:
+            answer = await client.query(_WHO_ON_OLD_SERVERS)
+        viewer = _object(answer.data.get("viewer"))
+        teams = [_object(_object(edge).get("node")) for edge in _edges(viewer.get("teams"))]
+        named = [viewer.get("entity"), *(team.get("name") for team in teams)]
+        entities = dict.fromkeys(name for name in named if isinstance(name, str))
+        return Who(str(viewer.get("username") or ""), list(entities), client.clock_offset_seconds)
+
+
+def _clocks(offset: float | None) -> Finding:
+    if offset is None:
+        return not_asked([_CLOCKS], "W&B does not say what time it is")[0]
+    notice = clock_notice(offset)
+    if not notice:
+        return ok(_CLOCKS, "this machine's and W&B's differ by less than a minute")
+    if -MOST_SECONDS_AHEAD < offset < MOST_SECONDS_PAST - CLOCK_TOLERANCE_SECONDS:
+        return warning(_CLOCKS, notice)
+    cause, _, mend = notice.partition(": ")
+    lost = "Datadog drops points so far off without a word"
+    return broken(_CLOCKS, f"{cause}; {lost}", mend, ExitCode.CONFIGURATION)
+
+
+class _Collecting:
+    """One collection by the collector itself, looked at while it reads."""
+
+    def __init__(self, setup: "Setup", deadline: Deadline, who: Who) -> None:
+        self._settings = setup.settings
+        self._where = setup.config.where if setup.config else {}
+        self._who = who
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._collector = WandbCollector(setup, _A_PERSON_WAITS)
+        self._collector.watchers.append(self._watch)
+        self._deadline = deadline
+
+    async def _watch(self, asker: Asker, reading: Reading) -> None:
+        seen = await look(asker, reading, self._settings, self._where)
+        self._seen[seen.entity, seen.project] = seen
+
+    def findings(self) -> Iterator[Finding]:
+        """The account, then each project, then what was collected."""
+        outcome = pipeline.run(self._collector, (), datetime.now(UTC), self._deadline)
+        problems = outcome.collection.problems
+        whole = [problem for problem in problems if self._unread(problem)]
+        if not self._who.name and not self._seen and whole:
+            yield _broken(_ACCOUNT, whole[0])
+            yield from _left_out(*_OF_PROJECTS, by=_ACCOUNT)
+            return
+        yield self._account()
+        if not self._seen:
+            yield from not_asked([_FIELDS], f"first mend: {_PROJECT}")
+        else:
+            yield from _fields(frozenset().union(*(seen.lacking for seen in self._seen.values())))
+        several = len(self._seen) + len(whole) > 1
+        for problem in whole:
+            yield self._lost(problem, several=several)
+        yield from self._projects(several=several)
+        if not self._seen:
+            yield from _left_out(_RUNS, *COVERED, _COLLECTING, by=_PROJECT)
+            return
+        yield from self._collected(outcome, [each for each in problems if each not in whole])
+
+    def _projects(self, *, several: bool) -> Iterator[Finding]:
+        many = len(self._seen) > _MOST_PROJECTS
+        if many:
+            yield ok(
+                _PROJECT, f"{len(self._seen)} projects can be read; their good lines are left out"
+            )
+        for (entity, project), seen in self._seen.items():
+            name = f"{entity}/{project}"
+            found = in_words(seen, self._settings, f"{name}: " if several else "")
+            if many:
+                yield from (each for each in found if each.verdict is not Verdict.OK)
+            else:
+                yield ok(_PROJECT, f"{name} can be read")
+                yield from found
+
+    def _unread(self, problem: Problem) -> bool:
+        place = (problem.tags.get("wandb_entity", ""), problem.tags.get("wandb_project", ""))
+        return place not in self._seen
+
+    def _account(self) -> Finding:
+        who = self._who
+        if who.name:
+            entities = ", ".join(who.entities) or "none"
+            return ok(_ACCOUNT, f"{who.name}, whose entities are {entities}")
+        place = next(iter(self._seen), None)
+        return warning(
+            _ACCOUNT, read_as_public(*place) if place else "W&B knows nobody by this key"
+        )
+
+    def _lost(self, problem: Problem, *, several: bool) -> Finding:
+        entity = problem.tags.get("wandb_entity", "")
+        project = problem.tags.get("wandb_project", "*")
+        mend = problem.mend
+        if problem.code is ExitCode.CONFIGURATION and entity not in self._who.entities:
+            near = difflib.get_close_matches(entity, self._who.entities, n=1, cutoff=0.5)
+            mend += f"; did you mean the entity {near[0]}?" if near else ""
+        where = f"{entity}/{project}: " if several else ""
+        return broken(_PROJECT, f"{where}{problem.cause}", mend, problem.code)
+
+    def _collected(self, outcome: "Outcome", problems: list[Problem]) -> Iterator[Finding]:
+        said = {notice for seen in self._seen.values() for notice in seen.notices}
+        said |= {*self._collector.catalog.notices}
+        for problem in problems:
+            names = ", ".join(problem.metrics[:_MOST_NAMES])
+            more = len(problem.metrics) - _MOST_NAMES
+            names += f" and {more} more" if more > 0 else ""
+            cause = f"{names}: {problem.cause}" if names else problem.cause
+            yield broken(_COLLECTING, cause, problem.mend, outcome.exit_code)
+        for notice in outcome.collection.notices:
+            if notice not in said:
+                yield warning(_COLLECTING, notice)
+        if not problems:
+            yield ok(_COLLECTING, _result(outcome, len(self._collector.catalog.metrics)))
+
+
+def _fields(lacking: frozenset[str]) -> Iterator[Finding]:
+    for name in sorted(lacking):
+        yield warning(_FIELDS, without(name))
+    if not lacking:
+        yield ok(_FIELDS, "the server has every field that is read")
+
+
+def _result(outcome: "Outcome", metrics: int) -> str:
+    collection = outcome.collection
+    known = {sample.name for sample in collection.samples}
+    lacking = sorted({each.name for each in collection.missing} - known)
+    text = f"{len(known)} of {metrics} metrics have a value"
+    if lacking:
+        more = len(lacking) - _MOST_NAMES
+        names = ", ".join(lacking[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        text += f"; no data for {names}"
+    return text
+
+
+def _broken(step: str, problem: Problem) -> Finding:
+    return broken(step, problem.cause, problem.mend, problem.code)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _edges(connection: Any) -> list[Any]:
+    edges = _object(connection).get("edges")
+    return edges if isinstance(edges, list) else []

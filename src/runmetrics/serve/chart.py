@@ -1,0 +1,61 @@
+"""A metric's history as a small inline SVG: a line that breaks where nothing was learned."""
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element
+
+from runmetrics.serve.markup import el
+from runmetrics.serve.snapshot import Row, Series
+
+WIDTH, HEIGHT = 240.0, 48.0
+_MARGIN = 5.0
+
+Point = tuple[float, float]
+
+
+def chart(rows: Sequence[Row], series: Series, label: str) -> Element | None:
+    """The history of `series`, stretched over all of `rows`; None where it has none.
+
+    `label` is for those who do not see it.
+    """
+    known = [row.values[series] for row in rows if series in row.values]
+    if not known:
+        return None
+    start, end = rows[0].time, rows[-1].time
+    least, greatest = min(known), max(known)
+
+    def place(row: Row) -> Point:
+        x = WIDTH * (row.time - start) / (end - start) if end > start else WIDTH
+        share = (row.values[series] - least) / (greatest - least) if greatest > least else 0.5
+        return x, HEIGHT - _MARGIN - share * (HEIGHT - 2 * _MARGIN)
+
+    lines: list[list[Point]] = [[]]
+    for row in rows:
+        if series in row.values:
+            lines[-1].append(place(row))
+        elif lines[-1]:
+            lines.append([])
+    lines = [line for line in lines if line]
+    svg = el(
+        "svg",
+        {
+            "class": "chart",
+            "viewBox": f"0 0 {WIDTH:g} {HEIGHT:g}",
+            "preserveAspectRatio": "none",
+            "role": "img",
+            "aria-label": label,
+        },
+    )
+    svg.extend(el("path", {"class": "area", "d": _area(line)}) for line in lines if line[1:])
+    svg.extend(el("path", {"class": "line", "d": _line(line)}) for line in lines)
+    svg.append(el("path", {"class": "dot", "d": _line(lines[-1][-1:])}))
+    return svg
+
+
+def _line(points: Sequence[Point]) -> str:
+    """A line without length is a dot: its round ends."""
+    corners = [f"{x:.1f} {y:.1f}" for x, y in points]
+    return f"M{'L'.join(corners)}" + ("h0" if len(corners) == 1 else "")
+
+
+def _area(points: Sequence[Point]) -> str:
+    return f"{_line(points)}L{points[-1][0]:.1f} {HEIGHT:g}L{points[0][0]:.1f} {HEIGHT:g}Z"

@@ -1,0 +1,133 @@
+"""What is on show between two collections: one whole, replaced and never changed.
+
+A value that could not be learned again stays as it was read, with the reason; one that is no
+longer there (no data) goes. So each value has an age, counted by a clock that never jumps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from runmetrics.model import Problem, Sample
+from runmetrics.pipeline import Outcome
+from runmetrics.prometheus_families import families_of
+from runmetrics.self_metrics import DATA_AGE, about, data_age
+
+HISTORY_SECONDS = 7 * 86_400.0
+HISTORY_ROWS = 336
+"""At least so many collections are remembered (7 days of one every half hour), at most twice."""
+HISTORY_SERIES = 200
+"""Further series have no history: a metric split by user must not fill the memory."""
+
+Series = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A sample on show, read at `read_at` (seconds of the clock).
+
+    `problem` is why the last collection did not learn it again, where it did not.
+    """
+
+    sample: Sample
+    read_at: float
+    problem: Problem | None = None
+
+    @property
+    def series(self) -> Series:
+        """What it is a value of."""
+        return series_of(self.sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one collection learned, for the charts: begun at `time` (seconds of the clock)."""
+
+    time: float
+    values: Mapping[Series, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state after a collection.
+
+    `names` are the metrics in the order they became known, `unshown` what a scrape does not hold.
+    """
+
+    outcome: Outcome
+    ended_at: float
+    values: tuple[Value, ...]
+    itself: tuple[Sample, ...]
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+    unshown: tuple[str, ...]
+
+    def age_seconds(self, clock: float) -> float | None:
+        """Age of the oldest value on show; None where there is none."""
+        return max((clock - value.read_at for value in self.values), default=None)
+
+    def samples(self, clock: float, now: datetime) -> tuple[Sample, ...]:
+        """What a scrape is given: about ourselves first, so that nothing takes those names."""
+        age = self.age_seconds(clock)
+        ages = () if age is None else (data_age(self.outcome.collector, age, now),)
+        return (*self.itself, *ages, *(value.sample for value in self.values))
+
+
+def after(
+    before: Snapshot | None, outcome: Outcome, *, began_at: float, ended_at: float
+) -> Snapshot:
+    """The snapshot that a collection leaves; both times are seconds of the clock."""
+    collection = outcome.collection
+    fresh = {series_of(sample): Value(sample, began_at) for sample in collection.samples}
+    held = _held(before, outcome, fresh) if before else ()
+    itself = outcome.itself or about(outcome.collector, collection, outcome.time, outcome.seconds)
+    names = [*(before.names if before else ())]
+    names += [sample.name for sample in collection.samples]
+    names += [missing.name for missing in collection.missing]
+    names += [name for problem in collection.problems for name in problem.metrics]
+    values = (*fresh.values(), *held)
+    return Snapshot(
+        outcome,
+        ended_at,
+        values=values,
+        itself=tuple(sample for sample in itself if sample.name != DATA_AGE),
+        names=tuple(dict.fromkeys(names)),
+        rows=_remembered(before.rows if before else (), _row(began_at, fresh)),
+        unshown=families_of(value.sample for value in values).notices,
+    )
+
+
+def series_of(sample: Sample) -> Series:
+    """What tells a sample from others of the same collection."""
+    return sample.name, tuple(sorted(sample.tags.items()))
+
+
+def _held(before: Snapshot, outcome: Outcome, fresh: Mapping[Series, Value]) -> tuple[Value, ...]:
+    return tuple(
+        replace(value, problem=problem)
+        for value in before.values
+        if value.series not in fresh
+        and (problem := _reason(value.sample, outcome.collection.problems))
+    )
+
+
+def _reason(sample: Sample, problems: tuple[Problem, ...]) -> Problem | None:
+    """The problem that keeps a series unknown; one that names no metric is of all of them."""
+    for problem in problems:
+        concerned = not problem.metrics or sample.name in problem.metrics
+        if concerned and problem.tags.items() <= sample.tags.items():
+            return problem
+    return None
+
+
+def _row(time: float, fresh: Mapping[Series, Value]) -> Row:
+    shown = list(fresh.items())[:HISTORY_SERIES]
+    return Row(time, {series: value.sample.value for series, value in shown})
+
+
+def _remembered(rows: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
+    """The history with one row more; where it is full, every other row goes."""
+    kept = [old for old in rows if row.time - old.time <= HISTORY_SECONDS]
+    if len(kept) >= 2 * HISTORY_ROWS:
+        kept = kept[::2]
+    return (*kept, row)

@@ -1,0 +1,162 @@
+"""How a run ends: at its deadline, on SIGTERM, whatever hangs (FAULTS W7, W8, H3, H6)."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from runmetrics.sandbox.http import Fault, Response
+from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.cli.child import Child, delivered, run, surroundings
+from tests.cli.conftest import VALUES
+
+SILENT = Fault(silent=True)
+
+
+@pytest.mark.parametrize("fault", [SILENT, Fault(drip_seconds=0.3)], ids=["w7", "w8"])
+def test_h6_a_server_that_does_not_come_to_an_end_is_given_up_at_the_deadline(
+    wandb: WandbSandbox, fault: Fault
+) -> None:
+    wandb.server.fault_for = lambda _request: fault
+
+    ended = run("--timeout", "2", wandb=wandb)
+
+    assert (ended.code, ended.out) == (75, "")
+    assert ended.said() == [
+        f"the time for reading W&B at {wandb.url} is over: raise --timeout, or ask for less"
+    ]
+    assert 2 < ended.seconds < 6
+
+
+def test_of_a_short_deadline_half_is_kept_for_delivery(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    wandb.server.latency_seconds = 0.2
+
+    quick = run("--push", "--timeout", "5", wandb=wandb, intake=intake)
+    wandb.server.requests.clear()
+    wandb.server.fault_for = lambda _request: SILENT
+    silent = run("--push", "--json", "--timeout", "3", wandb=wandb, intake=intake)
+
+    assert (quick.code, delivered(intake)) == (0, VALUES)
+    assert silent.code == 75
+    assert len(wandb.server.requests) == 1
+    assert silent.report["seconds"] < 2
+
+
+def test_h6_what_was_read_before_the_deadline_is_delivered(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    wandb.page_cap = 2
+    wandb.server.misbehave(None)  # the first document is answered
+    wandb.server.fault_for = lambda _request: SILENT
+
+    ended = run("--push", "--timeout", "4", wandb=wandb, intake=intake)
+
+    assert ended.code == 76
+    assert delivered(intake) == {"wandb.runs.active": 1, "wandb.runs.total": 5}
+    assert f"the time for reading W&B at {wandb.url} is over" in ended.err
+
+
+def test_a_name_that_dns_never_answers_for_does_not_outlive_the_deadline() -> None:
+    ended = run(
+        *("--timeout", "1"),
+        wandb="http://wandb.invalid",
+        NEVER_RESOLVED="wandb.invalid",
+        RUNMETRICS_ALLOW_INSECURE_HTTP="true",
+    )
+
+    assert ended.code == 75
+    assert ended.said() == [
+        "the time for reading W&B at http://wandb.invalid is over: raise --timeout, or ask for less"
+    ]
+    assert ended.seconds < 6
+
+
+def test_h3_sigterm_while_wandb_does_not_answer_ends_at_once_with_143(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    wandb.server.fault_for = lambda _request: SILENT
+    child = Child(["--push"], surroundings(wandb, intake))
+
+    told = child.terminate_when(lambda: len(wandb.server.requests) == 1)
+    ended = child.end()
+
+    assert ended.code == 143
+    assert time.monotonic() - told < 5
+    assert ended.said() == [f"reading W&B at {wandb.url} was stopped by a signal"]
+    assert len(wandb.server.requests) == 1
+    assert intake.server.requests == []
+
+
+def test_h3_sigterm_in_the_wait_before_another_try_ends_it(
+    wandb: WandbSandbox, tmp_path: Path
+) -> None:
+    limit = Fault(response=Response(429, b"{}", {"Retry-After": "30"}))
+    wandb.server.fault_for = lambda _request: limit
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        child = Child([], surroundings(wandb), err=stderr)
+
+    told = child.terminate_when(lambda: b"trying again in 30" in log.read_bytes())
+    ended = child.end()
+
+    assert ended.code == 143
+    assert time.monotonic() - told < 5
+    assert f"reading W&B at {wandb.url} was stopped by a signal" in log.read_text()
+    assert len(wandb.server.requests) == 1
+
+
+def test_h3_sigterm_between_two_documents_begins_no_delivery(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    wandb.page_cap = 2
+    wandb.server.misbehave(None)
+    wandb.server.fault_for = lambda _request: SILENT
+    child = Child(["--push", "--json"], surroundings(wandb, intake))
+
+    child.terminate_when(lambda: len(wandb.server.requests) > 1)
+    ended = child.end()
+
+    assert ended.code == ended.report["exit_code"] == 143
+    assert ended.values == {"wandb.runs.active": 1, "wandb.runs.total": 5}
+    assert intake.server.requests == []
+
+
+def test_h3_sigterm_lets_a_push_under_way_end_and_cuts_one_that_hangs(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    with DatadogIntake(keys=intake.keys) as hanging:
+        intake.server.fault_for = lambda _request: Fault(delay_seconds=1.0)
+        hanging.server.fault_for = lambda _request: SILENT
+        slow = Child(["--push"], surroundings(wandb, intake))
+        cut = Child(["--push"], surroundings(wandb, hanging))
+
+        slow.terminate_when(lambda: len(intake.server.requests) == 1)
+        told = cut.terminate_when(lambda: len(hanging.server.requests) == 1)
+        slow_end, cut_end = slow.end(), cut.end()
+        seconds = time.monotonic() - told
+
+        assert len(hanging.server.requests) == 1
+    assert (slow_end.code, delivered(intake)) == (143, VALUES)
+    assert cut_end.code == 143
+    assert seconds < 10
+    assert re.search(r"^datadog accepted 0 of 10 samples \(1 request", cut_end.out, re.MULTILINE)
+    assert any("did not answer" in line for line in cut_end.said())
+
+
+def test_h3_sigterm_in_the_wait_between_two_pushes_ends_it(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    unavailable = Fault(response=Response(429, b"{}", {"X-RateLimit-Reset": "30"}))
+    intake.server.fault_for = lambda _request: unavailable
+    child = Child(["--push"], surroundings(wandb, intake))
+
+    told = child.terminate_when(lambda: len(intake.server.requests) == 1)
+    ended = child.end()
+
+    assert ended.code == 143
+    assert time.monotonic() - told < 5
+    assert len(intake.server.requests) == 1

@@ -1,0 +1,88 @@
+"""Streams: a terminal, a closed pipe, a full disk, and the memory of the process (H7, H8)."""
+
+import os
+import pty
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from runmetrics.sandbox.history import fill
+from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.store import Store
+from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.cli.child import WANDB_KEY, Child, delivered, run, surroundings
+from tests.cli.conftest import VALUES
+
+
+def on_a_terminal(environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and all that a terminal was sent, by both streams."""
+    ours, theirs = pty.openpty()
+    child = Child([], {**environment, "TERM": "xterm", "COLUMNS": "140"}, out=theirs, err=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert WANDB_KEY not in shown.decode()
+    return child.end().code, shown.decode()
+
+
+def test_logs_are_json_lines_in_a_pipe_and_words_on_a_terminal(wandb: WandbSandbox) -> None:
+    environment = surroundings(wandb, WANDB_PROJECT="zzz")
+
+    piped = Child([], environment).end()
+    code, shown = on_a_terminal(environment)
+
+    (line,) = piped.logs
+    assert (line["level"], line["logger"], code) == ("error", "runmetrics", 78)
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo is not None
+    (words,) = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert re.match(r"\S+Z \[error +\] W&B has no project e/zzz, or this key has no access", words)
+
+
+def test_a_progress_bar_shows_after_a_second_and_leaves_nothing_behind(
+    wandb: WandbSandbox,
+) -> None:
+    quick, quickly_shown = on_a_terminal(surroundings(wandb))
+    wandb.server.latency_seconds = 0.8
+    slow, slowly_shown = on_a_terminal(surroundings(wandb))
+
+    assert (quick, slow) == (0, 0)
+    assert "reading runs" not in quickly_shown
+    assert "reading runs" in slowly_shown
+    bar, table = slowly_shown.rsplit("\x1b[2K", 1)  # the bar's line is erased for the last time
+    assert "reading runs" in bar
+    assert "reading runs" not in table
+    assert "wandb.runs.total" in table
+    assert slowly_shown.count("\x1b[?25l") == slowly_shown.count("\x1b[?25h")  # the cursor is back
+
+
+@pytest.mark.parametrize("redirection", ["| true", "> /dev/full", ">&-", "2>&-", "2> /dev/full"])
+def test_h7_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_code(
+    wandb: WandbSandbox, intake: DatadogIntake, redirection: str
+) -> None:
+    wandb.clock_offset_seconds = 3600.0  # so that there is something to log
+    program = ["bash", "-c", f'"$@" --push {redirection}; exit "${{PIPESTATUS[0]}}"', "bash"]
+
+    ended = Child([], surroundings(wandb, intake), shell=program).end()
+
+    assert (ended.code, delivered(intake)) == (0, VALUES)
+    if not redirection.startswith("2"):
+        assert ended.said("error", "critical") == []
+
+
+def test_h8_ten_thousand_runs_in_the_window_need_less_than_128_mib() -> None:
+    store = Store()
+    fill(store, "e", "p", runs=10_000, in_window=10_000, now=datetime.now(UTC))
+    with WandbSandbox(store=store, keys=frozenset({WANDB_KEY})) as wandb:
+        ended = run("--json", "--timeout", "120", wandb=wandb)
+
+    assert ended.code == 0
+    assert ended.values["wandb.runs.total"] == 10_000
+    assert ended.report["cost"]["runs_read"] == 10_000
+    assert 0 < ended.peak_kib < 128 * 1024
