@@ -12,14 +12,12 @@ _MARGIN = 5.0
 Point = tuple[float, float]
 
 
-def chart(rows: Sequence[Row], series: Series, label: str) -> Element | None:
-    """The history of `series`, stretched over all of `rows`; None where it has none.
+def chart(rows: Sequence[Row], series: Series, label: str) -> Element:
+    """The history of `series` in the time of all `rows`, at least one of which holds it.
 
     `label` is for those who do not see it.
     """
     known = [row.values[series] for row in rows if series in row.values]
-    if not known:
-        return None
     start, end = rows[0].time, rows[-1].time
     least, greatest = min(known), max(known)
 

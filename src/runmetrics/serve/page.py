@@ -84,7 +84,7 @@ def _icon() -> str:
 
 def _title(snapshot: Snapshot | None) -> str:
     if snapshot is None:
-        return "runmetrics"
+        return "First collection"
     collection = snapshot.outcome.collection
     listed = [value.sample.tags for value in snapshot.values]
     listed += [missing.tags for missing in collection.missing]
@@ -131,18 +131,20 @@ def _main(loop: Loop, snapshot: Snapshot | None) -> Element:
     if snapshot is None:
         bound = f"It ends within {in_words(loop.timeout)}."
         return el(
-            "main", "", el("p", "first", el("strong", "", "Collecting, for the first time"), bound)
+            "main", "", el("p", "first", el("strong", "", "Reading for the first time"), bound)
         )
     main = el("main", "")
     if problems := snapshot.outcome.collection.problems:
-        main.append(el("ul", "problems", *map(_problem, problems)))
+        several = len({project_of(problem.tags) for problem in problems}) > 1
+        shown = (_problem(problem, several=several) for problem in problems)
+        main.append(el("ul", "problems", *shown))
     main.extend(tiles(snapshot, loop.clock()))
     main.append(el("div", "foot", *_sections(loop, snapshot)))
     return main
 
 
-def _problem(problem: Problem) -> Element:
-    where = project_of(problem.tags)
+def _problem(problem: Problem, *, several: bool) -> Element:
+    where = project_of(problem.tags) if several else ""
     children = [el("p", "cause", f"{where}: " if where else "", _safe(problem.cause))]
     if problem.mend:
         children.append(el("p", "mend", _safe(problem.mend)))

@@ -93,7 +93,6 @@ def _tile(snapshot: Snapshot, entry: _Entry, clock: float) -> Element:
     elif isinstance(entry, Missing):
         told.extend([el("p", "value none", "no data"), el("p", "more", entry.why)])
     else:
-        top.append(el("span", "badge bad", "unknown"))
         told.append(el("p", "value none", "unknown"))
     if chips := _chips(_tags(entry)):
         told.append(
@@ -128,17 +127,14 @@ def _show(
 
 
 def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
-    known = [row for row in snapshot.rows if value.series in row.values]
-    if not known:
+    """The history, from the second collection on."""
+    rows, unit = snapshot.rows, value.sample.unit
+    numbers = [row.values[value.series] for row in rows if value.series in row.values]
+    if len(rows) < 2 or not numbers:
         return
-    numbers = [row.values[value.series] for row in known]
-    least, greatest = (show_value(end, "") for end in (min(numbers), max(numbers)))
-    span = in_words(snapshot.rows[-1].time - snapshot.rows[0].time)
-    said = f"{least} to {greatest}" if least != greatest else ""
-    if len(snapshot.rows) > 1:
-        past = el("span", {"title": "least and greatest"}, said or "unchanged")
-        tile.append(el("div", "range", past, el("span", "", f"last {span}")))
-    label = f"{value.sample.name} over {span}, from {least} to {greatest}"
-    drawn = chart(snapshot.rows, value.series, label)
-    if drawn is not None:
-        tile.append(drawn)
+    ends = (show_value(end, unit or "unit") for end in (min(numbers), max(numbers)))
+    least, greatest = (end.partition(" ")[0] for end in ends)
+    span = f"last {in_words(rows[-1].time - rows[0].time)}"
+    extent = f"{least} to {greatest}" if least != greatest else f"always {least}"
+    tile.append(el("div", "range", el("span", "", extent), el("span", "", span)))
+    tile.append(chart(rows, value.series, f"{value.sample.name}, {span}: {extent}"))
