@@ -16,7 +16,7 @@ def a_machine_that_knows_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name.upper() in _PROXIES:
+        if name.startswith(_FOREIGN) or name.upper() in (*_PROXIES, "COLUMNS", "LINES"):
             monkeypatch.delenv(name)
     settings = {
         "HOME": str(home),
