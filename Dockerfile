@@ -8,6 +8,9 @@ WORKDIR /workspace/metta
 COPY devops/image/ devops/image/
 RUN python -m pip install --require-hashes -r devops/image/build-requirements.txt
 COPY pyproject.toml requirements.txt README.md LICENSE ./
+COPY devops/datadog/dashboards/ devops/datadog/dashboards/
+COPY devops/datadog/monitors/ devops/datadog/monitors/
+COPY devops/grafana/ devops/grafana/
 COPY src/ src/
 RUN devops/image/build.sh /opt/runmetrics
 

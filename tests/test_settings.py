@@ -118,8 +118,11 @@ def test_values_are_cleaned_and_typed() -> None:
     assert settings.dd_env is None
 
 
-def test_a_key_never_shows_in_the_settings_and_is_hidden_from_logs_once_loaded() -> None:
-    settings = load({"DD_API_KEY": CANARY})
+@pytest.mark.parametrize("variable", ["WANDB_API_KEY", "DD_API_KEY", "DD_APP_KEY"])
+def test_a_key_never_shows_in_the_settings_and_is_hidden_from_logs_once_loaded(
+    variable: str,
+) -> None:
+    settings = load({variable: CANARY})
 
     assert CANARY not in f"{settings!r} {settings} {settings.model_dump_json()}"
     assert redact(f"sent {CANARY}") == "sent ***"

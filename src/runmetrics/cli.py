@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runmetrics import cli_catalog, cli_doctor, cli_serve, logs
+from runmetrics import cli_assets, cli_catalog, cli_doctor, cli_serve, logs
 from runmetrics.cli_options import DEFAULT_SINKS, ShardOption, chosen_sinks
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
@@ -34,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_catalog.app)
+app.add_typer(cli_assets.app)
 app.add_typer(cli_doctor.app)
 app.add_typer(cli_serve.app)
 _log = logging.getLogger("runmetrics")

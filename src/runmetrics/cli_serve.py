@@ -130,8 +130,9 @@ class _Rounds:
         with Spool(self.settings.spool_dir if opened else None) as kept:
             outcome = pipeline.run(self.collector, opened, now, deadline, kept)
         log_outcome(outcome)
-        known, unknown = outcome.collection.samples, outcome.collection.problems
-        said = [f"{len(known)} series known, {len(unknown)} problems, {outcome.seconds:.1f} s"]
+        known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
+        plural = "" if problems == 1 else "s"
+        said = [f"{known} series known, {problems} problem{plural}, {outcome.seconds:.1f} s"]
         _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
         return outcome
 

@@ -118,7 +118,9 @@ def test_a_deployment_serves_and_is_probed_where_it_listens(chart: Chart) -> Non
     selector = deployment["spec"]["selector"]["matchLabels"]
     assert selector.items() <= labels.items()
     collector = container(manifests)
-    assert collector["args"] == ["serve", "--host=0.0.0.0", "--port=9900", "--interval=10m"]
+    assert collector["args"] == [
+        *("serve", "--push", "--host=0.0.0.0", "--port=9900", "--interval=10m")
+    ]
     assert collector["ports"] == [{"name": "http", "containerPort": 9900}]
     assert collector["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert collector["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
@@ -144,7 +146,7 @@ def test_the_default_port_of_the_exporter_is_9464(chart: Chart) -> None:
     manifests = chart.render_file("minimal", "--set", "mode=deployment")
 
     assert container(manifests)["args"] == [
-        *("serve", "--host=0.0.0.0", "--port=9464", "--interval=30m")
+        *("serve", "--push", "--host=0.0.0.0", "--port=9464", "--interval=30m")
     ]
 
 

@@ -14,6 +14,7 @@ from runmetrics.sandbox.http import LoopbackServer, Request, Response
 from runmetrics.sandbox.store import StoredRun
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 
+PYTHON = Path(sys.executable)
 LOG_RUN = Path(__file__).with_name("log_run.py")
 
 
@@ -35,11 +36,11 @@ def isolated(sandbox: WandbSandbox, home: Path) -> dict[str, str]:
 
 @contextmanager
 def training(
-    sandbox: WandbSandbox, home: Path, how: str, **extra: str
+    sandbox: WandbSandbox, home: Path, how: str, *, python: Path = PYTHON, **extra: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that logs a run; ended with all its children when the block is left."""
     process = subprocess.Popen(
-        [sys.executable, LOG_RUN, how],
+        [python, LOG_RUN, how],
         env=isolated(sandbox, home) | extra,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -53,9 +54,9 @@ def training(
         process.wait(timeout=10)
 
 
-def log(sandbox: WandbSandbox, home: Path, how: str, **extra: str) -> int:
+def log(sandbox: WandbSandbox, home: Path, how: str, *, python: Path = PYTHON, **extra: str) -> int:
     """Log a run to its end; the exit code of its process."""
-    with training(sandbox, home, how, **extra) as process:
+    with training(sandbox, home, how, python=python, **extra) as process:
         return process.wait(timeout=60)
 
 

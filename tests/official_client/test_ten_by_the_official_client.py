@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.official_client.real_runs import isolated, stored
+from tests.official_client.old_clients import OLD_WRITER, OLDEST_READER, python_with
+from tests.official_client.real_runs import isolated, log, stored
 from tests.wandb.collecting import NOW, ago, collect, run, unknown, values
 from tests.wandb.oracle import the_ten
 
@@ -90,6 +91,30 @@ def test_runs_that_the_official_client_logged_give_the_same_ten_through_both(
     assert len(found) == 10
     assert found["wandb.runs.completed_7d"] == 3
     assert found["wandb.training.gpu_utilization_avg"] == 70
+
+
+def test_runs_of_an_old_client_read_by_the_oldest_supported_one_give_the_same_ten(
+    tmp_path: Path,
+) -> None:
+    with WandbSandbox() as sandbox:
+        writer, reader = python_with(OLD_WRITER), python_with(OLDEST_READER)
+        codes = [log(sandbox, tmp_path, how, python=writer) for how in ("finished", "failed")]
+        now = datetime.now(UTC)
+        answer = subprocess.run(
+            [reader, READ_PROJECTS],
+            env=isolated(sandbox, tmp_path),
+            input=b"sandbox/metta\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=True,
+        )
+        found = values(collect(sandbox, now=now, entity="sandbox", project="metta"))
+
+    assert codes == [0, 1]
+    assert found == pytest.approx(brute_force(json.loads(answer.stdout), now, {}))
+    assert (found["wandb.runs.completed_7d"], found["wandb.runs.failed_7d"]) == (1, 1)
+    assert found["wandb.metrics.best_accuracy"] == 0.7
 
 
 gpu_metrics = st.dictionaries(

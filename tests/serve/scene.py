@@ -93,6 +93,7 @@ _HOLDERS = {
 def a_week(trouble: bool = False) -> Script:
     """A week of a lively project; with `trouble`, of which the last hours are not as they were."""
     tags = {"wandb_entity": "pufferai", "wandb_project": "metta", "collector": "wandb"}
+    built_in = ten()
 
     def at(clock: FakeClock) -> Outcome:
         step = (clock.seconds - 1000) / 1800
@@ -104,11 +105,13 @@ def a_week(trouble: bool = False) -> Script:
                 tags=tags,
                 run=_HOLDERS.get(known.name),
             )
-            for known in ten()
+            for known in built_in
         ]
         taken = Delivery("datadog", accepted=tuple(samples), requests=1, bytes_sent=1180)
         cost = Cost(requests=3, bytes_received=412_000, runs_read=2041)
-        whole = Outcome("wandb", clock.now, Collection(tuple(samples), cost=cost), (taken,), False, 0.9)
+        whole = Outcome(
+            "wandb", clock.now, Collection(tuple(samples), cost=cost), (taken,), False, 0.9
+        )
         return _in_trouble(whole, tags) if trouble and (140 < step < 170 or step > 322) else whole
 
     return Script(*[at] * 336)

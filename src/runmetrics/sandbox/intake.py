@@ -1,6 +1,7 @@
 """A Datadog metrics intake on loopback, as strict as the real one's documentation.
 
-It takes `POST /api/v2/series` and `GET /api/v1/validate` and remembers what came. Where Datadog
+It takes `POST /api/v2/series` and `GET /api/v1/validate` and remembers what came; `assets` keeps
+dashboards, monitors and metadata, for who has an application key as well. Where Datadog
 would silently mend a name or a tag it answers 400 instead, so that nobody relies on the mending.
 A point outside the time window gets the same 202 as any other and is not stored: Datadog does not
 tell either, and such points are found in `late`.
@@ -16,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
+from runmetrics.sandbox.datadog_assets import DatadogAssets
 from runmetrics.sandbox.http import Handler, LoopbackServer, Request, Response
 
 # docs.datadoghq.com/api/latest/metrics/#submit-metrics
@@ -57,13 +59,14 @@ class Post:
 class DatadogIntake:
     """A context manager; `url` is what DD_URL is set to, `server.misbehave(...)` breaks answers.
 
-    `keys` are the API keys it accepts, `clock` gives epoch seconds.
+    `keys` and `app_keys` are the API and application keys it accepts, `clock` gives epoch seconds.
     """
 
     def __init__(
         self,
         *,
         keys: Collection[str] = ("sandbox",),
+        app_keys: Collection[str] = ("sandbox",),
         clock: Callable[[], float] = time.time,
         latency_seconds: float = 0.0,
         port: int = 0,
@@ -73,6 +76,7 @@ class DatadogIntake:
         self.posts: list[Post] = []
         self.late: list[Point] = []
         self._points: dict[tuple[str, tuple[str, ...], int], Point] = {}
+        self.assets = DatadogAssets(app_keys, self._has_metric)
         self._clock = clock
         self._lock = threading.Lock()
         self._routes: dict[tuple[str, str], Handler] = {
@@ -114,11 +118,16 @@ class DatadogIntake:
 
     def _answer(self, request: Request) -> Response:
         route = self._routes.get((request.method, request.path.partition("?")[0]))
+        if self.assets.owns(request):
+            route = self.assets.answer
         if route is None:
             return _errors(404, "Not found")
         if request.headers.get("dd-api-key") not in self.keys:
             return _errors(403, "Forbidden")
         return route(request)
+
+    def _has_metric(self, name: str) -> bool:
+        return any(point.name == name for point in self.points)
 
     def _take_series(self, request: Request) -> Response:
         body = request.body

@@ -59,4 +59,5 @@ export WANDB_ENTITY={ENTITY}
 export WANDB_PROJECT={PROJECT}
 export DD_URL={intake_url}
 export DD_API_KEY={INTAKE_KEY}
+export DD_APP_KEY={INTAKE_KEY}
 runmetrics collect wandb --push"""

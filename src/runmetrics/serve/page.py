@@ -3,7 +3,7 @@
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from importlib.resources import files
 from xml.etree.ElementTree import Element
@@ -134,17 +134,24 @@ def _main(loop: Loop, snapshot: Snapshot | None) -> Element:
             "main", "", el("p", "first", el("strong", "", "Reading for the first time"), bound)
         )
     main = el("main", "")
-    if problems := snapshot.outcome.collection.problems:
-        several = len({project_of(problem.tags) for problem in problems}) > 1
-        shown = (_problem(problem, several=several) for problem in problems)
-        main.append(el("ul", "problems", *shown))
+    if problems := [*_problems(snapshot)]:
+        main.append(el("ul", "problems", *problems))
     main.extend(tiles(snapshot, loop.clock()))
     main.append(el("div", "foot", *_sections(loop, snapshot)))
     return main
 
 
-def _problem(problem: Problem, *, several: bool) -> Element:
-    where = project_of(problem.tags) if several else ""
+def _problems(snapshot: Snapshot) -> Iterator[Element]:
+    problems = snapshot.outcome.collection.problems
+    several = len({project_of(problem.tags) for problem in problems}) > 1
+    for problem in problems:
+        yield _problem(problem, project_of(problem.tags) if several else "")
+    for delivery in snapshot.outcome.deliveries:
+        if delivery.error:
+            yield el("li", "problem", el("p", "cause", _safe(delivery.error)))
+
+
+def _problem(problem: Problem, where: str) -> Element:
     children = [el("p", "cause", f"{where}: " if where else "", _safe(problem.cause))]
     if problem.mend:
         children.append(el("p", "mend", _safe(problem.mend)))
@@ -156,18 +163,14 @@ def _problem(problem: Problem, *, several: bool) -> Element:
     return el("li", "problem", *children)
 
 
-def _sections(loop: Loop, snapshot: Snapshot) -> Iterable[Element]:
+def _sections(loop: Loop, snapshot: Snapshot) -> Iterator[Element]:
     outcome = snapshot.outcome
     notices = [*outcome.collection.notices, *outcome.notices, *snapshot.unshown]
     notices += [text for delivery in outcome.deliveries for text in delivery.notices]
     if notices:
         yield _section("Notices", el("ul", "notices", *(el("li", "", _safe(x)) for x in notices)))
     if outcome.deliveries:
-        lines: list[Element] = []
-        for delivery in outcome.deliveries:
-            lines.append(el("li", "", _safe(delivered(delivery))))
-            if delivery.error:
-                lines.append(el("li", "error", _safe(delivery.error)))
+        lines = (el("li", "", _safe(delivered(delivery))) for delivery in outcome.deliveries)
         yield _section("Deliveries", el("ul", "", *lines))
     cost = outcome.collection.cost
     yield _section(

@@ -8,6 +8,7 @@ args: {{ toJson .args }}
 {{- if eq .mode "deployment" }}
 args:
   - serve
+  - --push
   - --host=0.0.0.0
   - --port={{ int .serve.port }}
   - --interval={{ .serve.interval }}

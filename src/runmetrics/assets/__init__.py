@@ -1,0 +1,82 @@
+"""Dashboards and monitors: files of this project, found wherever it is installed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from runmetrics.errors import ConfigurationError
+
+
+class Kind(StrEnum):
+    """What a file holds; the value is the folder that it is in."""
+
+    DASHBOARD = "datadog/dashboards"
+    MONITOR = "datadog/monitors"
+    GRAFANA = "grafana"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: `path` is relative to where it was found, `text` what it holds, word for word."""
+
+    kind: Kind
+    path: Path
+    text: str
+    document: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What people see it called."""
+        return str(self.document.get("title") or self.document.get("name"))
+
+
+def home() -> Path:
+    """The folder of the shipped files: beside this module once installed, else the repository's."""
+    installed = Path(__file__).with_name("devops")
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "devops"
+
+
+def find(kind: Kind, directory: Path | None = None) -> list[Asset]:
+    """The files of a kind, by name: the shipped ones, or what was exported to `directory`.
+
+    Raises ConfigurationError for a file that cannot be read, and where there is none.
+    """
+    root = directory or home()
+    paths = sorted((root / kind).glob("*.json"))
+    if not paths:
+        raise ConfigurationError(
+            f"there is no file {root / kind}/*.json", "export the shipped ones to that directory"
+        )
+    return [_read(kind, path, root) for path in paths]
+
+
+def export(assets: Sequence[Asset], directory: Path) -> list[Path]:
+    """Write them below `directory`, for `find` to read; what is there already is replaced."""
+    written = []
+    for asset in assets:
+        path = directory / asset.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(asset.text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write {path} ({error.strerror})", "name a directory that is writable"
+            ) from None
+        written.append(path)
+    return written
+
+
+def _read(kind: Kind, path: Path, root: Path) -> Asset:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path} ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is not JSON ({error})", "export it anew") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path} is not a JSON object", "export it anew")
+    return Asset(kind, path.relative_to(root), text, document)

@@ -1,0 +1,194 @@
+"""A Datadog account through the official client, for what needs an application key.
+
+Bounded as the sink is: one origin, no redirect, a total deadline for every request. What may be
+asked twice (reading, replacing) is asked again when Datadog is unavailable; creating is not, as
+the first try may have created.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlencode
+
+from runmetrics.assets import Asset
+from runmetrics.credentials import ApiKey, find_datadog_application_key, find_datadog_key
+from runmetrics.deadline import Deadline
+from runmetrics.errors import (
+    ConfigurationError,
+    CredentialRefused,
+    RunmetricsError,
+    TemporaryError,
+)
+from runmetrics.logs import excerpt, redact
+from runmetrics.settings import Settings
+from runmetrics.sinks.datadog import RetryPolicy, intake_url
+from runmetrics.sinks.datadog_answers import quoted, reset_seconds
+from runmetrics.sinks.exchange import Answer, Exchange, NoAnswer, tls
+
+if TYPE_CHECKING:
+    from datadog_api_client import ApiClient
+
+MOST_ANSWER_BYTES = 8_388_608
+_POLICY = RetryPolicy(tries=4)
+_PASSING = (408, 429, 500, 502, 503, 504)
+_T = TypeVar("_T")
+
+
+class NotThere(RunmetricsError):  # noqa: N818 - it is what happened
+    """Datadog has no such thing (404)."""
+
+    exit_code = ConfigurationError.exit_code
+
+
+class Account:
+    """Where dashboards, monitors and metadata are kept; `client` is the official one, bounded."""
+
+    def __init__(
+        self,
+        key: ApiKey,
+        application_key: ApiKey,
+        deadline: Deadline,
+        *,
+        site: str = "datadoghq.com",
+        url: str | None = None,
+        allow_insecure_http: bool = False,
+        policy: RetryPolicy = _POLICY,
+    ) -> None:
+        self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
+        self._keys = (key, application_key)
+        sources = f"{key.source} and {application_key.source}"
+        self._transport = _Transport(self.url, sources, deadline, policy)
+        self.client = self._bounded_client()
+
+    @classmethod
+    def open(cls, settings: Settings, deadline: Deadline) -> Self:
+        """As the environment says. Raises ConfigurationError when a key is nowhere."""
+        application_key = find_datadog_application_key(settings)
+        return cls(
+            find_datadog_key(settings, deadline),
+            application_key,
+            deadline,
+            site=settings.dd_site,
+            url=settings.dd_url,
+            allow_insecure_http=settings.allow_insecure_http,
+        )
+
+    def ask(self, call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
+        """What a call of the official client answers. Raises RunmetricsError, NotThere for 404."""
+        from datadog_api_client.exceptions import OpenApiException
+
+        try:
+            return call(*arguments, **options)
+        except OpenApiException as error:
+            raise TemporaryError(
+                f"Datadog at {self.url} answered what its client cannot read:"
+                f" {excerpt(str(error), 200)}",
+                "update datadog-api-client",
+            ) from None
+
+    def model(self, asset: Asset, kind: type[_T]) -> _T:
+        """The document as the official client's own model.
+
+        Raises ConfigurationError for anything in it that the model does not know.
+        """
+        from datadog_api_client.exceptions import OpenApiException
+
+        what = f"Datadog's client does not take {asset.path}"
+        mend = "mend the file, or export the shipped one anew"
+        try:
+            made: _T = self.client.deserialize(json.dumps(asset.document), (kind,), True)
+        except OpenApiException as error:
+            raise ConfigurationError(f"{what} ({excerpt(str(error), 200)})", mend) from None
+        if getattr(made, "_unparsed", False):
+            raise ConfigurationError(f"{what} (something in it is not known)", mend)
+        return made
+
+    def _bounded_client(self) -> "ApiClient":
+        from datadog_api_client import ApiClient, Configuration
+
+        secrets = [key.value.get_secret_value() for key in self._keys]
+        for secret in secrets:
+            redact.add(secret)
+        configuration = Configuration(
+            host=self.url,
+            api_key=dict(zip(("apiKeyAuth", "appKeyAuth"), secrets, strict=True)),
+            compress=False,
+            enable_retry=False,
+        )
+        client = ApiClient(configuration)
+        client.rest_client = self._transport
+        return client
+
+
+class _Transport:
+    """Stands in for `datadog_api_client.rest.RESTClientObject`."""
+
+    def __init__(self, url: str, key_sources: str, deadline: Deadline, policy: RetryPolicy) -> None:
+        self._url, self._key_sources = url, key_sources
+        self._deadline, self._policy = deadline, policy
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        query_params: Sequence[tuple[str, Any]] | None = None,
+        headers: Mapping[str, str],
+        body: Any = None,
+        **_client_options: Any,
+    ) -> Answer:
+        """Ask until there is an answer or the tries are used up; raises RunmetricsError."""
+        content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
+        target = f"{url}?{urlencode(query_params)}" if query_params else url
+        for attempt in range(1, self._policy.tries + 1):
+            exchange = Exchange(
+                target, headers, content, tls(), method, most_answer_bytes=MOST_ANSWER_BYTES
+            )
+            try:
+                answer = exchange.within(self._policy.request_seconds, self._deadline)
+            except NoAnswer as failure:
+                error: RunmetricsError = self._missing(failure)
+                again, reset = failure.passing and method != "POST", None
+            else:
+                if answer.status < 300 and _is_json(answer):
+                    return answer
+                error = self._meaning(answer)
+                again = answer.status == 429 or (answer.status in _PASSING and method != "POST")
+                reset = reset_seconds(answer.headers.get("X-RateLimit-Reset"))
+            wait = self._policy.wait_seconds(attempt, reset)
+            if not again or attempt == self._policy.tries or not self._deadline.wait(wait):
+                break
+        raise error
+
+    def _missing(self, failure: NoAnswer) -> RunmetricsError:
+        return TemporaryError(
+            f"Datadog at {self._url} did not answer: {failure.why}",
+            "check the network, the proxy and DD_SITE",
+        )
+
+    def _meaning(self, answer: Answer) -> RunmetricsError:
+        status, place = answer.status, f"({answer.status}) at {self._url}"
+        if status in (401, 403):
+            return CredentialRefused(
+                f"Datadog refused the keys {place}",
+                f"check that {self._key_sources} are of one organisation, that the application key"
+                " may write dashboards, monitors and metrics metadata, and DD_SITE",
+            )
+        if status == 404:
+            return NotThere(f"Datadog has no such thing {place}", "check DD_SITE")
+        if status in _PASSING:
+            return TemporaryError(f"Datadog is unavailable {place}", "try again later")
+        words = quoted(answer.data)
+        if 400 <= status < 500:
+            return ConfigurationError(f"Datadog refuses this {place}: {words}", "mend the file")
+        return ConfigurationError(
+            f"Datadog {place} answered something else: {words}", "check DD_SITE and the proxy"
+        )
+
+
+def _is_json(answer: Answer) -> bool:
+    try:
+        json.loads(answer.data)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""What Datadog is told about each metric: unit, description, type, a short name."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runmetrics import self_metrics
+from runmetrics.collectors.wandb.catalog import Catalog, load_catalog
+from runmetrics.config_file import ConfigFile, parse_config
+from runmetrics.config_layout import PACKS
+
+INTEGRATION = "runmetrics"
+COLUMNS = (
+    *("metric_name", "metric_type", "interval", "unit_name", "per_unit_name", "description"),
+    *("orientation", "integration", "short_name", "curated_metric"),
+)
+"""Of a metadata.csv in Datadog's repositories of integrations."""
+
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One metric, a gauge as all of ours; `unit` is a word of Datadog's catalogue or empty."""
+
+    name: str
+    unit: str
+    description: str
+
+    @property
+    def short_name(self) -> str:
+        """The name without its first part, in words."""
+        return self.name.partition(".")[2].replace(".", " ").replace("_", " ") or self.name
+
+    def metadata(self) -> dict[str, str]:
+        """As Datadog keeps it."""
+        told = {
+            "type": "gauge",
+            "unit": self.unit,
+            "description": self.description,
+            "short_name": self.short_name,
+        }
+        return {key: value for key, value in told.items() if value}
+
+
+def describe(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> list[Described]:
+    """All built-in metrics, packs included, the user's own, and what is said about ourselves."""
+    everything = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs"))
+    found: dict[str, Described] = {}
+    for file in (everything, config):
+        catalog = load_catalog(file, accuracy_key=accuracy_key, loss_key=loss_key)
+        found |= {each.name: each for each in _described(catalog)}
+    for name, (unit, description) in self_metrics.DESCRIPTIONS.items():
+        found[name] = Described(name, unit, description)
+    return list(found.values())
+
+
+def as_csv(metrics: Iterable[Described], orientation: Mapping[str, int]) -> str:
+    """A metadata.csv; `orientation` is 1 where more is better, -1 where less is, else 0."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in metrics:
+        better = orientation.get(one.name, 0)
+        about = (one.unit, "", one.description, better, INTEGRATION, one.short_name, "")
+        writer.writerow((one.name, "gauge", "", *about))
+    return out.getvalue()
+
+
+def _described(catalog: Catalog) -> Iterable[Described]:
+    for metric in catalog.metrics:
+        yield Described(metric.name, metric.unit, (metric.description or metric.words())[:_LONGEST])

@@ -1,0 +1,210 @@
+"""Dashboards, monitors and metadata brought to Datadog: found, compared, created or updated."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from runmetrics.assets import Asset
+from runmetrics.assets.account import Account, NotThere
+from runmetrics.assets.changes import differences
+from runmetrics.assets.metadata import Described
+from runmetrics.errors import ConfigurationError
+
+OURS = "integration:runmetrics"
+"""Tag of every monitor; which of them one is, its tag `monitor:NAME` says."""
+
+_PAGE = 100
+_MOST_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What Datadog has: its id and the document."""
+
+    id: Any
+    document: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of one of them, or would: created, updated, unchanged or absent."""
+
+    verdict: str
+    title: str
+    differences: tuple[str, ...] = ()
+
+
+class Shelf(Protocol):
+    """One kind of thing in an account."""
+
+    def find(self, asset: Asset) -> Found | None:
+        """The one that this asset is, whatever else has changed about it.
+
+        Raises ConfigurationError for an asset that the official client does not take.
+        """
+
+    def create(self, asset: Asset) -> None:
+        """Add it."""
+
+    def update(self, found: Found, asset: Asset) -> None:
+        """Replace it."""
+
+
+def push(shelf: Shelf, assets: Iterable[Asset], *, dry_run: bool) -> Iterator[Pushed]:
+    """Create what is not there and update what differs; in a dry run only say so."""
+    for asset in assets:
+        found = shelf.find(asset)
+        changes = tuple(differences(found.document, asset.document)) if found else ()
+        if found is None:
+            if not dry_run:
+                shelf.create(asset)
+            yield Pushed("created", asset.title)
+        elif changes:
+            if not dry_run:
+                shelf.update(found, asset)
+            yield Pushed("updated", asset.title, changes)
+        else:
+            yield Pushed("unchanged", asset.title)
+
+
+class Dashboards:
+    """Known by their title: Datadog lets a dashboard carry no other mark."""
+
+    def __init__(self, account: Account) -> None:
+        from datadog_api_client.v1.api.dashboards_api import DashboardsApi
+
+        self._account = account
+        self._api = DashboardsApi(account.client)
+        self._ids: dict[str, list[str]] | None = None
+        self._models: dict[Path, Any] = {}  # one takes the client half a second to make
+
+    def find(self, asset: Asset) -> Found | None:
+        """The dashboard of that title. Raises ConfigurationError when several have it."""
+        self._model(asset)
+        if self._ids is None:
+            self._ids = self._all()
+        found = _only(self._ids.get(asset.title, []), f"dashboards are called {asset.title!r}")
+        if found is None:
+            return None
+        there = self._account.ask(self._api.get_dashboard, found)
+        return Found(found, there.to_dict())
+
+    def create(self, asset: Asset) -> None:
+        """Add it."""
+        self._account.ask(self._api.create_dashboard, self._model(asset))
+
+    def update(self, found: Found, asset: Asset) -> None:
+        """Replace it."""
+        self._account.ask(self._api.update_dashboard, found.id, self._model(asset))
+
+    def _model(self, asset: Asset) -> Any:
+        from datadog_api_client.v1.model.dashboard import Dashboard
+
+        if asset.path not in self._models:
+            self._models[asset.path] = self._account.model(asset, Dashboard)
+        return self._models[asset.path]
+
+    def _all(self) -> dict[str, list[str]]:
+        ids: dict[str, list[str]] = {}
+        for page in range(_MOST_PAGES):
+            answer = self._account.ask(
+                self._api.list_dashboards, count=_PAGE, start=page * _PAGE
+            ).to_dict()
+            summaries = answer.get("dashboards") or []
+            for one in summaries:
+                ids.setdefault(one.get("title", ""), []).append(one["id"])
+            if len(summaries) < _PAGE:
+                break
+        return ids
+
+
+class Monitors:
+    """Known by their tag `monitor:NAME`, so that a person may rename them."""
+
+    def __init__(self, account: Account) -> None:
+        from datadog_api_client.v1.api.monitors_api import MonitorsApi
+
+        self._account = account
+        self._api = MonitorsApi(account.client)
+        self._ours: list[dict[str, Any]] | None = None
+
+    def find(self, asset: Asset) -> Found | None:
+        """The monitor with that tag. Raises ConfigurationError when several carry it."""
+        from datadog_api_client.v1.model.monitor import Monitor
+
+        self._account.model(asset, Monitor)
+        mark = _mark(asset)
+        if self._ours is None:
+            self._ours = self._all()
+        by_id = {one["id"]: one for one in self._ours if mark in one.get("tags", [])}
+        found = _only(list(by_id), f"monitors carry the tag {mark}")
+        return None if found is None else Found(found, by_id[found])
+
+    def create(self, asset: Asset) -> None:
+        """Add it."""
+        from datadog_api_client.v1.model.monitor import Monitor
+
+        self._account.ask(self._api.create_monitor, self._account.model(asset, Monitor))
+
+    def update(self, found: Found, asset: Asset) -> None:
+        """Replace it."""
+        from datadog_api_client.v1.model.monitor_update_request import MonitorUpdateRequest
+
+        wanted = self._account.model(asset, MonitorUpdateRequest)
+        self._account.ask(self._api.update_monitor, found.id, wanted)
+
+    def _all(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for page in range(_MOST_PAGES):
+            answer = self._account.ask(
+                self._api.list_monitors, monitor_tags=OURS, page=page, page_size=_PAGE
+            )
+            found += (one.to_dict() for one in answer)
+            if len(answer) < _PAGE:
+                break
+        return found
+
+
+def push_metadata(
+    account: Account, metrics: Iterable[Described], *, dry_run: bool
+) -> Iterator[Pushed]:
+    """Set unit, description, type and short name of each metric that Datadog has.
+
+    A metric that never arrived is absent: Datadog keeps nothing about what it does not know.
+    """
+    from datadog_api_client.v1.api.metrics_api import MetricsApi
+    from datadog_api_client.v1.model.metric_metadata import MetricMetadata
+
+    api = MetricsApi(account.client)
+    for metric in metrics:
+        wanted = metric.metadata()
+        try:
+            there = account.ask(api.get_metric_metadata, metric.name).to_dict()
+        except NotThere:
+            yield Pushed("absent", metric.name)
+            continue
+        changes = tuple(differences(there, wanted))
+        if changes and not dry_run:
+            body = MetricMetadata(**cast(Any, wanted))
+            account.ask(api.update_metric_metadata, metric.name, body)
+        yield Pushed("updated" if changes else "unchanged", metric.name, changes)
+
+
+def _mark(asset: Asset) -> str:
+    tags = asset.document.get("tags") or []
+    marks = [tag for tag in tags if isinstance(tag, str) and tag.startswith("monitor:")]
+    if OURS not in tags or len(marks) != 1:
+        raise ConfigurationError(
+            f"{asset.path} is not marked as ours",
+            f"give it the tags {OURS} and monitor:NAME, by which it is found again",
+        )
+    return marks[0]
+
+
+def _only(ids: list[Any], what: str) -> Any:
+    if len(ids) > 1:
+        raise ConfigurationError(
+            f"{len(ids)} {what} (ids {', '.join(map(str, ids))})", "delete all but one of them"
+        )
+    return ids[0] if ids else None

@@ -1,0 +1,213 @@
+"""The files themselves: what the official client makes of them, and what people read in them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.v1.model.dashboard import Dashboard
+from datadog_api_client.v1.model.monitor import Monitor
+from hatchling.builders.wheel import WheelBuilder
+
+from runmetrics import assets
+from runmetrics.assets import Asset, Kind, find
+from runmetrics.errors import ConfigurationError
+from tests.assets import queries
+
+DASHBOARDS, MONITORS, GRAFANA = (
+    find(kind) for kind in (Kind.DASHBOARD, Kind.MONITOR, Kind.GRAFANA)
+)
+REPOSITORY = Path(__file__).parents[2]
+OPERATIONS = REPOSITORY / "docs/OPERATIONS.md"
+each_monitor = pytest.mark.parametrize("monitor", MONITORS, ids=lambda asset: asset.path.stem)
+
+
+def as_model(document: dict[str, Any], kind: type[Any]) -> Any:
+    return ApiClient(Configuration()).deserialize(json.dumps(document), (kind,), True)
+
+
+@pytest.mark.parametrize("asset", [*DASHBOARDS, *MONITORS], ids=lambda asset: asset.path.name)
+def test_the_official_client_knows_everything_in_it(asset: Asset) -> None:
+    made = as_model(asset.document, Dashboard if asset.kind is Kind.DASHBOARD else Monitor)
+
+    assert not made._unparsed
+    assert made.to_dict() == asset.document
+
+
+def test_the_official_client_tells_what_it_does_not_know() -> None:
+    (board,) = DASHBOARDS
+    text = board.text.replace('"type": "toplist"', '"type": "top_list"')
+    assert as_model(json.loads(text), Dashboard)._unparsed
+
+
+def test_the_groups_are_the_questions_that_people_ask() -> None:
+    (board,) = DASHBOARDS
+    groups = [widget["definition"]["title"] for widget in board.document["widgets"]]
+    rows = [panel["title"] for panel in GRAFANA[0].document["panels"] if panel["type"] == "row"]
+
+    assert groups == [
+        *("What is running", "Outcome of the week", "Model quality", "GPUs"),
+        "The collector itself",
+    ]
+    assert rows == groups
+
+
+def placed(widgets: list[dict[str, Any]], width: int) -> None:
+    """Fail where two widgets overlap or one is outside."""
+    taken: set[tuple[int, int]] = set()
+    for widget in widgets:
+        at = widget["layout"]
+        cells = {
+            (at["x"] + column, at["y"] + row)
+            for column in range(at["width"])
+            for row in range(at["height"])
+        }
+        assert at["x"] + at["width"] <= width
+        assert not cells & taken
+        taken |= cells
+
+
+def test_no_widget_covers_another() -> None:
+    (board,) = DASHBOARDS
+    placed(board.document["widgets"], 12)
+    for group in board.document["widgets"]:
+        inside = group["definition"]["widgets"]
+        placed(inside, 12)
+        lowest = max(each["layout"]["y"] + each["layout"]["height"] for each in inside)
+        assert group["layout"]["height"] == lowest + 1
+
+
+def test_no_panel_of_grafana_covers_another() -> None:
+    places = [panel["gridPos"] for panel in GRAFANA[0].document["panels"]]
+    placed(
+        [
+            {"layout": {"x": at["x"], "y": at["y"], "width": at["w"], "height": at["h"]}}
+            for at in places
+        ],
+        24,
+    )
+
+
+def test_a_price_is_one_number_and_the_dashboard_says_where() -> None:
+    (board,) = DASHBOARDS
+    formulas = [
+        formula["formula"]
+        for widget in queries.widgets(board.document)
+        for request in widget.get("requests", [])
+        for formula in request["formulas"]
+        if widget.get("title", "").startswith("Cost")
+    ]
+
+    assert formulas == ["hours * 2.5", "top * 2.5"]
+    assert "replace `* 2.5`" in json.dumps(board.document)
+
+
+def test_a_price_is_a_variable_of_grafana() -> None:
+    costs = [text for text in queries.expressions(GRAFANA[0].document) if "$price" in text]
+    (price,) = [one for one in GRAFANA[0].document["templating"]["list"] if one["name"] == "price"]
+
+    assert len(costs) == 2
+    assert all(text.endswith(" / 3600 * $price") for text in costs)
+    assert price["type"] == "textbox"
+
+
+@each_monitor
+def test_a_message_says_what_it_means_what_to_look_at_and_what_to_do(monitor: Asset) -> None:
+    message = monitor.document["message"]
+    headings = re.findall(r"^## (.+)$", message, re.MULTILINE)
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", message, re.MULTILINE)]
+    _, first, todo = re.split(r"^## .+\n", message, flags=re.MULTILINE)[1:]
+
+    assert headings == ["What it means", "Look at first", "What to do"]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(re.findall(r"^\d", first, re.MULTILINE)) >= 2
+    assert len(re.findall(r"^\d", todo, re.MULTILINE)) >= 3
+    assert re.search(r"\[[^]]+\]\(https://[^)\s]+\)", message)
+
+
+@each_monitor
+def test_variables_in_a_message_are_groups_of_the_query(monitor: Asset) -> None:
+    words = set(re.findall(r"\{\{(\w+)\.name\}\}", json.dumps(monitor.document)))
+    asked = queries.datadog_monitor(monitor.document["query"])
+
+    for each in asked:
+        assert words <= each.tags
+
+
+@each_monitor
+def test_the_threshold_is_that_of_the_query(monitor: Asset) -> None:
+    compared = float(monitor.document["query"].rsplit(" ", 1)[1])
+    assert monitor.document["options"]["thresholds"]["critical"] == compared
+
+
+@each_monitor
+def test_a_monitor_is_marked_by_its_file_and_is_in_the_documentation(monitor: Asset) -> None:
+    name = monitor.path.stem
+
+    assert monitor.document["tags"] == ["integration:runmetrics", f"monitor:{name}"]
+    assert f"| `{name}` |" in OPERATIONS.read_text()
+
+
+def test_silence_itself_is_noticed() -> None:
+    options = {asset.path.stem: asset.document["options"] for asset in MONITORS}
+    silent = {name for name, option in options.items() if option["notify_no_data"]}
+
+    assert silent == {"collector_no_data"}
+    assert options["collector_no_data"]["no_data_timeframe"] == 120
+
+
+def test_a_wheel_has_every_file_where_it_is_found_once_installed(tmp_path: Path) -> None:
+    (wheel,) = WheelBuilder(str(REPOSITORY)).build(directory=str(tmp_path), versions=["standard"])
+    with ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = "from runmetrics.assets import *; print(home(), *map(len, map(find, Kind)))"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    installed = tmp_path / "runmetrics/assets/devops"
+    assert (ran.stdout, ran.stderr) == (f"{installed} 1 {len(MONITORS)} 1\n", "")
+
+
+def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
+    written = assets.export(MONITORS, tmp_path)
+
+    assert [path.name for path in written] == [asset.path.name for asset in MONITORS]
+    assert find(Kind.MONITOR, tmp_path) == MONITORS
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{", ("is not JSON (Expecting property name enclosed in double quotes: line 1 column 2"
+         " (char 1)): export it anew")),
+        ("[]", "is not a JSON object: export it anew"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path, text: str, fault: str) -> None:
+    path = tmp_path / "grafana/mine.json"
+    path.parent.mkdir()
+    path.write_text(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        find(Kind.GRAFANA, tmp_path)
+    assert str(caught.value) == f"{path} {fault}"
+
+
+def test_a_directory_without_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find(Kind.MONITOR, tmp_path)
+    assert str(caught.value) == (
+        f"there is no file {tmp_path}/datadog/monitors/*.json: "
+        "export the shipped ones to that directory"
+    )

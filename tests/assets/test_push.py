@@ -1,0 +1,424 @@
+"""Pushing dashboards, monitors and metadata: found again, compared, created or updated."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from runmetrics.assets import Kind, find
+from runmetrics.assets.account import Account
+from runmetrics.assets.push import Dashboards, push
+from runmetrics.credentials import ApiKey
+from runmetrics.deadline import Deadline
+from runmetrics.errors import CredentialRefused, RunmetricsError, TemporaryError
+from runmetrics.sandbox.http import Fault, Response
+from runmetrics.sinks.datadog import RetryPolicy
+from tests.assets.conftest import API_KEY, APP_KEY, Datadog
+from tests.cli_catalog.case import command
+
+(BOARD,) = find(Kind.DASHBOARD)
+MONITORS = find(Kind.MONITOR)
+TITLES = [asset.title for asset in MONITORS]
+QUICK = RetryPolicy(tries=3, first_seconds=0.001, most_seconds=0.002, request_seconds=0.3)
+SMALL = dataclasses.replace(BOARD, document={**BOARD.document, "widgets": []})
+
+
+def kept(document: dict[str, Any]) -> dict[str, Any]:
+    """What Datadog keeps, without what it adds."""
+    return {key: value for key, value in document.items() if key not in ("id", "url", "multi")}
+
+
+def edited(directory: Path, kind: Kind, name: str, *changes: tuple[str, str]) -> Path:
+    """Export, and change a file's text."""
+    noun = {Kind.DASHBOARD: "dashboards", Kind.MONITOR: "monitors"}[kind]
+    assert command(noun, "export", directory).code == 0
+    path = directory / kind / name
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return directory
+
+
+def pushed(organisation: Datadog, seconds: float = 20, policy: RetryPolicy = QUICK) -> list[str]:
+    account = Account(
+        ApiKey(SecretStr(API_KEY), "DD_API_KEY"),
+        ApiKey(SecretStr(APP_KEY), "DD_APP_KEY"),
+        Deadline(seconds),
+        url=organisation.intake.url,
+        policy=policy,
+    )
+    return [one.verdict for one in push(Dashboards(account), [SMALL], dry_run=False)]
+
+
+# lists and files
+
+
+def test_what_is_shipped_is_listed() -> None:
+    assert command("dashboards", "list").out.splitlines() == [
+        "datadog/dashboards/wandb.json                 W&B training runs",
+        "grafana/wandb.json                            W&B training runs",
+    ]
+    names = [line.split()[0] for line in command("monitors", "list").out.splitlines()]
+    assert names == [asset.path.as_posix() for asset in MONITORS]
+
+
+def test_exported_files_are_those_that_are_shipped(tmp_path: Path) -> None:
+    ended = command("dashboards", "export", tmp_path)
+
+    assert ended.out.splitlines() == [
+        f"{tmp_path}/datadog/dashboards/wandb.json",
+        f"{tmp_path}/grafana/wandb.json",
+    ]
+    assert (tmp_path / "datadog/dashboards/wandb.json").read_text() == BOARD.text
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "datadog").write_text("a file")
+
+    ended = command("monitors", "export", tmp_path)
+
+    path = tmp_path / "datadog/monitors/collector_no_data.json"
+    assert (ended.code, ended.errors) == (
+        78,
+        [f"cannot write {path} (Not a directory): name a directory that is writable"],
+    )
+
+
+# dashboards
+
+
+def test_a_dashboard_is_created_as_it_is_in_the_file(organisation: Datadog) -> None:
+    ended = organisation.run("dashboards", "push")
+
+    assert (ended.code, ended.out) == (0, "created  W&B training runs\n")
+    (there,) = organisation.intake.assets.dashboards.values()
+    assert kept(there) == BOARD.document
+
+
+def test_pushing_again_changes_nothing(organisation: Datadog) -> None:
+    organisation.run("dashboards", "push")
+    before = list(organisation.written)
+
+    ended = organisation.run("dashboards", "push")
+
+    assert ended.out == "unchanged  W&B training runs\n"
+    assert organisation.written == before
+
+
+def test_an_edited_dashboard_is_updated_and_the_changes_are_shown(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    organisation.run("dashboards", "push")
+    mine = edited(tmp_path, Kind.DASHBOARD, "wandb.json", ('"hours * 2.5"', '"hours * 1.8"'))
+
+    ended = organisation.run("dashboards", "push", "--from", mine)
+
+    place = "widgets[3].definition.widgets[2].definition.requests[0].formulas[0].formula"
+    assert ended.out.splitlines() == [
+        "updated  W&B training runs",
+        f'    {place}: "hours * 2.5" -> "hours * 1.8"',
+    ]
+    (there,) = organisation.intake.assets.dashboards.values()
+    assert "hours * 1.8" in json.dumps(there)
+    assert organisation.written == ["POST /api/v1/dashboard", "PUT /api/v1/dashboard/abc-def-000"]
+
+
+@pytest.mark.parametrize("noun", ["dashboards", "monitors"])
+def test_a_dry_run_writes_nothing(organisation: Datadog, noun: str) -> None:
+    ended = organisation.run(noun, "push", "--dry-run")
+
+    assert ended.code == 0
+    assert all(line.startswith("would be created  ") for line in ended.out.splitlines())
+    assert organisation.written == []
+
+
+def test_a_dashboard_is_found_among_hundreds(organisation: Datadog) -> None:
+    dashboards = organisation.intake.assets.dashboards
+    for index in range(250):
+        dashboards[f"other-{index}"] = {"id": f"other-{index}", "title": f"Other {index}"}
+    dashboards["ours"] = {**SMALL.document, "id": "ours"}
+
+    assert pushed(organisation) == ["unchanged"]
+
+
+def test_two_dashboards_of_one_title_are_left_alone(organisation: Datadog) -> None:
+    dashboards = organisation.intake.assets.dashboards
+    for key in ("a", "b"):
+        dashboards[key] = {"id": key, "title": "W&B training runs"}
+
+    ended = organisation.run("dashboards", "push")
+
+    assert (ended.code, ended.errors) == (
+        78,
+        ["2 dashboards are called 'W&B training runs' (ids a, b): delete all but one of them"],
+    )
+    assert organisation.written == []
+
+
+def test_what_the_official_client_does_not_know_is_not_sent(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    mine = edited(tmp_path, Kind.DASHBOARD, "wandb.json", ('"toplist"', '"top_list"'))
+
+    ended = organisation.run("dashboards", "push", "--from", mine)
+
+    assert (ended.code, ended.errors) == (
+        78,
+        [
+            (
+                "Datadog's client does not take datadog/dashboards/wandb.json (something in it"
+                " is not known): mend the file, or export the shipped one anew"
+            )
+        ],
+    )
+    assert organisation.intake.server.requests == []
+
+
+def test_what_datadog_refuses_is_said_in_its_words(organisation: Datadog, tmp_path: Path) -> None:
+    mine = edited(tmp_path, Kind.MONITOR, "gpus_idle.json", ("} > 50", "} > 60"))
+
+    ended = organisation.run("monitors", "push", "--from", mine)
+
+    assert ended.code == 78
+    assert ended.errors == [
+        (
+            f"Datadog refuses this (400) at {organisation.intake.url}: "
+            '"{"errors": ["Alert threshold does not match that used in the query"]}": mend the file'
+        )
+    ]
+
+
+# monitors
+
+
+def test_monitors_are_created_as_they_are_in_the_files(organisation: Datadog) -> None:
+    ended = organisation.run("monitors", "push")
+
+    assert ended.out.splitlines() == [f"created  {title}" for title in TITLES]
+    there = organisation.intake.assets.monitors.values()
+    assert [kept(one) for one in there] == [asset.document for asset in MONITORS]
+
+
+def test_a_renamed_monitor_is_found_by_its_tag(organisation: Datadog) -> None:
+    organisation.run("monitors", "push")
+    next(iter(organisation.intake.assets.monitors.values()))["name"] = "Hush"
+
+    ended = organisation.run("monitors", "push")
+
+    assert ended.out.splitlines() == [
+        f"updated  {TITLES[0]}",
+        f'    name: "Hush" -> "{TITLES[0]}"',
+        *(f"unchanged  {title}" for title in TITLES[1:]),
+    ]
+    assert len(organisation.intake.assets.monitors) == len(MONITORS)
+
+
+def test_who_is_to_be_told_stands_at_the_end_of_each_message(organisation: Datadog) -> None:
+    organisation.run("monitors", "push", "--notify", "@slack-ml", "--notify", "@pagerduty")
+
+    for asset, there in zip(MONITORS, organisation.intake.assets.monitors.values(), strict=True):
+        assert there["message"] == f"{asset.document['message']}\n\n@slack-ml @pagerduty"
+
+
+def test_a_handle_begins_with_an_at_sign(organisation: Datadog) -> None:
+    ended = organisation.run("monitors", "push", "--notify", "slack-ml")
+
+    assert ended.code == 2
+    assert organisation.intake.server.requests == []
+
+
+def test_a_file_that_could_not_be_found_again_is_not_pushed(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    mine = edited(tmp_path, Kind.MONITOR, "collector_no_data.json", ('"monitor:', '"of:'))
+
+    ended = organisation.run("monitors", "push", "--from", mine)
+
+    assert (ended.code, ended.errors) == (
+        78,
+        [
+            (
+                "datadog/monitors/collector_no_data.json is not marked as ours: give it the tags"
+                " integration:runmetrics and monitor:NAME, by which it is found again"
+            )
+        ],
+    )
+
+
+# metadata
+
+
+def arrived(organisation: Datadog, *names: str) -> None:
+    """Make Datadog know these metrics, as if points of them had come."""
+    organisation.intake.assets.has_metric = lambda name: name in names
+
+
+def test_metadata_is_set_for_metrics_that_arrived(organisation: Datadog) -> None:
+    arrived(organisation, "wandb.training.total_gpu_hours_7d", "runmetrics.up")
+
+    ended = organisation.run("metadata", "push")
+
+    lines = ended.out.splitlines()
+    assert ended.code == 0
+    assert lines[lines.index("updated  wandb.training.total_gpu_hours_7d") :][1:5] == [
+        '    type: not set -> "gauge"',
+        '    unit: not set -> "hour"',
+        '    description: not set -> "GPU hours used in the last 7 days"',
+        '    short_name: not set -> "training total gpu hours 7d"',
+    ]
+    assert "absent  wandb.runs.active" in lines
+    assert organisation.intake.assets.metadata.keys() == {
+        "wandb.training.total_gpu_hours_7d",
+        "runmetrics.up",
+    }
+
+
+def test_metadata_that_is_right_is_left_alone(organisation: Datadog) -> None:
+    arrived(organisation, "runmetrics.up")
+    organisation.run("metadata", "push")
+    before = list(organisation.written)
+
+    ended = organisation.run("metadata", "push")
+
+    assert "unchanged  runmetrics.up" in ended.out
+    assert organisation.written == before
+
+
+def test_a_dry_run_of_metadata_writes_nothing(organisation: Datadog) -> None:
+    arrived(organisation, "runmetrics.up")
+
+    ended = organisation.run("metadata", "push", "--dry-run")
+
+    assert "would be updated  runmetrics.up" in ended.out
+    assert organisation.written == []
+
+
+def test_the_metrics_of_ones_own_file_are_described(organisation: Datadog, tmp_path: Path) -> None:
+    arrived(organisation, "mine.runs")
+    config = tmp_path / "mine.yaml"
+    config.write_text("metrics: [{name: mine.runs, unit: run, count: runs, state: failed}]")
+
+    organisation.run("metadata", "push", "--config", config)
+
+    assert organisation.intake.assets.metadata == {
+        "mine.runs": {
+            "type": "gauge",
+            "unit": "run",
+            "description": "number of failed runs",
+            "short_name": "runs",
+        }
+    }
+
+
+# keys and faults
+
+
+def test_without_an_application_key_it_says_which_variable_to_set(organisation: Datadog) -> None:
+    ended = command("dashboards", "push", DD_URL=organisation.intake.url, DD_API_KEY=API_KEY)
+
+    assert (ended.code, ended.errors[-1]) == (
+        78,
+        (
+            "no Datadog application key found (DD_APP_KEY: is not set): set DD_APP_KEY to one"
+            " that may write dashboards, monitors and metrics metadata"
+        ),
+    )
+    assert organisation.intake.server.requests == []
+
+
+@pytest.mark.parametrize("variable", ["DD_API_KEY", "DD_APP_KEY"])
+def test_a_refused_key_is_said_without_the_key(organisation: Datadog, variable: str) -> None:
+    wrong = "wrong-canary-of-no-known-pattern"
+
+    ended = organisation.run("monitors", "push", **{variable: wrong})
+
+    assert wrong not in ended.err
+    assert (ended.code, ended.errors) == (
+        77,
+        [
+            (
+                f"Datadog refused the keys (403) at {organisation.intake.url}: check that"
+                " DD_API_KEY and DD_APP_KEY are of one organisation, that the application key may"
+                " write dashboards, monitors and metrics metadata, and DD_SITE"
+            )
+        ],
+    )
+    assert len(organisation.intake.server.requests) == 1
+
+
+UNAVAILABLE = Fault(Response(503, b"{}"))
+
+
+def test_reading_is_tried_again_when_datadog_is_unavailable(organisation: Datadog) -> None:
+    organisation.intake.server.misbehave(UNAVAILABLE, Fault(reset=True))
+
+    assert pushed(organisation) == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (UNAVAILABLE, "Datadog is unavailable (503)"),
+        (Fault(after_handling=True, reset=True), "did not answer"),
+    ],
+)
+def test_creating_is_not_tried_again_as_it_may_have_been_done(
+    organisation: Datadog, fault: Fault, cause: str
+) -> None:
+    organisation.intake.server.misbehave(None, fault)
+
+    with pytest.raises(TemporaryError, match=re.escape(cause)):
+        pushed(organisation)
+    assert organisation.written == ["POST /api/v1/dashboard"]
+
+
+def test_creating_is_tried_again_where_it_was_not_taken(organisation: Datadog) -> None:
+    organisation.intake.server.misbehave(None, Fault(Response(429, b"{}")))
+
+    assert pushed(organisation) == ["created"]
+    assert len(organisation.intake.assets.dashboards) == 1
+
+
+def test_a_dripping_answer_is_cut(organisation: Datadog) -> None:
+    organisation.intake.server.fault_for = lambda _request: Fault(drip_seconds=0.2)
+
+    with pytest.raises(TemporaryError, match=r"no whole answer within 0\.3 s"):
+        pushed(organisation)
+
+
+def test_the_deadline_bounds_all_tries(organisation: Datadog) -> None:
+    organisation.intake.server.fault_for = lambda _request: Fault(silent=True)
+
+    with pytest.raises(TemporaryError, match="did not answer"):
+        pushed(organisation, seconds=0.5, policy=RetryPolicy(request_seconds=10))
+    assert len(organisation.intake.server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "words"),
+    [
+        (Response(401, b"{}"), CredentialRefused, "refused the keys (401)"),
+        (Response(302, b"", {"Location": "http://127.0.0.1:9/"}), RunmetricsError, "(302)"),
+        (
+            Response(200, b"<html>log in</html>", content_type="text/html"),
+            RunmetricsError,
+            'answered something else: "<html>log in</html>"',
+        ),
+        (Response(200, b'{"dashboards": 7}'), TemporaryError, "what its client cannot read"),
+    ],
+)
+def test_any_other_answer_ends_it(
+    organisation: Datadog, response: Response, kind: type[RunmetricsError], words: str
+) -> None:
+    organisation.intake.server.misbehave(Fault(response))
+
+    with pytest.raises(kind) as caught:
+        pushed(organisation)
+    assert words in str(caught.value)
+    assert organisation.written == []
