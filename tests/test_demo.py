@@ -232,7 +232,7 @@ def test_a_person_reads_from_the_sandbox_what_to_set(tmp_path: Path) -> None:
     ) as sandbox:
         os.close(theirs)
         with os.fdopen(ours, encoding="utf-8") as terminal:
-            lines = [terminal.readline().rstrip("\n") for _ in range(8)]
+            lines = [terminal.readline().rstrip("\n") for _ in range(9)]
             sandbox.send_signal(signal.SIGTERM)
             assert sandbox.wait(timeout=10) == 0
     local = r"http://127\.0\.0\.1:\d+"
@@ -246,6 +246,7 @@ def test_a_person_reads_from_the_sandbox_what_to_set(tmp_path: Path) -> None:
             r"export WANDB_PROJECT=metta",
             rf"export DD_URL={local}",
             r"export DD_API_KEY=sandbox",
+            r"export DD_APP_KEY=sandbox",
             r"runmetrics collect wandb --push",
         ],
         strict=True,

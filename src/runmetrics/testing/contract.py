@@ -4,6 +4,7 @@ The promises themselves are in faults.py. Each test makes a collector anew and l
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -19,15 +20,15 @@ GRACE_SECONDS = 3.0
 """What a collector may take beyond its deadline, or after a stop, to put things away."""
 
 
-class CollectorContract:
+class CollectorContract(ABC):
     """One test a promise; `collector_contract` makes it of a collector."""
 
     environ: ClassVar[Mapping[str, str]]
     seconds: ClassVar[float]
 
+    @abstractmethod
     def make(self, setup: Setup) -> Collector:
         """The collector, made anew."""
-        raise NotImplementedError
 
     def test_it_is_installed_under_its_name(self) -> None:
         """`runmetrics collect NAME` finds this very collector."""
