@@ -388,7 +388,7 @@ def test_creating_is_tried_again_where_it_was_not_taken(organisation: Datadog) -
 def test_a_dripping_answer_is_cut(organisation: Datadog) -> None:
     organisation.intake.server.fault_for = lambda _request: Fault(drip_seconds=0.2)
 
-    with pytest.raises(TemporaryError, match=r"no whole answer within 0\.3 s"):
+    with pytest.raises(TemporaryError, match=r"no whole answer within 0\.\d+ s"):
         pushed(organisation)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.cli.child import DATADOG_KEY, WANDB_BASIC, WANDB_KEY, Child
 
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 40.0
 _SERIES = re.compile(r"^([a-z_:0-9]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
@@ -65,7 +65,7 @@ class Serving:
 
 @contextmanager
 def serving(
-    environment: Mapping[str, str], log: Path, *arguments: str, interval: str = "1s"
+    environment: Mapping[str, str], log: Path, *arguments: str, interval: str = "4s"
 ) -> Iterator[Serving]:
     """Serve on a free port; at the end it is gone, and no secret is in its log."""
     with log.open("wb") as stderr:
