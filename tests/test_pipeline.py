@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from runmetrics.errors import (
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
+from runmetrics.spool import Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ONE, TWO = Sample("a.one", 1.0, NOON), Sample("a.two", 2.0, NOON)
@@ -337,6 +339,28 @@ def test_dropped_samples_are_counted_by_reason_in_a_second_round() -> None:
     (delivery,) = outcome.deliveries
     assert delivery.accepted == (ONE, *outcome.itself)
     assert outcome.exit_code == PARTIAL
+
+
+def test_a_sink_that_holds_back_is_given_its_backlog_once_and_each_sample_is_counted_once(
+    tmp_path: Path,
+) -> None:
+    class Down(FakeSink):
+        def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
+            super().deliver(samples, deadline)
+            waiting = tuple(each for each in samples if each != TWO)
+            return Delivery(
+                self.name, (), (Drop(TWO, "rejected"),), waiting, error="no", code=TEMPORARY
+            )
+
+    sink = Down()
+    with Spool(tmp_path) as spool:
+        outcome = pipeline.run(FakeCollector(BOTH), [sink], NOON, Deadline(90), spool)
+
+    (delivery,) = outcome.deliveries
+    assert len(sink.given) == 1
+    assert delivery.undelivered == (ONE, *outcome.itself)
+    assert delivery.spooled == len(delivery.undelivered)
+    assert [drop.sample for drop in delivery.dropped] == [TWO]
 
 
 def test_samples_about_ourselves_never_decide_the_exit_code() -> None:

@@ -99,9 +99,12 @@ def run(
         itself = about(collector.name, collection, now, time.monotonic() - started)
         samples = (*collection.samples, *itself)
         deliveries = deliver_through(spool, sinks, samples, deadline)
-        if drops := dropped(collector.name, deliveries, now):
+        # a sink that holds back would be given its backlog once more, and counted twice
+        behind = {delivery.sink for delivery in deliveries if delivery.undelivered}
+        taking = [sink for sink in sinks if sink.name not in behind]
+        if taking and (drops := dropped(collector.name, deliveries, now)):
             itself += drops
-            deliveries = _together(deliveries, deliver_through(spool, sinks, drops, deadline))
+            deliveries = _together(deliveries, deliver_through(spool, taking, drops, deadline))
     return Outcome(
         *(collector.name, now, collection, deliveries, not sinks),
         seconds=time.monotonic() - started,
