@@ -13,16 +13,16 @@ from typing import Any
 
 import typer
 
-from runmetrics.cli import app
-from runmetrics.collectors.wandb.catalog import Aggregate, Catalog, Metric, load_catalog
-from runmetrics.collectors.wandb.definition import Comparisons, Definition
-from runmetrics.config_file import parse_config
-from runmetrics.config_layout import PACKS, Layout
+from runmetrics.cli.main import app
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
+from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout
+from runmetrics.config.settings import settings_table
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import as_json
-from runmetrics.settings import settings_table
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = REPOSITORY / "docs"

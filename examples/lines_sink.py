@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from runmetrics import ConfigurationError, Deadline, Delivery, ExitCode, Sample
 
 if TYPE_CHECKING:
-    from runmetrics.settings import Settings
+    from runmetrics.config.settings import Settings
 
 
 class LinesSink:

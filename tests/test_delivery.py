@@ -13,10 +13,10 @@ from runmetrics.errors import CredentialRefused, ExitCode
 from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog import DatadogSink
+from runmetrics.sinks.datadog.sink import DatadogSink
 from runmetrics.spool import Spool, as_row
-from tests.sinks.datadog_case import CANARY
-from tests.sinks.datadog_case import sink as datadog
+from tests.sinks.datadog.datadog_case import CANARY
+from tests.sinks.datadog.datadog_case import sink as datadog
 from tests.spool_case import NOON, ProcessEndedError, ScriptedSink, accept, refuse, sample
 
 

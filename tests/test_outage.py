@@ -7,13 +7,13 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from runmetrics import pipeline
-from runmetrics.credentials import ApiKey
+from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog import DatadogSink, RetryPolicy
+from runmetrics.sinks.datadog.sink import DatadogSink, RetryPolicy
 from runmetrics.spool import Spool
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ from runmetrics.sandbox.wandb_server import WandbSandbox
 from runmetrics.shard import Shard
 from tests.cli.child import WANDB_KEY
 from tests.cli.child import run as run_program
-from tests.wandb.collecting import TOTAL, collect, run
+from tests.collectors.wandb.collecting import TOTAL, collect, run
 
 NAMES = st.text(min_size=1, max_size=40)
 

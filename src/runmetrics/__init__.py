@@ -6,7 +6,6 @@ The names here are what a package with a collector or a sink of its own needs, a
 
 from importlib.metadata import version
 
-from runmetrics.collectors import Collector, Setup
 from runmetrics.deadline import Deadline
 from runmetrics.errors import (
     ConfigurationError,
@@ -16,6 +15,7 @@ from runmetrics.errors import (
     TemporaryError,
 )
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, RunRef, Sample
+from runmetrics.plugins import Collector, Setup
 from runmetrics.sinks import Sink
 
 __all__ = [

@@ -1,5 +1,5 @@
 """`python -m runmetrics`."""
 
-from runmetrics.cli import main
+from runmetrics.cli.main import main
 
 main()

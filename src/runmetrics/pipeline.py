@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runmetrics.cardinality import count_series, in_words
-from runmetrics.collectors import Collector
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import excerpt
 from runmetrics.model import Collection, Delivery, Problem, Sample
+from runmetrics.plugins import Collector
 from runmetrics.self_metrics import about, dropped, is_about_itself
 from runmetrics.sinks import Sink
 from runmetrics.spool import Spool

@@ -8,8 +8,8 @@ import pytest
 
 from runmetrics.sandbox.intake import DatadogIntake
 from tests.assets.emitted import Emitted, emitted
-from tests.cli_catalog.case import Ended, command
-from tests.sinks.promtool import find_promtool
+from tests.cli.metrics.case import Ended, command
+from tests.sinks.prometheus.promtool import find_promtool
 
 API_KEY = "api-canary-of-no-known-pattern"
 APP_KEY = "app-canary-of-no-known-pattern"

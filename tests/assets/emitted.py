@@ -7,20 +7,20 @@ from typing import Any
 from pydantic import SecretStr
 
 from runmetrics import pipeline, self_metrics
-from runmetrics.collectors import Setup
 from runmetrics.collectors.wandb.collector import WandbCollector
-from runmetrics.config_file import parse_config
-from runmetrics.config_layout import PACKS
-from runmetrics.credentials import ApiKey
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.config.credentials import ApiKey
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Drop
-from runmetrics.prometheus_families import families_of
+from runmetrics.plugins import Setup
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from runmetrics.settings import Settings
-from runmetrics.sinks.datadog import DatadogSink
+from runmetrics.sinks.datadog.sink import DatadogSink
+from runmetrics.sinks.prometheus.families import families_of
 from runmetrics.testing import CapturingSink
-from tests.wandb.collecting import NOW, ago, run, sandbox_of
+from tests.collectors.wandb.collecting import NOW, ago, run, sandbox_of
 
 Tags = dict[str, frozenset[str]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runmetrics.assets.metadata import COLUMNS, Described, as_csv, describe
-from runmetrics.config_file import parse_config
+from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.units import UNITS
 from tests.assets.emitted import Emitted
 

@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from runmetrics.assets import Kind, find
 from runmetrics.assets.account import Account
 from runmetrics.assets.push import Dashboards, push
-from runmetrics.credentials import ApiKey
+from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.sandbox.http import Fault, Response
-from runmetrics.sinks.datadog import RetryPolicy
+from runmetrics.sinks.datadog.sink import RetryPolicy
 from tests.assets.conftest import API_KEY, APP_KEY, Datadog
-from tests.cli_catalog.case import command
+from tests.cli.metrics.case import command
 
 (BOARD,) = find(Kind.DASHBOARD)
 MONITORS = find(Kind.MONITOR)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from runmetrics.setting_rules import DATADOG_SITES
+from runmetrics.config.rules import DATADOG_SITES
 
 from .helm_chart import CHART, Chart, container
 

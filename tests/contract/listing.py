@@ -8,10 +8,10 @@ anew and say in CHANGELOG.md what it does to them:
 
 from pathlib import Path
 
-from runmetrics.catalog_report import tags_of
-from runmetrics.collectors.wandb.catalog import Catalog, load_catalog
-from runmetrics.config_file import parse_config
-from runmetrics.config_layout import PACKS
+from runmetrics.cli.metrics_report import tags_of
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.layout import PACKS
 
 FILE = Path(__file__).with_name("builtin_metrics.txt")
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from runmetrics.collectors.wandb.catalog import Aggregate
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from tests.contract.listing import FILE, everything_built_in, listing
 
 

@@ -120,7 +120,7 @@ def author(place: Path) -> dict[str, str]:
     ours = [*site.getsitepackages(), str(source)]
     (Path(packages) / "ours.pth").write_text("\n".join(ours), encoding="utf-8")
     script = home / "bin/runmetrics"
-    script.write_text(f"#!{home}/bin/python\nfrom runmetrics.cli import main\n\nmain()\n")
+    script.write_text(f"#!{home}/bin/python\nfrom runmetrics.cli.main import main\n\nmain()\n")
     script.chmod(0o755)
     settings = place / "uv.toml"
     settings.write_text("[pip]\nno-deps = true\nno-build-isolation = true\n")

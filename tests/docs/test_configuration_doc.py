@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from runmetrics.collectors.wandb.definition import OPERATORS
-from runmetrics.collectors.wandb.language import GROUPS, RUN_FIELDS, Aggregate
-from runmetrics.config_file import parse_config
-from tests.cli_catalog.case import command
+from runmetrics.collectors.wandb.metrics.definition import OPERATORS
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.language import GROUPS, RUN_FIELDS, Aggregate
+from tests.cli.metrics.case import command
+from tests.collectors.wandb.collecting import run, sandbox_of
 from tests.docs.pages import blocks, page
-from tests.wandb.collecting import run, sandbox_of
 
 PAGE = page("CONFIGURATION.md")
 

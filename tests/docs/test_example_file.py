@@ -2,12 +2,12 @@
 
 import pytest
 
-from runmetrics.config_file import parse_config
-from runmetrics.config_layout import Layout
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.layout import Layout
 from runmetrics.sandbox.store import StoredRun
-from tests.cli_catalog.case import command
+from tests.cli.metrics.case import command
+from tests.collectors.wandb.collecting import ago, collect, run, sandbox_of
 from tests.docs.pages import EXAMPLE
-from tests.wandb.collecting import ago, collect, run, sandbox_of
 
 RUNS: list[StoredRun] = [
     run(

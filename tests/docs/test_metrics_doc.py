@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from runmetrics.collectors.wandb.catalog import Metric
+from runmetrics.collectors.wandb.metrics.catalog import Metric
 from runmetrics.model import Collection
+from tests.collectors.wandb.collecting import collect_from, missing, run, unknown, values
 from tests.contract.listing import everything_built_in
 from tests.docs.pages import page, writer
-from tests.wandb.collecting import collect_from, missing, run, unknown, values
 
 PAGE = page("METRICS.md")
 EVERYTHING = everything_built_in().metrics

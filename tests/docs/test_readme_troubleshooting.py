@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runmetrics.sandbox.http import Fault, LoopbackServer, Response
+from tests.collectors.wandb.collecting import ago, run
 from tests.doctor.case import NOWHERE, OTHER_KEY, World, healthy_runs, world
-from tests.wandb.collecting import ago, run
 
 README = Path(__file__).parents[2] / "README.md"
 ROLE = "arn:aws:sts::123456789012:assumed-role/collector/pod"

@@ -11,8 +11,8 @@ from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.resolvers import Viewer
 from runmetrics.sandbox.store import StoredRun
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from tests.cli_catalog.case import Ended, command
-from tests.wandb.collecting import run, sandbox_of
+from tests.cli.metrics.case import Ended, command
+from tests.collectors.wandb.collecting import run, sandbox_of
 
 DATADOG_KEY = "datadog-canary-of-no-known-pattern"
 OTHER_KEY = "wandb-canary-of-no-known-pattern"

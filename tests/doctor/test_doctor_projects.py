@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from runmetrics.sandbox.quirks import Quirks
-from tests.wandb.collecting import ago, run
+from tests.collectors.wandb.collecting import ago, run
 
 from .case import OF_PROJECTS, healthy_runs, line, lines, steps, world
 

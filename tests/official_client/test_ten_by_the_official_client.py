@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.collectors.wandb.collecting import NOW, ago, collect, run, unknown, values
+from tests.collectors.wandb.oracle import the_ten
 from tests.official_client.old_clients import OLD_WRITER, OLDEST_READER, python_with
 from tests.official_client.real_runs import isolated, log, stored
-from tests.wandb.collecting import NOW, ago, collect, run, unknown, values
-from tests.wandb.oracle import the_ten
 
 READ_PROJECTS = Path(__file__).with_name("read_projects.py")
 

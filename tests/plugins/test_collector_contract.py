@@ -24,7 +24,7 @@ from runmetrics import (
 from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from runmetrics.testing import collector_contract, contract
-from tests.wandb.collecting import run, sandbox_of
+from tests.collectors.wandb.collecting import run, sandbox_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TAGS = {"collector": "mine"}

@@ -20,7 +20,7 @@ from runmetrics import (
     model,
     pipeline,
 )
-from runmetrics.collectors import GROUP, find_collector
+from runmetrics.plugins import GROUP, find_collector
 from runmetrics.testing import CapturingSink, frozen_deadline
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.serve.loop import Loop
-from tests.sinks.prometheus_case import ten
+from tests.sinks.prometheus.prometheus_case import ten
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TAGS = {"wandb_entity": "e", "wandb_project": "p", "collector": "wandb"}

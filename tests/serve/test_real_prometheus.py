@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from runmetrics.prometheus_names import family_name
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.wandb_server import WandbSandbox
+from runmetrics.sinks.prometheus.names import family_name
 from tests.cli.child import surroundings
 from tests.cli.conftest import TEN
 from tests.serve.prometheus import scraping

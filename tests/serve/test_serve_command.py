@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from runmetrics.prometheus_names import family_name
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.wandb_server import WandbSandbox
+from runmetrics.sinks.prometheus.names import family_name
 from tests.cli.child import Child, surroundings
 from tests.cli.conftest import TEN, VALUES
 from tests.serve.serving import serving
-from tests.sinks.promtool import complaints
+from tests.sinks.prometheus.promtool import complaints
 
 SILENT = Fault(silent=True)
 SERVED = {

@@ -16,7 +16,7 @@ from runmetrics.pipeline import Outcome
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.web import Server
 from tests.serve.scene import Script, a_week, outcome, sample, unknown
-from tests.sinks.promtool import complaints
+from tests.sinks.prometheus.promtool import complaints
 
 LABELS = 'collector="wandb",wandb_entity="e",wandb_project="p"'
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.otlp_agent import OtlpAgent, find_agent, running_agent
-from tests.sinks.promtool import find_promtool
+from tests.sinks.otlp.otlp_agent import OtlpAgent, find_agent, running_agent
+from tests.sinks.prometheus.promtool import find_promtool
 
 CACHE = Path(__file__).parents[2] / ".cache"
 

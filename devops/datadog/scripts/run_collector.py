@@ -2,6 +2,6 @@
 
 import sys
 
-from runmetrics.cli import main
+from runmetrics.cli.main import main
 
 main(["collect", *sys.argv[1:]])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from runmetrics.assets import Asset
-from runmetrics.credentials import ApiKey, find_datadog_application_key, find_datadog_key
+from runmetrics.config.credentials import ApiKey, find_datadog_application_key, find_datadog_key
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import (
     ConfigurationError,
@@ -20,10 +21,9 @@ from runmetrics.errors import (
     TemporaryError,
 )
 from runmetrics.logs import excerpt, redact
-from runmetrics.settings import Settings
-from runmetrics.sinks.datadog import RetryPolicy, intake_url
-from runmetrics.sinks.datadog_answers import quoted, reset_seconds
-from runmetrics.sinks.exchange import Answer, Exchange, NoAnswer, tls
+from runmetrics.sinks.datadog.answers import quoted, reset_seconds
+from runmetrics.sinks.datadog.sink import RetryPolicy, intake_url
+from runmetrics.sinks.http import Answer, Exchange, NoAnswer, tls
 
 if TYPE_CHECKING:
     from datadog_api_client import ApiClient

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runmetrics import self_metrics
-from runmetrics.collectors.wandb.catalog import Catalog, load_catalog
-from runmetrics.config_file import ConfigFile, parse_config
-from runmetrics.config_layout import PACKS
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
+from runmetrics.collectors.wandb.metrics.file import ConfigFile, parse_config
+from runmetrics.collectors.wandb.metrics.layout import PACKS
 
 INTEGRATION = "runmetrics"
 COLUMNS = (

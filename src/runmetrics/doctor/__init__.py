@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError
-from runmetrics.loading import load_settings
+from runmetrics.setup import load_settings
 
 if TYPE_CHECKING:
-    from runmetrics.collectors import Setup
+    from runmetrics.plugins import Setup
 
 DELIVERY_SECONDS = 20.0
 """Kept of the deadline for the sinks, as a collection keeps it."""
@@ -22,9 +22,9 @@ DELIVERY_SECONDS = 20.0
 
 def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | None]":
     """All that is wrong with settings and file, or what they set up."""
-    from runmetrics.collectors import Setup
-    from runmetrics.collectors.wandb.catalog import load_catalog
-    from runmetrics.settings import with_env_file
+    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+    from runmetrics.config.settings import with_env_file
+    from runmetrics.plugins import Setup
 
     step = "configuration"
     try:

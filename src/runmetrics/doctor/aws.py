@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 
-from runmetrics.aws_secrets import PermissionMissing, SecretAbsent, fetch_identity
+from runmetrics.config.aws import PermissionMissing, SecretAbsent, fetch_identity
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok, warning
 from runmetrics.errors import RunmetricsError
-from runmetrics.settings import Settings
 
 _STEP = "AWS identity"
 

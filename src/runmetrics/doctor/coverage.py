@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from runmetrics.config.settings import Settings
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.doctor.project import Coverage, Seen
-from runmetrics.settings import Settings
 
 COVERED = ("accuracy", "loss", "GPU count", "GPU utilization")
 

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runmetrics.collectors.wandb.asker import Asker
-from runmetrics.collectors.wandb.document import CountAsk, Filters, Page, PageAsk, Selection
-from runmetrics.collectors.wandb.plan import ScanRead
-from runmetrics.collectors.wandb.read import Reading
+from runmetrics.collectors.wandb.reading.document import CountAsk, Filters, Page, PageAsk, Selection
+from runmetrics.collectors.wandb.reading.execute import Reading
+from runmetrics.collectors.wandb.reading.plan import ScanRead
+from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.reading.scan import Walk
 from runmetrics.collectors.wandb.reduce import Rules
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.similar import logged_keys, most_alike
 from runmetrics.collectors.wandb.unknown import Unknown
-from runmetrics.collectors.wandb.walk import Walk
+from runmetrics.config.settings import Settings
 from runmetrics.errors import RunmetricsError
-from runmetrics.settings import Settings
 
 WEEK = timedelta(days=7)
 _LATEST = 10

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
 from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
 from runmetrics.model import Sample
-from runmetrics.settings import Settings
 
 if TYPE_CHECKING:
-    from runmetrics.credentials import ApiKey
+    from runmetrics.config.credentials import ApiKey
 
 POINT = "runmetrics.doctor"
 """The metric of the synthetic point: its value is 1."""
@@ -25,7 +25,7 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 
 def check_datadog(settings: Settings, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
     """The key, whether this site knows it, and with `push` one point."""
-    from runmetrics.credentials import find_datadog_key
+    from runmetrics.config.credentials import find_datadog_key
 
     later = [_INTAKE, *[_POINT] * push]
     try:
@@ -55,7 +55,7 @@ def check_otlp(settings: Settings, deadline: Deadline, *, push: bool) -> Iterato
     if not endpoint:
         return
     step = "OTLP receiver"
-    from runmetrics.sinks.otlp import OtlpSink
+    from runmetrics.sinks.otlp.sink import OtlpSink
 
     try:
         OtlpSink.open(settings, deadline).check(_soon(deadline))
@@ -73,7 +73,7 @@ def check_textfile(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
     if path is None:
         return
     step = "Prometheus file"
-    from runmetrics.sinks.prometheus import TextfileSink
+    from runmetrics.sinks.prometheus.textfile import TextfileSink
 
     try:
         TextfileSink.open(settings, deadline).check()
@@ -85,9 +85,9 @@ def check_textfile(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
 
 def _validated(settings: Settings, key: "ApiKey", deadline: Deadline) -> str:
     """Ask Datadog whether it knows the key (GET /api/v1/validate); raises what its answer means."""
-    from runmetrics.sinks.datadog import intake_url
-    from runmetrics.sinks.datadog_answers import Faulted, Passing, Reader
-    from runmetrics.sinks.exchange import Exchange, NoAnswer, tls
+    from runmetrics.sinks.datadog.answers import Faulted, Passing, Reader
+    from runmetrics.sinks.datadog.sink import intake_url
+    from runmetrics.sinks.http import Exchange, NoAnswer, tls
 
     url = intake_url(
         settings.dd_site, settings.dd_url, allow_insecure_http=settings.allow_insecure_http

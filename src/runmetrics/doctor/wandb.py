@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runmetrics import pipeline
-from runmetrics.collectors.wandb.asker import Asker, read_as_public, without
-from runmetrics.collectors.wandb.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL, WandbCollector
-from runmetrics.collectors.wandb.name_lookup import Loop
-from runmetrics.collectors.wandb.read import CLOCK_TOLERANCE_SECONDS, Reading, clock_notice
-from runmetrics.collectors.wandb.transport_errors import BadDocument
-from runmetrics.credentials import find_wandb_key
+from runmetrics.collectors.wandb.reading.execute import (
+    CLOCK_TOLERANCE_SECONDS,
+    Reading,
+    clock_notice,
+)
+from runmetrics.collectors.wandb.reading.project_client import Asker, read_as_public, without
+from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.server.errors import BadDocument
+from runmetrics.collectors.wandb.server.event_loop import Loop
+from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
 from runmetrics.doctor.coverage import COVERED, in_words
@@ -22,13 +26,13 @@ from runmetrics.doctor.findings import Finding, Verdict, broken, failed, not_ask
 from runmetrics.doctor.project import Seen, look
 from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
 from runmetrics.model import Problem
-from runmetrics.sinks.datadog_series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
+from runmetrics.sinks.datadog.series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
 
 if TYPE_CHECKING:
-    from runmetrics.collectors import Setup
-    from runmetrics.credentials import ApiKey
+    from runmetrics.config.credentials import ApiKey
+    from runmetrics.config.settings import Settings
     from runmetrics.pipeline import Outcome
-    from runmetrics.settings import Settings
+    from runmetrics.plugins import Setup
 
 _WHO = "query RunmetricsViewer { viewer { username entity teams { edges { node { name } } } } }"
 _WHO_ON_OLD_SERVERS = "query RunmetricsViewer { viewer { username entity } }"

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
+from runmetrics.cli.terminal import TERMINATION_GRACE_SECONDS
 from runmetrics.deadline import Deadline
 from runmetrics.pipeline import Outcome
 from runmetrics.serve.snapshot import Snapshot, after
-from runmetrics.terminal import TERMINATION_GRACE_SECONDS
 
 _SLACK_SECONDS = 60.0
 

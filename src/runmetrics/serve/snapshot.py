@@ -10,8 +10,8 @@ from datetime import datetime
 
 from runmetrics.model import Problem, Sample
 from runmetrics.pipeline import Outcome
-from runmetrics.prometheus_families import families_of
 from runmetrics.self_metrics import DATA_AGE, about, data_age
+from runmetrics.sinks.prometheus.families import families_of
 
 HISTORY_SECONDS = 7 * 86_400.0
 HISTORY_ROWS = 336

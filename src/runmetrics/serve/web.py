@@ -16,9 +16,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import make_wsgi_app
 
 from runmetrics.errors import ConfigurationError
-from runmetrics.prometheus_families import families_of, registry_of
 from runmetrics.serve import page
 from runmetrics.serve.loop import Loop
+from runmetrics.sinks.prometheus.families import families_of, registry_of
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment

@@ -9,7 +9,7 @@ from runmetrics.errors import ConfigurationError
 from runmetrics.model import Delivery, Sample
 
 if TYPE_CHECKING:
-    from runmetrics.settings import Settings
+    from runmetrics.config.settings import Settings
 
 
 class Sink(Protocol):

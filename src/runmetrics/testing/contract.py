@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from runmetrics.collectors import Collector, CollectorFactory, Setup, find_collector
 from runmetrics.deadline import Deadline
 from runmetrics.errors import RunmetricsError
 from runmetrics.model import Collection
+from runmetrics.plugins import Collector, CollectorFactory, Setup, find_collector
 from runmetrics.testing import faults
 from runmetrics.testing.stand_ins import frozen_deadline, setup_with
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from runmetrics.collectors.wandb.language import parse_name
+from runmetrics.collectors.wandb.metrics.language import parse_name
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import Redactor
 from runmetrics.model import Collection, Missing, Problem, RunRef, Sample

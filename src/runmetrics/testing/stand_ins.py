@@ -4,10 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runmetrics.collectors import Setup
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Sample
-from runmetrics.settings import Settings
+from runmetrics.plugins import Setup
 
 
 def setup_with(environ: Mapping[str, str] | None = None) -> Setup:

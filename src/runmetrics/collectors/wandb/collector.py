@@ -8,38 +8,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from runmetrics.collectors import Setup
 from runmetrics.collectors.wandb import remarks
-from runmetrics.collectors.wandb.asker import Asker, NoSuchProject
-from runmetrics.collectors.wandb.catalog import Metric, load_catalog
-from runmetrics.collectors.wandb.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.groups import Series
-from runmetrics.collectors.wandb.name_lookup import Loop
-from runmetrics.collectors.wandb.plan import (
-    GROUP_PARTS,
-    Plan,
-    bare_counts,
-    compile_plan,
-    field_selection,
-)
+from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.projects import (
     Found,
     find_projects,
     near_projects,
     side_by_side,
 )
-from runmetrics.collectors.wandb.prove import Winner
-from runmetrics.collectors.wandb.read import Reading, read_project
+from runmetrics.collectors.wandb.reading.execute import Reading, read_project
+from runmetrics.collectors.wandb.reading.extremes import Winner
+from runmetrics.collectors.wandb.reading.plan import (
+    GROUP_PARTS,
+    Plan,
+    bare_counts,
+    compile_plan,
+    field_selection,
+)
+from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
+from runmetrics.collectors.wandb.reading.scan import Walk
 from runmetrics.collectors.wandb.reduce import Rules, reduce
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
+from runmetrics.collectors.wandb.server.event_loop import Loop
 from runmetrics.collectors.wandb.similar import logged_keys
-from runmetrics.collectors.wandb.transport_errors import KeyRefused, NobodyLoggedIn
 from runmetrics.collectors.wandb.unknown import Unknown
-from runmetrics.collectors.wandb.walk import Walk
-from runmetrics.credentials import find_wandb_key
+from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
+from runmetrics.plugins import Setup
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runmetrics.collectors.wandb.catalog import Aggregate, Catalog, Metric
-from runmetrics.collectors.wandb.language import tag_name
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
+from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.runs import Run, Scalar
 
 OTHER = "other"

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from runmetrics.collectors.wandb.client import WandbClient
-from runmetrics.collectors.wandb.transport_errors import NobodyLoggedIn
+from runmetrics.collectors.wandb.server.client import WandbClient
+from runmetrics.collectors.wandb.server.errors import NobodyLoggedIn
+from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, RunmetricsError, TemporaryError
-from runmetrics.settings import Settings
 
 _LIST_PROJECTS = """query RunmetricsProjects($entity: String, $after: String) {
   viewer { username }

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb.catalog import Aggregate, Condition, Field, Metric
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
-from runmetrics.collectors.wandb.language import DEFAULT_MAX_SERIES
-from runmetrics.collectors.wandb.plan import GROUP_PARTS
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
+from runmetrics.collectors.wandb.metrics.language import DEFAULT_MAX_SERIES
+from runmetrics.collectors.wandb.reading.plan import GROUP_PARTS
 from runmetrics.collectors.wandb.runs import Run, Scalar, mean, number
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 

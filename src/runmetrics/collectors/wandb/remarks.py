@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runmetrics.collectors.wandb.catalog import Field, Metric
 from runmetrics.collectors.wandb.groups import OTHER, Series
+from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.similar import most_alike
 

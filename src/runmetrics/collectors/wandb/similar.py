@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 
-from runmetrics.collectors.wandb.asker import Asker
-from runmetrics.collectors.wandb.document import SummaryAsk
+from runmetrics.collectors.wandb.reading.document import SummaryAsk
+from runmetrics.collectors.wandb.reading.project_client import Asker
 from runmetrics.collectors.wandb.runs import Run, decode_object, number
 from runmetrics.errors import RunmetricsError
 

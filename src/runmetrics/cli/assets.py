@@ -1,0 +1,177 @@
+"""Commands that bring dashboards, monitors and metadata to where people look."""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runmetrics import logs
+from runmetrics.assets import Asset, Kind, export, find
+from runmetrics.cli.metrics import ConfigOption, VerboseOption
+from runmetrics.cli.terminal import reader_may_be_gone, stopped_by_signals
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ExitCode
+from runmetrics.setup import load_settings
+
+if TYPE_CHECKING:
+    from runmetrics.assets.account import Account
+    from runmetrics.assets.push import Pushed
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile
+    from runmetrics.config.settings import Settings
+
+_HELP = {
+    "dashboards": "Dashboards for Datadog and Grafana: list, export to files, push to Datadog.",
+    "monitors": "Datadog monitors: list, export to files, push.",
+    "metadata": "Units, descriptions and types of the metrics, for Datadog.",
+}
+app = typer.Typer()
+dashboards_app, monitors_app, metadata_app = (
+    typer.Typer(name=name, help=text, no_args_is_help=True) for name, text in _HELP.items()
+)
+for _group in (dashboards_app, monitors_app, metadata_app):
+    app.add_typer(_group)
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would change; nothing is written.")
+]
+FromOption = Annotated[
+    Path | None,
+    typer.Option("--from", help="Directory of exported, edited files, instead of the shipped."),
+]
+DirectoryArgument = Annotated[Path, typer.Argument(help="Directory to write below.")]
+
+_MOST_DIFFERENCES = 20
+
+
+@dashboards_app.command("list")
+def list_dashboards() -> None:
+    """List the dashboards that are shipped."""
+    _print_list([*find(Kind.DASHBOARD), *find(Kind.GRAFANA)])
+
+
+@dashboards_app.command("export")
+def export_dashboards(directory: DirectoryArgument) -> None:
+    """Write the dashboards as JSON files, to be imported by hand or edited and pushed."""
+    _print_paths(export([*find(Kind.DASHBOARD), *find(Kind.GRAFANA)], directory))
+
+
+@dashboards_app.command("push")
+def push_dashboards(
+    dry_run: DryRunOption = False,
+    directory: FromOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Create or update the Datadog dashboards, found by their titles (DD_API_KEY, DD_APP_KEY)."""
+    logs.configure(verbose)
+    assets = find(Kind.DASHBOARD, directory)
+    with _account() as (account, _settings, _file):
+        from runmetrics.assets.push import Dashboards, push
+
+        _print_pushed(push(Dashboards(account), assets, dry_run=dry_run), dry_run=dry_run)
+
+
+@monitors_app.command("list")
+def list_monitors() -> None:
+    """List the monitors that are shipped."""
+    _print_list(find(Kind.MONITOR))
+
+
+@monitors_app.command("export")
+def export_monitors(directory: DirectoryArgument) -> None:
+    """Write the monitors as JSON files, to be imported by hand or edited and pushed."""
+    _print_paths(export(find(Kind.MONITOR), directory))
+
+
+@monitors_app.command("push")
+def push_monitors(
+    dry_run: DryRunOption = False,
+    directory: FromOption = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HANDLE", help="Whom to tell, such as @slack-ml; may be repeated."),
+    ] = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Create or update the monitors, found by their tags (DD_API_KEY, DD_APP_KEY)."""
+    logs.configure(verbose)
+    if wrong := [handle for handle in notify or () if not handle.startswith("@")]:
+        raise typer.BadParameter(f"{wrong[0]!r} does not begin with @", param_hint="--notify")
+    assets = [_notifying(asset, notify or []) for asset in find(Kind.MONITOR, directory)]
+    with _account() as (account, _settings, _file):
+        from runmetrics.assets.push import Monitors, push
+
+        _print_pushed(push(Monitors(account), assets, dry_run=dry_run), dry_run=dry_run)
+
+
+@metadata_app.command("push")
+def push_metadata(
+    config: ConfigOption = None, dry_run: DryRunOption = False, verbose: VerboseOption = False
+) -> None:
+    """Set unit, description and type of every metric that Datadog has (DD_API_KEY, DD_APP_KEY)."""
+    logs.configure(verbose)
+    with _account(config) as (account, settings, file):
+        from runmetrics.assets import metadata, push
+
+        described = metadata.describe(
+            file, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key
+        )
+        pushed = push.push_metadata(account, described, dry_run=dry_run)
+        _print_pushed(pushed, dry_run=dry_run)
+
+
+@contextmanager
+def _account(
+    config: Path | None = None,
+) -> "Iterator[tuple[Account, Settings, ConfigFile | None]]":
+    settings, file = load_settings(config)
+    from runmetrics.assets.account import Account
+
+    deadline = Deadline(settings.timeout_seconds)
+    with stopped_by_signals(deadline):
+        try:
+            yield Account.open(settings, deadline), settings, file
+        finally:
+            if deadline.stopped:
+                raise typer.Exit(int(ExitCode.TERMINATED))
+
+
+def _notifying(asset: Asset, handles: list[str]) -> Asset:
+    if not handles:
+        return asset
+    message = f"{asset.document.get('message', '')}\n\n{' '.join(handles)}"
+    return dataclasses.replace(asset, document={**asset.document, "message": message})
+
+
+def _print_list(assets: Iterable[Asset]) -> None:
+    with _output():
+        for asset in assets:
+            typer.echo(f"{asset.path.as_posix():44}  {asset.title}")
+
+
+def _print_paths(paths: Iterable[Path]) -> None:
+    with _output():
+        for path in paths:
+            typer.echo(path)
+
+
+def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    for one in pushed:
+        with _output():
+            changed = one.verdict in ("created", "updated")
+            typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
+            for difference in one.differences[:_MOST_DIFFERENCES]:
+                typer.echo(f"    {difference}")
+            if (more := len(one.differences) - _MOST_DIFFERENCES) > 0:
+                typer.echo(f"    and {more} more")
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    with reader_may_be_gone():
+        yield
+        sys.stdout.flush()

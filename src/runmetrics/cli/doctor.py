@@ -1,0 +1,67 @@
+"""The command `doctor`: what is wrong, from the configuration to both ends, a line each."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from runmetrics import logs
+from runmetrics.cli.metrics import ConfigOption, VerboseOption
+from runmetrics.cli.terminal import reader_may_be_gone, stopped_by_signals
+from runmetrics.deadline import Deadline
+from runmetrics.doctor.findings import Finding, Verdict, as_json, exit_code
+from runmetrics.errors import ExitCode
+
+app = typer.Typer()
+
+_COLOURS = {
+    Verdict.OK: typer.colors.GREEN,
+    Verdict.WARNING: typer.colors.YELLOW,
+    Verdict.BROKEN: typer.colors.RED,
+    Verdict.NOT_ASKED: typer.colors.BRIGHT_BLACK,
+}
+
+
+@app.command()
+def doctor(
+    push: Annotated[
+        bool, typer.Option("--push", help="Also send a point, runmetrics.doctor: Datadog, OTLP.")
+    ] = False,
+    as_one: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the lines.")
+    ] = False,
+    config: ConfigOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Check every step from the configuration to both ends, and say how to mend what is broken.
+
+    The first broken line is the cause; what depends on it is not asked. Warnings leave the exit
+    code at 0.
+    """
+    logs.configure(verbose)
+    from runmetrics.doctor import check_configuration, examine
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        if not as_one:
+            with reader_may_be_gone():
+                verdict, rest = str(finding)[:9], str(finding)[9:]
+                typer.echo(typer.style(verdict, fg=_COLOURS[finding.verdict]) + rest)
+
+    findings: list[Finding] = []
+    first, setup = check_configuration(config)
+    for finding in first:
+        tell(finding)
+    stopped = False
+    if setup is not None:
+        deadline = Deadline(setup.settings.timeout_seconds)
+        with stopped_by_signals(deadline):
+            for finding in examine(setup, deadline, push=push):
+                tell(finding)
+        stopped = deadline.stopped
+    code = ExitCode.TERMINATED if stopped else exit_code(findings)
+    with reader_may_be_gone():
+        if as_one:
+            typer.echo(as_json(findings, code))
+        sys.stdout.flush()
+    raise typer.Exit(int(code))

@@ -1,0 +1,233 @@
+"""The command line: parses, calls, prints, and exits with the right code. Nothing else does."""
+
+import gc
+import io
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runmetrics import logs
+from runmetrics.cli import assets as cli_assets
+from runmetrics.cli import doctor as cli_doctor
+from runmetrics.cli import metrics as cli_catalog
+from runmetrics.cli import serve as cli_serve
+from runmetrics.cli.options import DEFAULT_SINKS, ShardOption, chosen_sinks
+from runmetrics.cli.terminal import console, progress, reader_may_be_gone, stopped_by_signals
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
+from runmetrics.setup import load_settings
+from runmetrics.shard import Shard
+
+if TYPE_CHECKING:
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile
+    from runmetrics.config.settings import Settings
+    from runmetrics.pipeline import Outcome
+
+app = typer.Typer(
+    name="runmetrics",
+    help="Metrics about Weights & Biases training runs, exact, on your dashboards.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(cli_catalog.app)
+app.add_typer(cli_assets.app)
+app.add_typer(cli_doctor.app)
+app.add_typer(cli_serve.app)
+_log = logging.getLogger("runmetrics")
+
+_OBJECTS_BETWEEN_SEARCHES = 50_000
+"""A run makes many objects and hardly a cycle: Python's 700 cost a twentieth of its time."""
+
+
+@app.callback()
+def _program() -> None:
+    """Metrics about Weights & Biases training runs, exact, on your dashboards."""
+
+
+@app.command()
+def collect(
+    collector: Annotated[str, typer.Argument(help="Which collector: wandb, or an installed one.")],
+    push: Annotated[
+        bool, typer.Option("--push", help="Deliver to Datadog. Without it this is a dry run.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the table.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds for the whole run. Default: 90.")
+    ] = None,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
+    ] = None,
+    spool: Annotated[
+        Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write what --json prints to this file too.")
+    ] = None,
+    shard: ShardOption = None,
+) -> None:
+    """Collect metrics once and print them; with --push also deliver them."""
+    logs.configure(verbose)
+    sinks = chosen_sinks(sink, push=push)
+    settings, file = load_settings(config, timeout, spool_dir=spool)
+    outcome = _collect(collector, settings, file, sinks=sinks, shard=shard)
+    _show(outcome, as_json=as_json)
+    if report is not None:
+        _write_report(outcome, report)
+    raise typer.Exit(int(outcome.exit_code))
+
+
+@app.command()
+def collectors() -> None:
+    """List the collectors and sinks that are installed, and the packages that brought them."""
+    from runmetrics.plugins import find_collectors, package_of
+    from runmetrics.sinks import find_sinks
+
+    for kind, installed in (("collector", find_collectors()), ("sink", find_sinks())):
+        for name, found in sorted(installed.items()):
+            typer.echo(f"{kind:9}  {name:12}  {package_of(found)}")
+
+
+@app.command()
+def demo() -> None:
+    """See it work, without any account: from training runs to Datadog, on this machine alone."""
+    logs.configure()
+    with _needs_sandbox():
+        from runmetrics.cli import demo as scene
+    deadline = Deadline(scene.SECONDS)
+    try:
+        with stopped_by_signals(deadline), scene.staged(deadline, typer.echo) as stage:
+            outcome = _collect("wandb", stage.settings, None, sinks=DEFAULT_SINKS)
+            _show(outcome, as_json=False)
+            if outcome.exit_code:
+                raise typer.Exit(int(outcome.exit_code))
+            for line in stage.received():
+                typer.echo(line)
+    except RunmetricsError:
+        if not deadline.stopped:
+            raise
+        raise typer.Exit(int(ExitCode.TERMINATED)) from None
+
+
+@app.command()
+def sandbox(
+    runs: Annotated[int, typer.Option(min=0, help="Runs in the project's history.")] = 26_000,
+    in_window: Annotated[int, typer.Option(min=0, help="Of them in the last 7 days.")] = 2_000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Added to every answer.")] = 0.0,
+    port: Annotated[int, typer.Option(help="Of the W&B server; 0 takes a free one.")] = 0,
+) -> None:
+    """Serve a W&B and a Datadog of made-up runs on this machine, to try a configuration."""
+    with _needs_sandbox():
+        from runmetrics.sandbox.serve import serve
+    serve(runs=runs, in_window=in_window, seed=seed, latency_ms=latency_ms, port=port)
+
+
+def _collect(
+    name: str,
+    settings: "Settings",
+    file: "ConfigFile | None",
+    *,
+    sinks: Sequence[str],
+    shard: Shard | None = None,
+) -> "Outcome":
+    from runmetrics import pipeline
+    from runmetrics.config.settings import with_env_file
+    from runmetrics.plugins import Setup, find_collector
+    from runmetrics.sinks import open_sinks
+    from runmetrics.spool import Spool
+
+    now = datetime.now(UTC)
+    deadline = Deadline(settings.timeout_seconds)
+    with stopped_by_signals(deadline), progress() as tell:
+        made = find_collector(name)(Setup(settings, file, tell, with_env_file(), shard))
+        opened = open_sinks(sinks, settings, deadline)
+        with Spool(settings.spool_dir if sinks else None) as kept:
+            return pipeline.run(made, opened, now, deadline, kept)
+
+
+def _show(outcome: "Outcome", *, as_json: bool) -> None:
+    from runmetrics import report
+    from runmetrics.outcome_log import log_outcome
+
+    log_outcome(outcome)
+    with reader_may_be_gone():
+        if as_json:
+            sys.stdout.write(report.as_json(outcome) + "\n")
+        else:
+            report.print_table(outcome, console())
+        sys.stdout.flush()
+
+
+def _write_report(outcome: "Outcome", path: Path) -> None:
+    """What was delivered stays delivered: a report that cannot be written is only said."""
+    from runmetrics import report
+    from runmetrics.atomic_file import replace_file
+
+    try:
+        replace_file(path, f"{report.as_json(outcome)}\n".encode(), mode=0o644)
+    except OSError as error:
+        _log.error(f"cannot write the report {path} ({error.strerror}): give another --report")
+
+
+@contextmanager
+def _needs_sandbox() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "graphql":
+            raise
+        raise ConfigurationError(
+            "the sandbox needs graphql-core", "install the extra: pip install 'runmetrics[sandbox]'"
+        ) from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every error that is ours ends as a line and an exit code."""
+    gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
+    _mend_streams()
+    logs.configure()
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="runmetrics")
+    except RunmetricsError as error:
+        for fault in getattr(error, "faults", ()):
+            _log.error(fault)
+        _log.error(str(error), exc_info=_log.isEnabledFor(logging.DEBUG))
+        sys.exit(int(error.exit_code))
+    except Exception as error:  # noqa: BLE001 - the last word on a bug of ours
+        _log.critical(
+            f"a bug of runmetrics: {type(error).__name__}: {error}: please report it with "
+            "the output of the same command with --verbose",
+            exc_info=True,
+        )
+        sys.exit(int(ExitCode.BUG))
+
+
+def _mend_streams() -> None:
+    """Streams that take everything: W&B's text holds what no encoding has; a daemon has none."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - until exit
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Commands that look before anything is pushed: metrics, explain, plan, discover, config."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runmetrics import logs
+from runmetrics.cli.terminal import console, progress, reader_may_be_gone, stopped_by_signals
+from runmetrics.deadline import Deadline
+from runmetrics.setup import load_settings
+
+if TYPE_CHECKING:
+    from runmetrics.collectors.wandb.metrics.catalog import Catalog
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile
+    from runmetrics.config.settings import Settings
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+app = typer.Typer()
+config_app = typer.Typer(
+    name="config",
+    help="Check a configuration file, or print its JSON Schema.",
+    no_args_is_help=True,
+)
+app.add_typer(config_app)
+_log = logging.getLogger("runmetrics")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of the table.")
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
+]
+
+
+def _complete_name(incomplete: str) -> list[str]:
+    """Names of metrics for the shell; none where the configuration is wrong."""
+    try:
+        catalog = _catalog(*load_settings(None))
+    except Exception:  # noqa: BLE001 - the shell's line is no place to say why
+        return []
+    return [metric.name for metric in catalog.metrics if metric.name.startswith(incomplete)]
+
+
+@app.command()
+def metrics(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List what would be collected, each metric with its definition in words."""
+    from runmetrics.cli import metrics_report
+
+    catalog = _catalog(*load_settings(config))
+    _say_notices(catalog)
+    with _output():
+        if as_json:
+            typer.echo(metrics_report.metrics_as_json(catalog))
+        else:
+            metrics_report.print_metrics(catalog, console())
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="A metric's name.", autocompletion=_complete_name)],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Show what a metric's value comes from: filter, formula, and the runs behind it.
+
+    The value is collected as `collect` does it; nothing is pushed.
+    """
+    logs.configure(verbose)
+    settings, file = load_settings(config)
+    from runmetrics import pipeline
+    from runmetrics.cli import metrics_report
+    from runmetrics.collectors.wandb.collector import WandbCollector
+    from runmetrics.collectors.wandb.inspect.explain import Explainer
+    from runmetrics.plugins import Setup
+    from runmetrics.report import problem_line
+
+    deadline = Deadline(settings.timeout_seconds)
+    with stopped_by_signals(deadline), progress() as tell:
+        explainer = Explainer(WandbCollector(Setup(settings, file, tell)), name)
+        outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
+    for problem in outcome.collection.problems:
+        _log.error(problem_line(problem, several_projects=True))
+    with _output():
+        if as_json:
+            typer.echo(metrics_report.explanation_as_json(explainer, outcome))
+        else:
+            metrics_report.print_explanation(explainer, outcome, console())
+    raise typer.Exit(int(outcome.exit_code))
+
+
+@app.command()
+def plan(
+    config: ConfigOption = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the GraphQL document, too.")
+    ] = False,
+) -> None:
+    """Show the requests that a configuration costs, without making any."""
+    from runmetrics.cli import metrics_report
+    from runmetrics.collectors.wandb.reading.plan import compile_plan
+
+    settings, file = load_settings(config)
+    catalog = _catalog(settings, file)
+    _say_notices(catalog)
+    compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
+    projects = settings.projects or (f"{settings.entity}/{settings.project}",)
+    now = datetime.now(UTC)
+    with _output():
+        metrics_report.print_plan(compiled, catalog, projects, now, console())
+        if verbose:
+            metrics_report.print_documents(compiled, now, console())
+
+
+@app.command()
+def discover(
+    config: ConfigOption = None,
+    entity: Annotated[
+        str | None, typer.Option(help="W&B entity, instead of the settings'.")
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="W&B project, instead of the settings'.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=1000, help="Newest runs to look at.")] = 50,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the configuration alone, to be kept in a file.")
+    ] = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Read what a project's newest runs log, and print a configuration to start from."""
+    logs.configure(verbose)
+    one_only = () if entity or project else None
+    settings, _ = load_settings(config, entity=entity, project=project, projects=one_only)
+    from runmetrics.cli import metrics_report
+    from runmetrics.collectors.wandb.inspect.discover import sample
+    from runmetrics.collectors.wandb.inspect.propose import propose
+
+    deadline = Deadline(settings.timeout_seconds)
+    with stopped_by_signals(deadline):
+        found = sample(settings, runs, deadline)
+    with _output():
+        if not as_yaml:
+            metrics_report.print_sampled(found, console())
+        typer.echo(propose(found), nl=False)
+
+
+@config_app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    import json
+
+    from runmetrics.collectors.wandb.metrics.layout import config_schema
+
+    with _output():
+        typer.echo(json.dumps({"$schema": SCHEMA_DIALECT, **config_schema()}, indent=2))
+
+
+@config_app.command()
+def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
+    """Say whether a configuration file is right, or everything that is wrong with it."""
+    from runmetrics.collectors.wandb.metrics.file import find_config
+    from runmetrics.config.settings import Settings
+
+    found = find_config(file, {})
+    assert found is not None  # noqa: S101 - a file that was named is read or refused
+    settings = Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
+    catalog = _catalog(settings, found)
+    _say_notices(catalog)
+    own = len(found.metrics)
+    with _output():
+        whole = f"{len(catalog.metrics)} metrics, {own} of them its own"
+        typer.echo(f"{file}: right: {whole}")
+
+
+def _catalog(settings: "Settings", file: "ConfigFile | None") -> "Catalog":
+    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+
+    return load_catalog(file, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key)
+
+
+def _say_notices(catalog: "Catalog") -> None:
+    for notice in catalog.notices:
+        _log.warning(notice)
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    with reader_may_be_gone():
+        yield
+        sys.stdout.flush()

@@ -1,0 +1,234 @@
+"""What `metrics`, `explain`, `plan` and `discover` show: tables for people, JSON for machines."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from runmetrics.collectors.wandb.groups import estimate_series
+from runmetrics.collectors.wandb.inspect.describe_plan import (
+    first_document,
+    growth_in_words,
+    reads_in_words,
+    requests_for_a_page,
+)
+from runmetrics.collectors.wandb.inspect.explain import Behind, Explainer
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
+from runmetrics.collectors.wandb.metrics.language import tag_name
+from runmetrics.collectors.wandb.reading.plan import Plan
+from runmetrics.model import Missing, Sample
+from runmetrics.pipeline import Outcome
+from runmetrics.report import JSON_SCHEMA_VERSION, show_value
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from runmetrics.collectors.wandb.inspect.discover import Sampled
+
+PROJECT_TAGS = ("wandb_entity", "wandb_project", "collector")
+_MOST_SERIES = 20
+_MOST_KEYS = 60
+
+
+def tags_of(metric: Metric) -> tuple[str, ...]:
+    """Names of the tags that every sample of a metric carries."""
+    return (*PROJECT_TAGS, *map(tag_name, metric.by))
+
+
+def origin_of(metric: Metric) -> str:
+    """Where a definition comes from, for people."""
+    return f"built in ({metric.origin})" if metric.builtin else metric.origin
+
+
+def metrics_as_json(catalog: Catalog) -> str:
+    """The catalog as one JSON object."""
+    return _json({"metrics": [_definition(metric) for metric in catalog.metrics]})
+
+
+def print_metrics(catalog: Catalog, console: "Console") -> None:
+    """The catalog as a table: name, definition, unit, origin."""
+    table = _table("metric", "what it is", "unit", "from")
+    for metric in catalog.metrics:
+        table.add_row(metric.name, _text(metric.words()), metric.unit, _text(origin_of(metric)))
+    console.print(table)
+
+
+def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
+    """A metric, its filter and, for each value, the runs behind it, as one JSON object."""
+    collection = outcome.collection
+    return _json(
+        {
+            **_definition(explainer.metric),
+            "filters": explainer.filters(outcome.time),
+            "exit_code": int(outcome.exit_code),
+            "values": [_value(each, explainer.behind(each)) for each in _results(outcome)],
+            "problems": [
+                {"cause": each.cause, "mend": each.mend, "tags": dict(each.tags)}
+                for each in collection.problems
+            ],
+        }
+    )
+
+
+def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console") -> None:
+    """The same for people."""
+    metric = explainer.metric
+    lines = [metric.name, *([f"  {metric.description}"] if metric.description else [])]
+    lines += [f"  formula  {metric.words()}", f"  unit     {metric.unit or 'none'}"]
+    lines += [f"  from     {origin_of(metric)}"]
+    lines += [f"  filter   {json.dumps(explainer.filters(outcome.time), ensure_ascii=False)}"]
+    _print_lines(lines, console)
+    results = _results(outcome)
+    for each in results[:_MOST_SERIES]:
+        console.print()
+        _print_value(each, explainer.behind(each), metric, console)
+    if len(results) > _MOST_SERIES:
+        rest = len(results) - _MOST_SERIES
+        _print_lines(["", f"and {rest} more series; --json has them all"], console)
+
+
+def print_plan(
+    plan: Plan, catalog: Catalog, projects: Sequence[str], now: datetime, console: "Console"
+) -> None:
+    """What one collection will ask of each project, and how many series come of it."""
+    table = _table("what is asked of W&B", "filter", "for")
+    for read in reads_in_words(plan, now):
+        names = ", ".join(read.metrics) or "proof of the counts"
+        table.add_row(_text(read.what), _text(read.filters), _text(names))
+    console.print(table)
+    count = requests_for_a_page(plan)
+    noun = "request" if count == 1 else "requests"
+    lines = [f"projects: {', '.join(projects)}"]
+    lines += [f"for each: at most {count} {noun} with up to 1,000 runs in each list of runs"]
+    lines += [f"  {line}" for line in growth_in_words(plan)]
+    series = sum(estimate_series(catalog).values())
+    plain = sum(not metric.by for metric in catalog.metrics)
+    text = f"Datadog custom metrics: at most {series:,} for each"
+    if series > plain:
+        text += f" ({plain} without groups; a metric with groups has up to {catalog.max_series})"
+    _print_lines([*lines, text, "nothing was asked of W&B"], console)
+
+
+def print_documents(plan: Plan, now: datetime, console: "Console") -> None:
+    """The GraphQL document that opens a collection, with its variables."""
+    document, variables = first_document(plan, now)
+    _print_lines(["", *document.splitlines(), "", "variables:"], console)
+    _print_lines([f"  {name} = {value}" for name, value in variables.items()], console)
+
+
+def print_sampled(found: Iterable["Sampled"], console: "Console") -> None:
+    """The keys that each project's newest runs log."""
+    for each in found:
+        _print_lines([f"{each.entity}/{each.project}: the newest {each.runs:,} runs"], console)
+        keys = each.common()
+        if not keys:
+            continue
+        table = _table("key", "in runs", "numbers", "NaN or infinite", "range")
+        for key in keys[:_MOST_KEYS]:
+            bounds = f"{key.least:g} to {key.greatest:g}" if key.numbers else ""
+            counts = (f"{key.runs / each.runs:.0%}", _count(key.numbers), _count(key.not_finite))
+            table.add_row(_text(key.name), *counts, bounds)
+        console.print(table)
+        if len(keys) > _MOST_KEYS:
+            _print_lines([f"and {len(keys) - _MOST_KEYS:,} more keys, in fewer runs", ""], console)
+
+
+def _definition(metric: Metric) -> dict[str, Any]:
+    return {
+        "name": metric.name,
+        "description": metric.description,
+        "definition": metric.words(),
+        "unit": metric.unit,
+        "tags": list(tags_of(metric)),
+        "origin": metric.origin,
+        "builtin": metric.builtin,
+    }
+
+
+def _results(outcome: Outcome) -> list[Sample | Missing]:
+    return [*outcome.collection.samples, *outcome.collection.missing]
+
+
+def _value(result: Sample | Missing, behind: Behind) -> dict[str, Any]:
+    missing = isinstance(result, Missing)
+    return {
+        "value": None if isinstance(result, Missing) else result.value,
+        "tags": dict(result.tags),
+        "note": result.why if isinstance(result, Missing) else result.note,
+        "missing": missing,
+        "selected_runs": behind.selected,
+        "ordered_by": behind.order,
+        "runs": [
+            {
+                "id": each.run.id,
+                "display_name": each.run.display_name,
+                "value": each.value,
+                "state": each.state,
+                "last_sign_of_life": each.last_sign.isoformat() if each.last_sign else None,
+                "url": each.run.url,
+            }
+            for each in behind.runs
+        ],
+    }
+
+
+def _print_value(
+    result: Sample | Missing, behind: Behind, metric: Metric, console: "Console"
+) -> None:
+    tags = " ".join(f"{tag}:{value}" for tag, value in result.tags.items() if tag != "collector")
+    value, note = "no data", result.why if isinstance(result, Missing) else result.note
+    if isinstance(result, Sample):
+        value = show_value(result.value, result.unit)
+    _print_lines([f"{value}  {tags}", *([f"  {note}"] if note else [])], console)
+    if not behind.runs:
+        return
+    table = _table("run", "value", "state", "last sign of life", "url")
+    for each in behind.runs:
+        name = each.run.id
+        if each.run.display_name not in ("", each.run.id):
+            name = f"{each.run.display_name} ({each.run.id})"
+        shown = "" if each.value is None else show_value(each.value, metric.unit)
+        beat = f"{each.last_sign:%Y-%m-%d %H:%M:%SZ}" if each.last_sign else ""
+        table.add_row(_text(name), shown, _text(each.state), beat, _text(each.run.url))
+    console.print(table)
+    if behind.selected > len(behind.runs):
+        first = f"the first {len(behind.runs)} of {behind.selected:,} runs, by {behind.order}"
+        _print_lines([f"  {first}"], console)
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _table(*columns: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        right = column in ("value", "in runs", "numbers", "NaN or infinite")
+        table.add_column(
+            column,
+            justify="right" if right else "left",
+            no_wrap=column in ("metric", "value"),
+            overflow="fold",
+        )
+    return table
+
+
+def _text(text: str) -> Any:
+    """W&B's and the user's text, without what would steer a terminal or be taken for markup."""
+    from rich.text import Text
+
+    return Text("".join(sign if sign.isprintable() else " " for sign in text))
+
+
+def _print_lines(lines: Iterable[str], console: "Console") -> None:
+    for line in lines:
+        console.print(_text(line), soft_wrap=True, highlight=False)
+
+
+def _json(whole: Mapping[str, Any]) -> str:
+    schema = {"schema": JSON_SCHEMA_VERSION, **whole}
+    return json.dumps(schema, indent=2, allow_nan=False)

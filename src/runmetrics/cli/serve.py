@@ -1,0 +1,157 @@
+"""The command `serve`: a process that stays, collects on an interval and shows what it knows."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runmetrics import logs
+from runmetrics.cli.metrics import ConfigOption, VerboseOption
+from runmetrics.cli.options import ShardOption, chosen_sinks
+from runmetrics.cli.terminal import stopped_by_signals
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.model import Delivery, Sample
+from runmetrics.setup import load_settings
+
+if TYPE_CHECKING:
+    from runmetrics.config.settings import Settings
+    from runmetrics.pipeline import Outcome
+    from runmetrics.plugins import Collector
+    from runmetrics.sinks import Sink
+
+app = typer.Typer()
+_log = logging.getLogger("runmetrics")
+
+_LONGEST_SECONDS = 7 * 86_400.0
+
+
+def _interval(text: str) -> float:
+    from runmetrics.collectors.wandb.metrics.language import parse_window
+
+    try:
+        seconds = parse_window(text).total_seconds()
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= _LONGEST_SECONDS:
+        raise typer.BadParameter(f"{text[:80]!r} is no interval: write 30m, 90s or 2h, up to 7d")
+    return seconds
+
+
+@app.command()
+def serve(
+    collector: Annotated[
+        str, typer.Argument(help="Which collector: wandb, or an installed one.")
+    ] = "wandb",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all of IPv4.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="To listen on; 0 takes a free one.")
+    ] = 9464,
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval",
+            metavar="LENGTH",
+            parser=_interval,
+            help="Time between two collections, such as 90s, 30m or 1h.",
+        ),
+    ] = "30m",  # type: ignore[assignment]  # typer parses it
+    push: Annotated[
+        bool, typer.Option("--push", help="Also deliver to Datadog after each collection.")
+    ] = False,
+    sink: Annotated[
+        list[str] | None,
+        typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
+    ] = None,
+    spool: Annotated[
+        Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
+    ] = None,
+    config: ConfigOption = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", help="Seconds for each collection. Default: 90, or the interval."
+        ),
+    ] = None,
+    shard: ShardOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Collect on an interval, and serve a page at / and Prometheus metrics at /metrics.
+
+    What cannot be read keeps its last good value; /healthz and /readyz answer probes. SIGTERM and
+    Ctrl-C end it within 10 seconds, with exit code 143.
+    """
+    logs.configure(verbose)
+    from runmetrics.extras import need
+
+    sinks = chosen_sinks(sink, push=push)
+    settings, file = load_settings(config, timeout, spool_dir=spool)
+    need("prometheus_client", "prometheus", "serve")
+    from runmetrics.config.settings import with_env_file
+    from runmetrics.plugins import Setup, find_collector
+    from runmetrics.serve.loop import Loop
+    from runmetrics.serve.web import Server
+    from runmetrics.sinks import open_sinks
+
+    made = find_collector(collector)(Setup(settings, file, environ=with_env_file(), shard=shard))
+    open_sinks(sinks, settings, Deadline(settings.timeout_seconds))  # is wrong now or never
+    rounds = _Rounds(made, sinks, settings)
+    loop = Loop(rounds.collect, interval=interval, timeout=settings.timeout_seconds)
+    life = Deadline(math.inf)
+    with stopped_by_signals(life), Server(loop, host, port) as server:
+        _log.info(f"{server.url}/ shows {collector}, {server.url}/metrics is for Prometheus")
+        loop.run(life)
+    raise typer.Exit(int(ExitCode.TERMINATED))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """What `collect --push` does once, for as often as it is asked."""
+
+    collector: "Collector"
+    sinks: Sequence[str]
+    settings: "Settings"
+
+    def collect(self, deadline: Deadline) -> "Outcome":
+        """Collect and deliver, and say in the log what became of it."""
+        from runmetrics import pipeline, report
+        from runmetrics.outcome_log import log_outcome
+        from runmetrics.spool import Spool
+
+        now = datetime.now(UTC)
+        opened = [self._opened(name, deadline) for name in self.sinks]
+        with Spool(self.settings.spool_dir if opened else None) as kept:
+            outcome = pipeline.run(self.collector, opened, now, deadline, kept)
+        log_outcome(outcome)
+        known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
+        plural = "" if problems == 1 else "s"
+        said = [f"{known} series known, {problems} problem{plural}, {outcome.seconds:.1f} s"]
+        _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
+        return outcome
+
+    def _opened(self, name: str, deadline: Deadline) -> "Sink":
+        from runmetrics.sinks import open_sinks
+
+        try:
+            return open_sinks([name], self.settings, deadline)[0]
+        except RunmetricsError as error:
+            return _Unopened(name, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unopened:
+    """Stands for a sink that could not be opened this time: the others are served."""
+
+    name: str
+    error: RunmetricsError
+
+    def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:  # noqa: ARG002
+        """Deliver nothing, and say why."""
+        raise self.error

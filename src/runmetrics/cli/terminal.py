@@ -1,0 +1,70 @@
+"""The terminal and the process around the commands: width, signals, a bar, a reader that left."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from runmetrics.deadline import Deadline
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runmetrics.plugins import Progress
+
+TERMINATION_GRACE_SECONDS = 8.0
+"""What a push under way gets after SIGTERM, to be gone within 10 s; Kubernetes kills after 30."""
+
+
+def console() -> "Console":
+    """Where tables are printed: as wide as the terminal, 140 where there is none."""
+    from rich.console import Console
+
+    class Unexiting(Console):
+        def on_broken_pipe(self) -> None:
+            """Called where the error was caught; what it means is ours to say."""
+            raise
+
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 140
+    return Unexiting(width=width)
+
+
+@contextmanager
+def reader_may_be_gone() -> Iterator[None]:
+    """A closed stdout or a full disk under it does not change what was delivered, nor our code."""
+    try:
+        yield
+    except OSError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until exit
+
+
+@contextmanager
+def stopped_by_signals(deadline: Deadline) -> Iterator[None]:
+    """SIGTERM and Ctrl-C end the run in good order: no new request, a short grace for a push."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        deadline.stop(TERMINATION_GRACE_SECONDS)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """A bar on a terminal's stderr once reading takes more than a second."""
+    from runmetrics.plugins import no_progress
+
+    if not sys.stderr.isatty():
+        yield no_progress
+        return
+    from runmetrics.cli.progress import Bar
+
+    with Bar() as bar:
+        yield bar.update

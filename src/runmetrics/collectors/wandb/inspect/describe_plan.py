@@ -1,0 +1,122 @@
+"""What a plan will ask of W&B, in words and in GraphQL, without asking anything."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, length_in_words
+from runmetrics.collectors.wandb.reading.document import BASE_PARTS, Selection, render
+from runmetrics.collectors.wandb.reading.execute import FirstDocument
+from runmetrics.collectors.wandb.reading.extremes import PLAIN_KEY
+from runmetrics.collectors.wandb.reading.plan import (
+    PAGE_SIZE,
+    CountRead,
+    Plan,
+    RankedRead,
+    Read,
+    ScanRead,
+)
+from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.server.client import WandbClient
+from runmetrics.deadline import Deadline
+from runmetrics.plugins import no_progress
+
+_ORDERED = {
+    Aggregate.MAX: "the greatest",
+    Aggregate.MIN: "the least",
+    Aggregate.LATEST: "the latest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInWords:
+    """One read: what is asked, the server's filter as JSON, and the metrics that it answers."""
+
+    what: str
+    filters: str
+    metrics: tuple[str, ...]
+
+
+def reads_in_words(plan: Plan, now: datetime) -> list[ReadInWords]:
+    """Every read of a plan, in the order that they stand in the first document."""
+    reads: list[Read] = [*plan.counts, *plan.ranked, *plan.scans]
+    return [
+        ReadInWords(
+            _words(read, plan),
+            json.dumps(read.filters(now) if isinstance(read, ScanRead) else read.filters),
+            tuple(name for name, answer in plan.answers.items() if answer == read),
+        )
+        for read in reads
+    ]
+
+
+def requests_for_a_page(plan: Plan) -> int:
+    """Requests for one project, at most, while no scan brings more than a page of runs.
+
+    One document asks for everything at once; a greatest or least value that it brings is proven by
+    another request. A latest value is known from the scan of the last days where there is one.
+    """
+    return 1 + sum(
+        read.aggregate is not Aggregate.LATEST or plan.scan_of(read.where) is None
+        for read in plan.ranked
+    )
+
+
+def growth_in_words(plan: Plan) -> list[str]:
+    """What makes a plan cost more than `requests_for_a_page`."""
+    lines = []
+    whole = [scan for scan in plan.scans if scan.window is None and not scan.states]
+    if len(whole) < len(plan.scans):
+        lines.append(
+            f"a list of more than {PAGE_SIZE:,} runs: one more for every 900 or so further ones, "
+            "and one to check that none was missed"
+        )
+    if whole:
+        lines.append(f"the whole history is read: one more for every {PAGE_SIZE:,} runs or so")
+    ranked = {str(read.field) for read in plan.ranked if not PLAIN_KEY.fullmatch(read.field.key)}
+    doubtful = sorted(ranked)
+    if doubtful:
+        lines.append(
+            f"where W&B cannot filter by {', '.join(doubtful)}: one more for every "
+            f"{PAGE_SIZE:,} runs of the project"
+        )
+    return lines
+
+
+def first_document(plan: Plan, now: datetime) -> tuple[str, Mapping[str, str]]:
+    """The GraphQL document that asks a project for everything, and its variables."""
+    nobody = WandbClient("https://api.wandb.ai", None, Deadline(0))
+    asks = FirstDocument(Asker(nobody, "", ""), plan, now, no_progress).asks()
+    return render(asks)
+
+
+def _words(read: Read, plan: Plan) -> str:
+    match read:
+        case CountRead():
+            return f"how many there are of {_runs(read.states)}, counted by W&B"
+        case RankedRead():
+            latest = read.aggregate is Aggregate.LATEST and plan.scan_of(read.where)
+            how = "; known from the scan where a run in it has one" if latest else ", proven"
+            which = f"{_ORDERED[read.aggregate]} {read.field} of {_runs(read.states)}"
+            return f"{which}, by W&B's order {read.order}{how}"
+        case ScanRead():
+            which = _runs(read.states) if read.states else "every run of the project"
+            if read.window is not None:
+                which = f"the runs of the last {length_in_words(read.window)}"
+            return f"{which}: {_fields(read.selection)}"
+
+
+def _runs(states: tuple[str, ...]) -> str:
+    return f"the {' or '.join(states)} runs" if states else "all runs"
+
+
+def _fields(selection: Selection) -> str:
+    names = [*BASE_PARTS, *sorted(selection.parts)]
+    for prefix, keys in (
+        ("summary", selection.summary_keys),
+        ("config", selection.config_keys),
+        ("system", selection.system_keys),
+    ):
+        names += [f"{prefix}.{key}" for key in sorted(keys)]
+    return ", ".join(names)

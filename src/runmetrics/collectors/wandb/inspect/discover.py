@@ -1,0 +1,134 @@
+"""What a project's runs log: the keys of a few whole summaries and configs, counted.
+
+A summary may be hundreds of KB (FACTS 27), so they are read of a bounded sample, in small pages.
+"""
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL
+from runmetrics.collectors.wandb.projects import expand, near_projects
+from runmetrics.collectors.wandb.reading.document import PageAsk, Selection
+from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
+from runmetrics.collectors.wandb.runs import decode_object, scalar, unwrapped
+from runmetrics.collectors.wandb.server.client import WandbClient
+from runmetrics.collectors.wandb.server.event_loop import Loop
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.config.credentials import find_wandb_key
+from runmetrics.config.settings import Settings
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError, TemporaryError
+
+_PAGE = 10
+_DEEPEST = 4
+"""Levels of nesting that W&B's own index goes down to (FACTS 13)."""
+
+_WHOLE = Selection(frozenset({"summaryMetrics", "config"}))
+
+
+@dataclass(slots=True)
+class Key:
+    """One key of the sample: in how many runs it stands, and what stands under it.
+
+    `numbers` of the runs have a finite number there, between `least` and `greatest`; `not_finite`
+    have NaN or an infinity; the rest have text, true or false.
+    """
+
+    name: str
+    runs: int = 0
+    numbers: int = 0
+    not_finite: int = 0
+    least: float = math.inf
+    greatest: float = -math.inf
+
+    def add(self, value: object) -> None:
+        """Count one run's value."""
+        self.runs += 1
+        found = scalar(value)
+        if isinstance(found, float):
+            if math.isfinite(found):
+                self.numbers += 1
+                self.least = min(self.least, found)
+                self.greatest = max(self.greatest, found)
+            else:
+                self.not_finite += 1
+
+
+@dataclass(slots=True)
+class Sampled:
+    """What the newest runs of a project log. Keys are as a file writes them: summary.val/acc."""
+
+    entity: str
+    project: str
+    runs: int = 0
+    keys: dict[str, Key] = field(default_factory=dict)
+
+    def add(self, node: Mapping[str, Any]) -> None:
+        """Count the keys of one run, a GraphQL node with its whole summary and config."""
+        self.runs += 1
+        summary = decode_object(node.get("summaryMetrics")) or {}
+        config = unwrapped(decode_object(node.get("config")) or {})
+        for source, found in (("summary", summary), ("config", config)):
+            for path, value in _leaves(found):
+                name = f"{source}.{path}"
+                self.keys.setdefault(name, Key(name)).add(value)
+
+    def common(self) -> list[Key]:
+        """Those that most runs have first, then by name; summaries before configs."""
+        return sorted(
+            self.keys.values(),
+            key=lambda key: (key.name.startswith("config."), -key.runs, key.name),
+        )
+
+
+def sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
+    """Read the newest `runs` of every configured project. Raises RunmetricsError."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        return runner.run(_sample(settings, runs, deadline))
+
+
+async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
+    key = find_wandb_key(settings, deadline)
+    base_url = key.base_url or settings.base_url or DEFAULT_BASE_URL
+    insecure = settings.allow_insecure_http
+    async with WandbClient(base_url, key, deadline, allow_insecure_http=insecure) as client:
+        projects = await expand(client, settings)
+        return [await _one(Asker(client, *project), runs) for project in projects]
+
+
+async def _one(asker: Asker, runs: int) -> Sampled:
+    sampled = Sampled(asker.entity, asker.project)
+    seen: set[str] = set()
+    after: str | None = None
+    while len(seen) < runs:
+        wanted = min(_PAGE, runs - len(seen))
+        try:
+            page = await asker.page(PageAsk({}, "-created_at", wanted, _WHOLE, after))
+        except NoSuchProject as error:
+            mend = await near_projects(asker.client, asker.entity, asker.project)
+            raise ConfigurationError(error.cause, mend) from None
+        if isinstance(page, Unknown):
+            raise TemporaryError(page.cause, page.mend)
+        fresh = [node for node in page.nodes if node["name"] not in seen]
+        seen.update(node["name"] for node in fresh)
+        for node in fresh:
+            sampled.add(node)
+        if not page.has_next or not fresh:
+            break
+        after = page.end_cursor
+    return sampled
+
+
+def _leaves(found: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, object]]:
+    """Numbers, texts and switches by their dotted paths, without W&B's own keys and media."""
+    for key, value in found.items():
+        if key.startswith("_") or not key.isprintable() or key != key.strip() or not key:
+            continue
+        if isinstance(value, dict):
+            if "_type" not in value and depth < _DEEPEST:
+                yield from ((f"{key}.{path}", leaf) for path, leaf in _leaves(value, depth + 1))
+        elif scalar(value) is not None:
+            yield key, value

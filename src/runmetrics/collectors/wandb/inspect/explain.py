@@ -1,0 +1,181 @@
+"""What is behind a metric's value: the server's filter, the runs, and what each of them adds.
+
+Nothing is computed here: the collector collects as it always does, and an onlooker notes the runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, series_of
+from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
+from runmetrics.collectors.wandb.metrics.language import choose
+from runmetrics.collectors.wandb.reading.document import Filters, PageAsk
+from runmetrics.collectors.wandb.reading.execute import Reading
+from runmetrics.collectors.wandb.reading.extremes import best, rank
+from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
+from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.reduce import Rules, measure
+from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError, RunmetricsError
+from runmetrics.model import Collection, Missing, RunRef, Sample
+
+MOST_RUNS = 20
+"""Runs that are shown of those behind a value."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RunBehind:
+    """A run behind a value; `value` is what it adds, None for a count and where it has none."""
+
+    run: RunRef
+    state: str
+    last_sign: datetime | None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The runs behind one result, the first MOST_RUNS in an order that is named.
+
+    `selected` is how many runs there are that the metric takes into account, as far as is known.
+    """
+
+    selected: int
+    runs: tuple[RunBehind, ...]
+    order: str
+
+
+def find_metric(catalog: Catalog, name: str) -> Metric:
+    """The metric of that name; ConfigurationError says which one was probably meant."""
+    names = [metric.name for metric in catalog.metrics]
+    if name not in names:
+        raise ConfigurationError(f"there is no metric {name!r}", choose(name, names))
+    return catalog.metrics[names.index(name)]
+
+
+class Explainer:
+    """A collector that collects as `collector` does, and keeps one metric and the runs behind it.
+
+    It costs one request more at most for each project. ConfigurationError where there is no such
+    metric.
+    """
+
+    def __init__(self, collector: WandbCollector, metric_name: str) -> None:
+        self.name = collector.name
+        self.metric = find_metric(collector.catalog, metric_name)
+        self.read = collector.plan.answers[metric_name]
+        self._collector = collector
+        self._behind: dict[frozenset[tuple[str, str]], Behind] = {}
+        collector.watchers.append(self._look)
+
+    def collect(self, now: datetime, deadline: Deadline) -> Collection:
+        """What `WandbCollector.collect` learned, cut down to the one metric."""
+        return self.part(self._collector.collect(now, deadline))
+
+    def part(self, whole: Collection) -> Collection:
+        """What a collection holds of this metric."""
+        name = self.metric.name
+        return replace(
+            whole,
+            samples=tuple(each for each in whole.samples if each.name == name),
+            missing=tuple(each for each in whole.missing if each.name == name),
+            problems=tuple(
+                replace(each, metrics=(name,)) for each in whole.problems if name in each.metrics
+            ),
+        )
+
+    def filters(self, now: datetime) -> Filters:
+        """What the server is asked to match."""
+        return self.read.filters(now) if isinstance(self.read, ScanRead) else self.read.filters
+
+    def behind(self, result: Sample | Missing) -> Behind:
+        """The runs behind a result of `collect`; none where they could not be read."""
+        return self._behind.get(frozenset(result.tags.items()), Behind(0, (), ""))
+
+    async def _look(self, asker: Asker, reading: Reading) -> None:
+        rules = self._collector.rules(reading)
+        learned = series_of(self.metric, self._collector.plan, reading, rules)
+        if isinstance(learned, Unknown):
+            return
+        mine = {"wandb_entity": asker.entity, "wandb_project": asker.project}
+        for series in learned:
+            key = frozenset({**mine, "collector": self.name, **series.tags}.items())
+            self._behind[key] = await self._found(asker, series, rules)
+
+    async def _found(self, asker: Asker, series: Series, rules: Rules) -> Behind:
+        if isinstance(self.read, ScanRead):
+            pairs, order = _weighed(self.metric, series.selected, rules)
+            selected = len(series.selected)
+        else:
+            listed = await _listed(asker, self.read)
+            pairs, order = _ranked(self.read, listed, series.holder)
+            selected = series.known
+        shown = tuple(
+            RunBehind(run_ref(asker, each), each.state, each.last_sign, value)
+            for each, value in pairs[:MOST_RUNS]
+        )
+        return Behind(max(selected, len(shown)), shown, order)
+
+
+Weighed = list[tuple[Run, float | None]]
+
+
+def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed, str]:
+    """The runs of a scan with what each adds, those that weigh most first."""
+    newest = sorted(runs, key=_last_sign, reverse=True)
+    if metric.field is None:
+        return [(each, None) for each in newest], "last sign of life"
+    since = rules.now - metric.window if metric.window else None
+    pairs = [(each, measure(metric.field, each, rules, since)) for each in newest]
+    if metric.aggregate is Aggregate.LATEST:
+        pairs.sort(key=lambda pair: pair[1] is None)
+        return pairs, "last sign of life"
+    sign = 1 if metric.aggregate is Aggregate.MIN else -1
+    pairs.sort(key=lambda pair: (pair[1] is None, sign * (pair[1] or 0.0)))
+    return pairs, str(metric.field)
+
+
+async def _listed(asker: Asker, read: CountRead | RankedRead) -> list[Run]:
+    """Runs that the server counts or ranks, which a collection does not need to read."""
+    ask = (
+        PageAsk(read.filters, "-created_at", MOST_RUNS)
+        if isinstance(read, CountRead)
+        else PageAsk(read.filters, read.order, MOST_RUNS, read.selection)
+    )
+    try:
+        page = await asker.page(ask)
+    except RunmetricsError:
+        return []
+    if isinstance(page, Unknown):
+        return []
+    selection = ask.selection
+    return [
+        make_run(node, summary_keys=selection.summary_keys, config_keys=selection.config_keys)
+        for node in page.nodes
+    ]
+
+
+def _ranked(
+    read: CountRead | RankedRead, listed: Sequence[Run], holder: Run | None
+) -> tuple[Weighed, str]:
+    """A ranked page counts for more than its winner only where that winner leads it."""
+    if isinstance(read, CountRead):
+        return [(each, None) for each in listed], "creation"
+    able = [each for each in listed if rank(read, each) is not None]
+    leader = best(read, able)
+    if holder is None or leader is None or leader.id != holder.id:
+        able = [] if holder is None else [holder]
+    able.sort(key=lambda each: (rank(read, each) or (), each.id), reverse=True)
+    name = str(read.field)
+    by_beat = read.aggregate is Aggregate.LATEST
+    return [(each, each.number(name)) for each in able], "last sign of life" if by_beat else name
+
+
+def _last_sign(each: Run) -> datetime:
+    return each.last_sign or _LONG_AGO

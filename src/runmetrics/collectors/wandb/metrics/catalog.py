@@ -1,0 +1,196 @@
+"""The metrics that are to be collected: the built-in ones and what the user's file makes of them.
+
+Metrics are data. The built-in ten are builtin.yaml beside this module, read by the same code as a
+user's own file; nothing else in the package knows a metric by its name.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from runmetrics.collectors.wandb.metrics.definition import Definition
+from runmetrics.collectors.wandb.metrics.file import ConfigFile, builtin_metrics, pack
+from runmetrics.collectors.wandb.metrics.language import (
+    DEFAULT_MAX_SERIES,
+    LIVE_STATES,
+    STATES,
+    Aggregate,
+    Condition,
+    Field,
+    near,
+    shown,
+)
+
+__all__ = ["Aggregate", "Catalog", "Condition", "Field", "Metric", "load_catalog"]
+
+_PHRASES = {
+    Aggregate.COUNT: "number of",
+    Aggregate.SUM: "sum of",
+    Aggregate.MEAN: "mean of",
+    Aggregate.MIN: "least",
+    Aggregate.MAX: "greatest",
+    Aggregate.LATEST: "latest",
+    Aggregate.P50: "median of",
+    Aggregate.P90: "90th percentile of",
+    Aggregate.P95: "95th percentile of",
+    Aggregate.P99: "99th percentile of",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number to collect: what of which runs becomes it.
+
+    `field` is None for a count. `states` empty is any state, `window` None is the whole history;
+    `window_by` says what has to lie in the window: the run's last sign of life or its creation.
+    `where` is a W&B filter with sorted keys, the file's own already and-ed in, {} for none.
+    `conditions` are tested on our side and all have to hold. `full_scan` is the user's consent to
+    read every run. `origin` is the file it came from.
+    """
+
+    name: str
+    aggregate: Aggregate
+    field: Field | None
+    description: str = ""
+    unit: str = ""
+    states: tuple[str, ...] = ()
+    window: timedelta | None = None
+    window_by: Literal["last_sign", "created"] = "last_sign"
+    where: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    conditions: tuple[Condition, ...] = ()
+    by: tuple[str, ...] = ()
+    full_scan: bool = False
+    origin: str = ""
+    builtin: bool = False
+
+    def words(self) -> str:
+        """The definition in one sentence, without its full stop."""
+        runs = f"{' or '.join(self.states)} runs" if self.states else "runs"
+        text = f"{_PHRASES[self.aggregate]} "
+        if self.field is not None:
+            text += f"{self.field} {'of' if self._one_run else 'over'} "
+        narrowed = self.states or self.window or self.where or self.conditions
+        text += runs if narrowed else "all runs"
+        if self.window is not None:
+            sign = "created" if self.window_by == "created" else "whose last sign of life is"
+            text += f" {sign} within {length_in_words(self.window)}"
+        if self.conditions:
+            text += f" with {' and '.join(map(str, self.conditions))}"
+        if self.where:
+            text += f" matching {json.dumps(self.where, ensure_ascii=False)}"
+        return f"{text}, by {' and '.join(self.by)}" if self.by else text
+
+    @property
+    def live(self) -> bool:
+        """Whether it is of runs in states that none stays in: few, whatever the history."""
+        return self.window is None and bool(self.states) and {*self.states} <= {*LIVE_STATES}
+
+    @property
+    def _one_run(self) -> bool:
+        return self.aggregate in (Aggregate.MIN, Aggregate.MAX, Aggregate.LATEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All metrics in the order they are shown, and what is worth saying about how they came.
+
+    `max_series` is how many series `by` may split one metric of one project into.
+    """
+
+    metrics: tuple[Metric, ...]
+    notices: tuple[str, ...] = ()
+    max_series: int = DEFAULT_MAX_SERIES
+
+
+def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> Catalog:
+    """Put together the built-in metrics, the packs that the user's file names, and its own.
+
+    The file was checked already.
+
+    `{accuracy}` and `{loss}` in a field become the summary keys of the settings.
+    """
+    keys = {"accuracy": accuracy_key, "loss": loss_key}
+    scope = config.where if config else {}
+    metrics: dict[str, Metric] = {}
+    notices: list[str] = []
+    for origin in _shipped(config):
+        for definition in origin.metrics:
+            if config is None or definition.name not in config.drop:
+                metric = _metric(definition, origin, scope, keys)
+                metrics[metric.name] = dataclasses.replace(metric, builtin=True)
+    if config is not None:
+        for index, definition in enumerate(config.metrics):
+            if definition.name in metrics:
+                notices.append(f"{config.path} replaces the built-in {definition.name}")
+            metrics[definition.name] = _metric(definition, config, scope, keys)
+            notices.extend(_unlikely_states(config, index, definition))
+    max_series = config.max_series if config else DEFAULT_MAX_SERIES
+    return Catalog(tuple(metrics.values()), tuple(notices), max_series)
+
+
+def _shipped(config: ConfigFile | None) -> list[ConfigFile]:
+    """The files of this package whose metrics are wanted: the ten, and the packs."""
+    ten = [builtin_metrics()] if config is None or config.builtin else []
+    return [*ten, *(pack(name) for name in dict.fromkeys(config.packs if config else ()))]
+
+
+def _metric(
+    definition: Definition, origin: ConfigFile, scope: Mapping[str, Any], keys: Mapping[str, str]
+) -> Metric:
+    field = definition.field
+    filters = [_sorted(where) for where in (scope, definition.where) if where]
+    return Metric(
+        name=definition.name,
+        aggregate=definition.aggregate,
+        field=_fill(field, keys) if field else None,
+        description=" ".join(definition.description.split()),
+        unit=definition.unit,
+        states=definition.state,
+        window=definition.window,
+        window_by=definition.window_by,
+        where={"$and": filters} if len(filters) > 1 else filters[0] if filters else {},
+        conditions=tuple(
+            dataclasses.replace(condition, field=_fill(condition.field, keys))
+            for condition in definition.conditions
+        ),
+        by=definition.by,
+        full_scan=definition.full_scan,
+        origin=str(origin.path),
+    )
+
+
+def _fill(field: Field, keys: Mapping[str, str]) -> Field:
+    key = re.sub(r"\{(accuracy|loss)\}", lambda match: keys[match[1]], field.key)
+    return dataclasses.replace(field, key=key)
+
+
+def _sorted(where: Any) -> Any:
+    """The same filter with its keys sorted, so that equal filters are written alike."""
+    if isinstance(where, Mapping):
+        return {key: _sorted(where[key]) for key in sorted(where)}
+    return [_sorted(value) for value in where] if isinstance(where, list) else where
+
+
+def _unlikely_states(config: ConfigFile, index: int, definition: Definition) -> Iterator[str]:
+    for state in definition.state:
+        guess = near(state, STATES)
+        if state not in STATES and guess:
+            place = config.place(("metrics", index, "state"))
+            yield (
+                f"{place}: {definition.name}: state: {shown(state)} is no state that W&B is known "
+                f'to report: did you mean "{guess}"?'
+            )
+
+
+def length_in_words(window: timedelta) -> str:
+    """A window in words, in the unit that people use for it: 24 hours, but 7 days."""
+    seconds = int(window.total_seconds())
+    for unit, size, least in (("day", 86_400, 2), ("hour", 3600, 1), ("minute", 60, 1)):
+        count, rest = divmod(seconds, size)
+        if not rest and count >= least:
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

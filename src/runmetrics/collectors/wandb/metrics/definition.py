@@ -1,0 +1,256 @@
+"""One entry under `metrics:` as a file may write it, and all that can be wrong with it.
+
+What one key alone can get wrong is said by its type; what several keys get wrong together, and what
+a W&B filter gets wrong, by `contradictions`, which reads the raw entry: so that one reading of a
+file finds everything. The JSON Schema that editors use comes from the same model.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal, cast
+
+import pydantic
+
+from runmetrics.collectors.wandb.metrics.language import (
+    GROUPS,
+    LIVE_STATES,
+    RUN_FIELDS,
+    STATES,
+    WINDOW,
+    Aggregate,
+    Condition,
+    Field,
+    Kind,
+    Op,
+    choose,
+    parse_by,
+    parse_name,
+    parse_number,
+    parse_operand,
+    parse_states,
+    parse_unit,
+    parse_window,
+    shown,
+)
+from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+
+# The operators that the official client documents for `Api.runs(filters=...)`.
+OPERATORS: Final = (
+    *("$and", "$or", "$nor", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte"),
+    *("$in", "$nin", "$exists", "$regex"),
+)
+_TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
+_CHEAP = ("count", "min", "max", "latest")
+
+_LIST: dict[str, Any] = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+}
+_FIELD_PATTERN = rf"^(summary|config|system)\..+$|^run\.({'|'.join(RUN_FIELDS)})$"
+FieldText = Annotated[
+    Field,
+    pydantic.BeforeValidator(Field.parse),
+    pydantic.WithJsonSchema({"type": "string", "pattern": _FIELD_PATTERN}),
+]
+Name = Annotated[
+    str,
+    pydantic.BeforeValidator(parse_name),
+    pydantic.WithJsonSchema({"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_.]{0,199}$"}),
+]
+Unit = Annotated[
+    str,
+    pydantic.BeforeValidator(parse_unit),
+    pydantic.WithJsonSchema({"type": "string", "pattern": "^[a-z_]*$"}),
+]
+Window = Annotated[
+    timedelta,
+    pydantic.BeforeValidator(parse_window),
+    pydantic.WithJsonSchema({"type": "string", "pattern": f"^{WINDOW.pattern}$"}),
+]
+States = Annotated[
+    tuple[str, ...], pydantic.BeforeValidator(parse_states), pydantic.WithJsonSchema(_LIST)
+]
+By = Annotated[tuple[str, ...], pydantic.BeforeValidator(parse_by), pydantic.WithJsonSchema(_LIST)]
+Number = Annotated[float, pydantic.BeforeValidator(parse_number)]
+Operand = Annotated[
+    float | str | bool,
+    pydantic.BeforeValidator(parse_operand),
+    pydantic.WithJsonSchema({"type": ["number", "string", "boolean"]}),
+]
+Text = Annotated[str, pydantic.Field(min_length=1)]
+
+
+def described(text: str) -> Any:
+    """A key that may be left out; `text` is what editors and the documentation say of it."""
+    return pydantic.Field(default=None, description=text)
+
+
+class Entry(pydantic.BaseModel):
+    """What a mapping in the file is read into: nothing coerced, nothing unknown let through."""
+
+    model_config = pydantic.ConfigDict(
+        strict=True, extra="forbid", frozen=True, serialize_by_alias=True
+    )
+
+
+class Comparisons(Entry):
+    """What is asked of one field under `if`; several are all to hold."""
+
+    gt: Number | None = described("greater than")
+    gte: Number | None = described("at least")
+    lt: Number | None = described("less than")
+    lte: Number | None = described("at most")
+    eq: Operand | None = described("equal to: a number, text, true or false")
+    ne: Operand | None = described("there, and something else than this")
+    is_: Kind | None = pydantic.Field(
+        default=None,
+        alias="is",
+        description="nan, infinite (either sign), not_finite (either of these), numeric (a finite "
+        "number) or missing",
+    )
+
+
+class Definition(Entry):
+    """One metric: a name, exactly one aggregate, and what narrows or splits the runs."""
+
+    model_config = pydantic.ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [str(aggregate)]} for aggregate in Aggregate]}
+    )
+
+    name: Name = pydantic.Field(
+        description="name at Datadog: letters, digits, dots and underscores; one of a built-in "
+        "metric replaces it"
+    )
+    description: str = pydantic.Field("", description="what the number is, for people")
+    unit: Unit = pydantic.Field(
+        "", description="one word of Datadog's unit catalogue: run, hour, percent, ..."
+    )
+    count: Literal["runs"] | None = described("how many runs")
+    sum: FieldText | None = described("sum of a field over the runs that have it")
+    mean: FieldText | None = described("mean of a field over the runs that have it")
+    min: FieldText | None = described("least value of a field, and the run that holds it")
+    max: FieldText | None = described("greatest value of a field, and the run that holds it")
+    latest: FieldText | None = described(
+        "value of the run with the latest heartbeat among the runs that have the field"
+    )
+    p50: FieldText | None = described("median of a field (percentiles interpolate linearly)")
+    p90: FieldText | None = described("90th percentile of a field")
+    p95: FieldText | None = described("95th percentile of a field")
+    p99: FieldText | None = described("99th percentile of a field")
+    state: States = pydantic.Field(
+        (), description=f"only runs in this state, or in one of a list: {', '.join(STATES)}"
+    )
+    window: Window | None = described(
+        "only runs of so long until now: a number and s, m, h, d or w, like 24h or 7d"
+    )
+    window_by: Literal["last_sign", "created"] = pydantic.Field(
+        "last_sign",
+        description="what has to lie in the window: the run's last sign of life (its last "
+        "heartbeat, else its creation), or its creation",
+    )
+    where: dict[str, Any] = pydantic.Field(
+        {}, description="only runs that this W&B filter (MongoDB-style) matches, at the server"
+    )
+    if_: dict[FieldText, Comparisons] = pydantic.Field(
+        default={},
+        alias="if",
+        json_schema_extra={"additionalProperties": False},
+        description="only runs whose fields pass these tests, made here",
+    )
+    by: By = pydantic.Field(
+        (),
+        description=f"split into one series per value: {', '.join(GROUPS)} or config.KEY, or a "
+        "list of them",
+    )
+    full_scan: bool = pydantic.Field(
+        False,
+        description="consent to read every run of the project, where there is no window "
+        "(the runs of a state that none stays in, like running, are read without)",
+    )
+
+    @property
+    def aggregate(self) -> Aggregate:
+        return next(each for each in Aggregate if getattr(self, each) is not None)
+
+    @property
+    def field(self) -> Field | None:
+        """What is aggregated; None where runs are counted."""
+        value = getattr(self, self.aggregate)
+        return value if isinstance(value, Field) else None
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return tuple(
+            Condition(field, cast(Op, op), value)
+            for field, comparisons in self.if_.items()
+            for op, value in comparisons.model_dump(exclude_none=True).items()
+        )
+
+
+def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What is wrong between the keys of a raw entry, and inside its `where`: (place, what)."""
+    aggregates = [key for key in entry if key in set(Aggregate)]
+    if len(aggregates) != 1:
+        has = f"has {' and '.join(aggregates)}" if aggregates else "has no aggregate"
+        options = ", ".join(Aggregate)
+        place = tuple(aggregates[1:2])
+        yield place, f"{has}: a metric has exactly one of {options}"
+    if "window_by" in entry and "window" not in entry:
+        yield ("window_by",), "says how a window is counted, but there is none: add window: 7d"
+    for field, tests in _mapping(entry.get("if")).items():
+        if tests == {}:
+            yield ("if", field), "asks nothing: write a comparison like {gt: 30}"
+        elif not isinstance(tests, dict) and tests is not None:
+            yield ("if", field), f"{shown(tests)} is not a comparison: write {{eq: {shown(tests)}}}"
+    yield from where_faults(entry.get("where"), ("where",))
+    bounded = "window" in entry or entry.get("full_scan") is True or _is_live(entry.get("state"))
+    if len(aggregates) == 1 and not bounded:
+        yield from _whole_history(entry, aggregates[0])
+
+
+def _is_live(state: object) -> bool:
+    """Whether the states alone keep the runs few, so that neither window nor consent is needed."""
+    states = state if isinstance(state, list) else [state]
+    return bool(states) and all(each in LIVE_STATES for each in states)
+
+
+def _whole_history(entry: Mapping[str, Any], aggregate: str) -> Iterator[tuple[Place, str]]:
+    source = str(entry[aggregate]).partition(".")[0]
+    if aggregate not in _CHEAP:
+        what = aggregate
+    elif aggregate != "count" and source in ("run", "system"):
+        what = f"{aggregate} of a {source} field"
+    else:
+        what = next((key for key in ("if", "by") if entry.get(key)), "")
+    if what:
+        consent = "add window: 7d, or full_scan: true"
+        yield (), f"{what} without a window reads every run of the project: {consent}"
+
+
+def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """What W&B would refuse, or silently match nothing with, in a filter: (place, what)."""
+    if isinstance(where, Mapping):
+        for key, value in where.items():
+            here = (*path, key)
+            if key.startswith("$") and key not in OPERATORS:
+                yield here, f"unknown operator: {choose(key, OPERATORS)}"
+            elif key in ("$and", "$or", "$nor") and not isinstance(value, list):
+                yield here, f"{shown(value)} is not a list: write {key}: [{{...}}, {{...}}]"
+            elif key.startswith("summary."):
+                rest = key.removeprefix("summary.")
+                yield here, f"a filter names summary keys otherwise: write summary_metrics.{rest}"
+            yield from where_faults(value, here)
+    elif isinstance(where, list):
+        for index, value in enumerate(where):
+            yield from where_faults(value, (*path, index))
+    elif isinstance(where, float) and not math.isfinite(where):
+        yield path, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
+    elif isinstance(where, str) and set(path[-3:]) & _TIMES and not _INSTANT.fullmatch(where):
+        # W&B matches nothing, in silence, where the Z is missing.
+        yield path, f"{shown(where)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,229 @@
+"""The YAML configuration file: which one is used, what it may hold, and everything wrong with it.
+
+A file is checked whole before anything else happens. Each fault names file, line, metric and key,
+what is wrong and what would be right; all of them travel in one ConfigurationError.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+from runmetrics.collectors.wandb.metrics.definition import Definition, contradictions, where_faults
+from runmetrics.collectors.wandb.metrics.language import choose, shown
+from runmetrics.collectors.wandb.metrics.layout import PACKS, SETTINGS, Layout, unknown_key
+from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place, YamlFault, read_yaml
+from runmetrics.errors import ConfigurationError
+
+DEFAULT_FILE: Final = Path("runmetrics.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A file that was found right: its metric definitions, what scopes them, and its settings.
+
+    `settings` holds only what the file sets, under the names of `Settings`. `builtin` False leaves
+    out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
+    these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into.
+    """
+
+    path: Path
+    metrics: tuple[Definition, ...]
+    builtin: bool
+    drop: tuple[str, ...]
+    packs: tuple[str, ...]
+    max_series: int
+    where: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    lines: Mapping[Place, int]
+
+    def place(self, place: Place) -> str:
+        """Where something stands, for a message: "runmetrics.yaml:12"."""
+        return f"{self.path}:{self.lines[place]}"
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
+    """Read the file that is meant: --config, else RUNMETRICS_CONFIG, else ./runmetrics.yaml.
+
+    None where none was named and the last is not there. ConfigurationError where one was named
+    and cannot be read, or where anything in it is wrong.
+    """
+    named = environ.get("RUNMETRICS_CONFIG", "").strip()
+    path = explicit or (Path(named) if named else DEFAULT_FILE)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        if explicit is None and not named:
+            return None
+        mend = "mend the path after --config" if explicit else "mend or unset RUNMETRICS_CONFIG"
+        raise ConfigurationError(f"{path}: there is no such file", mend) from None
+    except UnicodeDecodeError as error:
+        cause = f"{path}: byte {error.start} is not UTF-8"
+        raise ConfigurationError(cause, "save the file as UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        cause = f"{path}: cannot be read ({reason})"
+        raise ConfigurationError(cause, "name a file that this user may read") from None
+    return parse_config(text, path)
+
+
+@cache
+def builtin_metrics() -> ConfigFile:
+    """The file of the built-in metrics, which is part of the package."""
+    return _packaged("builtin.yaml")
+
+
+@cache
+def pack(name: str) -> ConfigFile:
+    """The file of a pack, one of PACKS."""
+    return _packaged(f"packs/{name}.yaml")
+
+
+def _packaged(path: str) -> ConfigFile:
+    resource = files("runmetrics.collectors.wandb.metrics").joinpath(path)
+    return parse_config(resource.read_text(encoding="utf-8"), Path(path))
+
+
+def parse_config(text: str, path: Path) -> ConfigFile:
+    """Check a file's text; ConfigurationError holds everything that is wrong with it."""
+    try:
+        document = read_yaml(text)
+    except YamlFault as fault:
+        raise _refusal(path, [f"{path}:{fault.line}: not YAML: {fault.text}"]) from None
+    faults = {
+        place: f"stands twice, first on line {line}: keep one of the two"
+        for place, line in document.doubles.items()
+    }
+    raw = {} if document.value is None else document.value
+    stripped = _without_nulls(raw, (), faults)
+    if isinstance(raw, dict):
+        for place, what in _across(raw, document):
+            faults.setdefault(place, what)
+    layout = None
+    try:
+        layout = Layout.model_validate(stripped)
+    except pydantic.ValidationError as error:
+        for place, what in map(_explained, error.errors()):
+            faults.setdefault(place, what)
+    if faults or layout is None:
+        raise _refusal(
+            path,
+            [
+                ": ".join([f"{path}:{document.line(place)}", *_subject(place, raw), what])
+                for place, what in sorted(faults.items(), key=lambda item: document.line(item[0]))
+            ],
+        )
+    return ConfigFile(
+        path=path,
+        metrics=tuple(layout.metrics),
+        builtin=layout.builtin,
+        drop=tuple(layout.drop),
+        packs=tuple(layout.packs),
+        max_series=layout.max_series,
+        where=layout.where,
+        settings={key: getattr(layout, key) for key in SETTINGS if key in layout.model_fields_set},
+        lines=document.lines,
+    )
+
+
+def _refusal(path: Path, faults: Sequence[str]) -> ConfigurationError:
+    count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return ConfigurationError(f"{path} has {count}", "mend what is listed", faults)
+
+
+def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
+    """The value without the keys that were left empty, each a fault; a filter may hold nulls."""
+    if isinstance(value, list):
+        return [_without_nulls(item, (*place, i), faults) for i, item in enumerate(value)]
+    if not isinstance(value, dict) or place[-1:] == ("where",):
+        return value
+    for key in (key for key, child in value.items() if child is None):
+        faults.setdefault((*place, key), "has no value: write one, or leave the key out")
+    return {
+        key: _without_nulls(child, (*place, key), faults)
+        for key, child in value.items()
+        if child is not None
+    }
+
+
+def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place, str]]:
+    """What no key is wrong about alone: names, filters, and keys of a metric that do not fit."""
+    yield from where_faults(raw.get("where"), ("where",))
+    first: dict[str, int] = {}
+    for index, entry in enumerate(_list(raw, "metrics")):
+        if not isinstance(entry, dict):
+            continue
+        place = ("metrics", index)
+        for inner, what in contradictions(entry):
+            yield (*place, *inner), what
+        name = entry.get("name")
+        if isinstance(name, str):
+            line = document.line((*place, "name"))
+            if name in first:
+                what = f"stands twice, first on line {first[name]}: give one another name"
+                yield (*place, "name"), what
+            first.setdefault(name, line)
+    packs = [name for name in _list(raw, "packs") if name in PACKS]
+    for index, name in enumerate(_list(raw, "drop")):
+        shipped = [builtin_metrics(), *map(pack, packs)]
+        known = [metric.name for file in shipped for metric in file.metrics]
+        if isinstance(name, str) and name not in known:
+            yield ("drop", index), f"{shown(name)} is not built in: {choose(name, known)}"
+    for index, name in enumerate(_list(raw, "packs")):
+        if isinstance(name, str) and name not in PACKS:
+            yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
+
+
+def _list(raw: Mapping[str, Any], key: str) -> list[Any]:
+    value = raw.get(key)
+    return value if isinstance(value, list) else []
+
+
+_WRONG_TYPE: Final = {
+    "string_type": "is not text: write it in quotes",
+    "bool_type": "is neither true nor false: write true or false",
+    "list_type": "is not a list: write [one, another]",
+    "dict_type": "is not a mapping: write key: value",
+    "model_type": "is not a mapping: write key: value",
+}
+
+
+def _explained(error: ErrorDetails) -> tuple[Place, str]:
+    """A fault that pydantic found, in our words: (place, what is wrong and what would be right)."""
+    place, kind, value = error["loc"], error["type"], error["input"]
+    if kind == "value_error":  # of a key itself, pydantic adds "[key]" to its place
+        place = place[:-1] if place[-1] == "[key]" else place
+        return place, str(error["ctx"]["error"])
+    if kind == "extra_forbidden":
+        return place, unknown_key(place)
+    if kind == "missing":
+        return place, f"is missing: write {place[-1]}: wandb.runs.mine"
+    if kind == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "")
+        return place, f"{shown(value)} is not known here: write {expected}"
+    if kind == "string_too_short":
+        return place, "is empty: write a value, or leave the key out"
+    wrong = _WRONG_TYPE.get(kind, error["msg"])
+    return place, f"{shown(value)} {wrong}"
+
+
+def _subject(place: Place, raw: Any) -> Iterator[str]:
+    """The metric and the key that a place lies in, as a message names them."""
+    if place[:1] == ("metrics",) and len(place) > 1:
+        entry = raw["metrics"][place[1]]
+        name = entry.get("name") if isinstance(entry, dict) else None
+        nameable = isinstance(name, str) and name.isprintable() and 0 < len(name) <= 200
+        yield str(name) if nameable else f"metrics[{place[1]}]"
+        place = place[2:]
+    words = [f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in place]
+    if words:
+        yield "".join(words).removeprefix(".")
+
+
+def _printable(key: str) -> str:
+    return key if key.isprintable() and 0 < len(key) <= 100 else shown(key)

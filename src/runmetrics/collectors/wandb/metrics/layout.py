@@ -1,0 +1,172 @@
+"""What a configuration file may hold: its top-level keys, their types, and its JSON Schema."""
+
+import math
+import re
+from typing import Annotated, Any, Final
+
+import pydantic
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from runmetrics.collectors.wandb.metrics.definition import (
+    Comparisons,
+    Definition,
+    Entry,
+    Text,
+    described,
+)
+from runmetrics.collectors.wandb.metrics.language import DEFAULT_MAX_SERIES, choose, shown
+from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+
+PACKS: Final = ("health", "gpu", "throughput")
+"""Further built-in metrics that a file switches on by name; each is a file in packs."""
+
+# Where a secret or the host that it is sent to is set instead: a file found in the working
+# directory must not be able to send a key anywhere.
+_ELSEWHERE: Final = {
+    "wandb_api_key": "a key never stands in a file: set WANDB_API_KEY or the AWS secret",
+    "dd_api_key": "a key never stands in a file: set DD_API_KEY or the AWS secret",
+    "dd_app_key": "a key never stands in a file: set DD_APP_KEY",
+    "api_key": "a key never stands in a file: set WANDB_API_KEY and DD_API_KEY or the AWS secrets",
+    "base_url": "the host that a key is sent to is set by WANDB_BASE_URL alone",
+    "dd_url": "the host that a key is sent to is set by DD_URL alone",
+    "dd_site": "the host that a key is sent to is set by DD_SITE alone",
+}
+
+
+def _gpus(value: object) -> float | str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return value
+    if isinstance(value, str) and (value == "auto" or re.fullmatch(r"config\.\S.*", value)):
+        return value
+    raise ValueError(f"{shown(value)} is no way to count GPUs: write auto, a number or config.KEY")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return value
+    raise ValueError(f"{shown(value)} is not a number of seconds above zero: write 90")
+
+
+def _project(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[^/\s]+/[^/\s]+", value):
+        return value
+    raise ValueError(f"{shown(value)} is not a project: write entity/project or entity/*")
+
+
+def _series(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ValueError(f"{shown(value)} is not a number of series above zero: write 200")
+
+
+Pack = Annotated[str, pydantic.WithJsonSchema({"type": "string", "enum": list(PACKS)})]
+MaxSeries = Annotated[
+    int,
+    pydantic.BeforeValidator(_series),
+    pydantic.WithJsonSchema({"type": "integer", "minimum": 1}),
+]
+Project = Annotated[
+    str,
+    pydantic.BeforeValidator(_project),
+    pydantic.WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+/[^/\s]+$"}),
+]
+Gpus = Annotated[
+    float | str,
+    pydantic.BeforeValidator(_gpus),
+    pydantic.WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "auto"},
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^config\..+$"},
+            ]
+        }
+    ),
+]
+Seconds = Annotated[
+    float,
+    pydantic.BeforeValidator(_seconds),
+    pydantic.WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+
+
+class Layout(Entry):
+    """What the file may hold at its top; every key may be left out."""
+
+    model_config = pydantic.ConfigDict(title="runmetrics.yaml")
+
+    entity: Text | None = described("W&B entity to read (WANDB_ENTITY beats it)")
+    project: Text | None = described("W&B project to read (WANDB_PROJECT beats it)")
+    projects: list[Project] | None = described(
+        "several projects, each entity/project or entity/*; overrides entity and project "
+        "(RUNMETRICS_PROJECTS beats it)"
+    )
+    accuracy_key: Text | None = described(
+        "summary key behind the accuracy metrics (RUNMETRICS_ACCURACY_KEY beats it)"
+    )
+    loss_key: Text | None = described(
+        "summary key behind the loss metric (RUNMETRICS_LOSS_KEY beats it)"
+    )
+    gpus_per_run: Gpus | None = described(
+        "GPUs of a run: auto (what W&B recorded), a number, or config.KEY "
+        "(RUNMETRICS_GPUS_PER_RUN beats it)"
+    )
+    timeout_seconds: Seconds | None = described(
+        "bound in time for the whole run, in seconds (--timeout beats it)"
+    )
+    builtin: bool = pydantic.Field(True, description="false leaves out the built-in metrics")
+    drop: list[str] = pydantic.Field([], description="names of built-in metrics to leave out")
+    packs: list[Pack] = pydantic.Field(
+        [], description=f"further built-in metrics, by pack: {', '.join(PACKS)}"
+    )
+    max_series: MaxSeries = pydantic.Field(
+        DEFAULT_MAX_SERIES,
+        description="most series that `by` splits one metric of one project into; of counts and "
+        "sums, what is over it is summed under the tag value `other`",
+    )
+    where: dict[str, Any] = pydantic.Field(
+        {}, description="a W&B filter (MongoDB-style) that narrows every metric"
+    )
+    metrics: list[Definition] = pydantic.Field([], description="metrics of your own")
+
+
+SETTINGS: Final = (
+    "entity",
+    "project",
+    "projects",
+    "accuracy_key",
+    "loss_key",
+    "gpus_per_run",
+    "timeout_seconds",
+)
+
+
+class _WithoutNulls(GenerateJsonSchema):
+    """A key may be left out of the file but not left empty: None is ours alone."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default", ...) is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of the file, for editors: made from the models that check it."""
+    return Layout.model_json_schema(schema_generator=_WithoutNulls)
+
+
+def unknown_key(place: Place) -> str:
+    """What to say of a key that is not known where it stands."""
+    key = str(place[-1])
+    if len(place) == 1:
+        if mend := _ELSEWHERE.get(key.lower()):
+            return mend
+        model: type[pydantic.BaseModel] = Layout
+    else:
+        model = Definition if len(place) == 3 else Comparisons
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    return f"unknown key: {choose(key, known)}"

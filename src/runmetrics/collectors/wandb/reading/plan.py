@@ -1,0 +1,273 @@
+"""Compiles a catalog into the fewest reads that answer it. Pure: nothing here asks anybody.
+
+Three kinds of reads (DESIGN, "The plan"): a count without a window is the server's; an extreme or
+latest value without a window is the head of an ordered page, proven later; everything else is
+reduced from a scan of the runs, one per distinct filter and window.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
+from runmetrics.collectors.wandb.reading.document import Filters, Selection, both, timestamp
+
+PAGE_SIZE = 1000
+"""Runs a page: the most that was seen to work against api.wandb.ai (FACTS 18)."""
+
+_WITNESS_WINDOW = timedelta(hours=1)
+_EDGE = timedelta(seconds=1)
+_WINDOW_BOUNDARIES = 7
+_HISTORY_BOUNDARIES = 24
+_HISTORY_STEP = timedelta(days=30)
+
+_DERIVED_PARTS = {"duration_hours": {"computeSeconds"}, "gpu_hours": {"computeSeconds"}}
+GROUP_PARTS: Final = {
+    "user": "user",
+    "group": "group",
+    "job_type": "jobType",
+    "sweep": "sweepName",
+    "host": "host",
+    "gpu_type": "runInfo",
+    "tag": "tags",
+}
+"""Which part of a run a group is found in; `state` and `run` are read of every run."""
+
+
+@dataclass(frozen=True)
+class CountRead:
+    """Runs that match, counted by the server."""
+
+    where: Filters
+    states: tuple[str, ...]
+
+    @property
+    def filters(self) -> Filters:
+        return both(self.where, state_filter(self.states))
+
+
+@dataclass(frozen=True)
+class ScanRead:
+    """All runs that match and showed life in the window (None: ever), read page by page.
+
+    `states` stand in for a window: runs that are in one of them now, which are few.
+    """
+
+    where: Filters
+    window: timedelta | None
+    selection: Selection
+    states: tuple[str, ...] = ()
+
+    def filters(self, now: datetime) -> Filters:
+        """The server's filter: a second wider than the window, which is cut exactly by us."""
+        if self.window is None:
+            return both(self.where, state_filter(self.states))
+        after = {"$gt": timestamp(now - self.window - _EDGE)}
+        return both(self.where, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
+
+    def boundaries(self, now: datetime) -> list[datetime]:
+        """Creation times at which runs are counted, to cut the scan into slices."""
+        if self.states:
+            return []  # rarely a second page, and of runs of one age
+        if self.window is None:
+            step, count = _HISTORY_STEP, _HISTORY_BOUNDARIES
+        else:
+            step, count = self.window / _WINDOW_BOUNDARIES, _WINDOW_BOUNDARIES
+        return [now - step * index for index in range(count, 0, -1)]
+
+
+@dataclass(frozen=True)
+class RankedRead:
+    """The run with the greatest or least value of a field, or the latest run that has one."""
+
+    where: Filters
+    states: tuple[str, ...]
+    field: Field
+    aggregate: Aggregate
+
+    @property
+    def base(self) -> Filters:
+        return both(self.where, state_filter(self.states))
+
+    @property
+    def path(self) -> str:
+        """The field's name in a filter."""
+        prefix = "summary_metrics" if self.field.source == "summary" else "config"
+        return f"{prefix}.{self.field.key}"
+
+    @property
+    def filters(self) -> Filters:
+        return both(self.base, {self.path: {"$exists": True}})
+
+    @property
+    def order(self) -> str:
+        """Orders are snake_case; an order of config names `value` after the first segment."""
+        if self.aggregate is Aggregate.LATEST:
+            return "-heartbeat_at"
+        sign = "-" if self.aggregate is Aggregate.MAX else "+"
+        if self.field.source == "summary":
+            return sign + self.path
+        head, _, rest = self.field.key.partition(".")
+        return f"{sign}config.{head}.value" + (f".{rest}" if rest else "")
+
+    @property
+    def selection(self) -> Selection:
+        return field_selection(self.field)
+
+
+Read = CountRead | ScanRead | RankedRead
+_R = TypeVar("_R", CountRead, RankedRead)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Reads without duplicates, and which of them answers each metric."""
+
+    counts: tuple[CountRead, ...]
+    scans: tuple[ScanRead, ...]
+    ranked: tuple[RankedRead, ...]
+    answers: Mapping[str, Read]
+
+    def scan_of(self, where: Filters) -> ScanRead | None:
+        """The scan that reads what `where` matches within the widest window, if there is one."""
+        return _widest(scan for scan in self.scans if scan.where == where and scan.window)
+
+
+def compile_plan(metrics: Sequence[Metric], gpus_per_run: str | float = "auto") -> Plan:
+    """The fewest reads for these metrics. `gpus_per_run`: "auto", a number, or "config.KEY"."""
+    answers: dict[str, Read] = {metric.name: _read(metric, gpus_per_run) for metric in metrics}
+    counts = _distinct(read for read in answers.values() if isinstance(read, CountRead))
+    ranked = _distinct(read for read in answers.values() if isinstance(read, RankedRead))
+    scans = _merged(read for read in answers.values() if isinstance(read, ScanRead))
+    if counts and not any(scan.where == {} and scan.window for scan in scans):
+        scans.append(ScanRead({}, _WITNESS_WINDOW, Selection()))
+    scans = [_with_latest(scan, scans, ranked) for scan in scans]
+    scans = _folded(scans, [scan for scan in scans if scan.window])
+    final = {
+        name: _home(read, scans) if isinstance(read, ScanRead) else read
+        for name, read in answers.items()
+    }
+    counts = _distinct([*counts, *bare_counts(metrics)])
+    return Plan(tuple(counts), tuple(scans), tuple(ranked), final)
+
+
+def bare_counts(metrics: Iterable[Metric]) -> list[CountRead]:
+    """How many runs each filter matches of how many of the project; none where nobody filters."""
+    filtered = _distinct(CountRead(metric.where, ()) for metric in metrics if metric.where)
+    return [CountRead({}, ()), *filtered] if filtered else []
+
+
+def state_filter(states: tuple[str, ...]) -> Filters:
+    """Runs in one of the states; no states are any state."""
+    if not states:
+        return {}
+    return {"state": states[0] if len(states) == 1 else {"$in": list(states)}}
+
+
+def field_selection(field: Field, gpus_per_run: str | float = "auto") -> Selection:
+    """What has to be read of a run to know this field."""
+    match field.source:
+        case "summary":
+            return Selection(summary_keys=frozenset({field.key}))
+        case "config":
+            return Selection(config_keys=frozenset({field.key}))
+        case "system":
+            return Selection(frozenset({"systemMetrics"}), system_keys=frozenset({field.key}))
+    selection = Selection(frozenset(_DERIVED_PARTS.get(field.key, ())))
+    if field.key == "gpu_utilization":
+        return Selection(frozenset({"systemMetrics"}))
+    if field.key in ("gpus", "gpu_hours") and not isinstance(gpus_per_run, float | int):
+        selection |= Selection(frozenset({"runInfo", "systemMetrics"}))
+        if gpus_per_run != "auto":
+            key = gpus_per_run.removeprefix("config.")
+            selection |= Selection(config_keys=frozenset({key}))
+    return selection
+
+
+def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Selection:
+    """What has to be read of each run to reduce this metric."""
+    selection = Selection()
+    fields = [condition.field for condition in metric.conditions]
+    for field in [*fields, *([metric.field] if metric.field else [])]:
+        selection |= field_selection(field, gpus_per_run)
+    for group in metric.by:
+        if group.startswith("config."):
+            key = group.removeprefix("config.")
+            selection |= Selection(config_keys=frozenset({key}))
+        elif group in GROUP_PARTS:
+            selection |= Selection(frozenset({GROUP_PARTS[group]}))
+    return selection
+
+
+def _read(metric: Metric, gpus_per_run: str | float) -> Read:
+    counted = metric.aggregate is Aggregate.COUNT and not metric.conditions and not metric.by
+    scanned = metric.window is not None or metric.full_scan
+    if counted and not scanned:
+        return CountRead(metric.where, metric.states)
+    if metric.field is not None and not scanned and not metric.live:
+        return RankedRead(metric.where, metric.states, metric.field, metric.aggregate)
+    selection = metric_selection(metric, gpus_per_run)
+    return ScanRead(metric.where, metric.window, selection, metric.states if metric.live else ())
+
+
+def _merged(reads: Iterable[ScanRead]) -> list[ScanRead]:
+    """One scan per filter and window, less those that lie within another."""
+    merged: dict[tuple[str, timedelta | None, bool], ScanRead] = {}
+    for read in reads:
+        key = (json.dumps(read.where, sort_keys=True), read.window, bool(read.states))
+        known = merged.get(key, read)
+        selection = known.selection | read.selection
+        states = tuple(dict.fromkeys((*known.states, *read.states)))
+        merged[key] = ScanRead(read.where, read.window, selection, states)
+    scans = list(merged.values())
+    return _folded(scans, scans)
+
+
+def _folded(scans: list[ScanRead], wider: list[ScanRead]) -> list[ScanRead]:
+    """The scans without those that one of the wider ones serves as well."""
+    return [
+        scan
+        for scan in scans
+        if not any(other is not scan and _serves(other, scan) for other in wider)
+    ]
+
+
+def _serves(scan: ScanRead, wanted: ScanRead) -> bool:
+    """Whether a scan holds every run and every part of another, which then need not be read."""
+    if scan.where != wanted.where or not scan.selection.covers(wanted.selection):
+        return False
+    if scan.states:
+        return bool(wanted.states) and {*wanted.states} <= {*scan.states}
+    if scan.window is None or wanted.window is None:
+        return scan.window is None
+    return scan.window >= wanted.window
+
+
+def _home(read: ScanRead, scans: list[ScanRead]) -> ScanRead:
+    return next(scan for scan in scans if _serves(scan, read))
+
+
+def _with_latest(scan: ScanRead, scans: list[ScanRead], ranked: Iterable[RankedRead]) -> ScanRead:
+    """The widest window also answers `latest` for its filter: whoever beat last is in it."""
+    same = (other for other in scans if other.where == scan.where and other.window)
+    if scan is not _widest(same):
+        return scan
+    selection = scan.selection
+    for read in ranked:
+        if read.where == scan.where:
+            selection |= read.selection
+    return ScanRead(scan.where, scan.window, selection)
+
+
+def _widest(scans: Iterable[ScanRead]) -> ScanRead | None:
+    return max(scans, key=lambda scan: scan.window or timedelta(), default=None)
+
+
+def _distinct(reads: Iterable[_R]) -> list[_R]:
+    found: list[_R] = []
+    for read in reads:
+        if read not in found:
+            found.append(read)
+    return found

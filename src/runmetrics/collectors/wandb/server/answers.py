@@ -1,0 +1,264 @@
+"""What an answer, or the lack of one, means: data, or the error that says so.
+
+Nothing here waits or sends. A Transient is worth another try; any other error is final.
+"""
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import httpx
+
+from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
+from runmetrics.collectors.wandb.server.errors import (
+    AccessDenied,
+    BadDocument,
+    GraphQLError,
+    KeyRefused,
+    NotFound,
+    NotWandb,
+    RateLimited,
+    Redirected,
+    ServerFault,
+    SlowAnswer,
+    Unreachable,
+)
+from runmetrics.collectors.wandb.server.headers import asked_wait, http_date
+from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy, Transient
+
+_E = TypeVar("_E", bound=BaseException)
+
+_MESSAGE_LIMIT = 500
+_EXCERPT_LIMIT = 80
+_SOURCE_LIMIT = 20_000  # of foreign text that is looked at for an excerpt
+
+_NOT_LOGGED_IN = re.compile(
+    "not logged in|must be logged in|unauthenticated|invalid api ?key|unauthorized", re.IGNORECASE
+)
+_DENIED = re.compile("permission denied|access denied|forbidden|not authorized", re.IGNORECASE)
+_TOO_MANY = re.compile("rate limit|too many requests", re.IGNORECASE)
+_BAD_DOCUMENT = re.compile(
+    "cannot query field|unknown argument|unknown type|syntax error|expected (type|value)"
+    "|must have a sub ?selection|variable .?\\$",
+    re.IGNORECASE,
+)
+
+_CHECK_DOCUMENT = (
+    "check the filters and keys of the metrics file; an older W&B server may lack these fields"
+)
+_CHECK_ADDRESS = "check WANDB_BASE_URL and what stands between it and us (a proxy, a login page)"
+_SERVER_SIDE = "see https://status.wandb.com or your own server's log; the next run may pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said. `errors` name the places of `data` that did not come whole.
+
+    `server_time` is its Date header: UTC, whole seconds, None where it is absent or junk.
+    """
+
+    data: dict[str, Any]
+    errors: tuple[GraphQLError, ...] = ()
+    server_time: datetime | None = None
+
+
+class Judge:
+    """Reads the answers of one server."""
+
+    def __init__(self, endpoint: Endpoint, policy: RetryPolicy) -> None:
+        self._endpoint = endpoint
+        self._policy = policy
+
+    def answer(self, response: httpx.Response, body: bytes) -> Answer:
+        """The answer in a whole response; raises what it means otherwise."""
+        if not response.is_success:
+            raise self._bad_status(response, body)
+        try:
+            envelope = json.loads(body)
+        except (ValueError, RecursionError):
+            if "json" in _media_type(response):
+                raise self.broken() from None
+            raise self._not_graphql(response, body) from None
+        data = envelope.get("data") if isinstance(envelope, dict) else None
+        errors = self._graphql_errors(envelope)
+        if isinstance(data, dict):
+            return Answer(data, errors, http_date(response.headers.get("Date")))
+        if errors:
+            raise self._errors_only(errors, response)
+        raise self._not_graphql(response, body)
+
+    def broken(self) -> Transient:
+        """The answer began and did not come to its end, or is not whole JSON."""
+        what = f"{self._endpoint} broke off its answer"
+        return Transient(what, lambda cause: ServerFault(cause, _SERVER_SIDE, status=200))
+
+    def slow(self, what: str) -> Transient:
+        """A time limit of ours passed; `what` follows the server's name."""
+        return Transient(f"{self._endpoint} {what}", lambda cause: SlowAnswer(cause, _SERVER_SIDE))
+
+    def no_connection(self, failure: httpx.TransportError) -> Exception:
+        """Why there was no connection, or it broke before an answer began."""
+        what, mend = self._connection_fault(failure)
+        if proxies := proxy_variables("HTTPS_PROXY", "ALL_PROXY"):
+            what = f"{what}, {proxies} is set"
+        cause = f"{self._endpoint} cannot be reached, {what}"
+        if _among(failure, ssl.SSLCertVerificationError):
+            return Unreachable(cause, mend)
+        return Transient(cause, lambda text: Unreachable(text, mend))
+
+    def _connection_fault(self, failure: httpx.TransportError) -> tuple[str, str]:
+        network = "check WANDB_BASE_URL, the network policy and the proxy settings"
+        if isinstance(failure, httpx.ProxyError):
+            said = self._endpoint.clean(str(failure), _EXCERPT_LIMIT)
+            return f'the proxy refused ("{said}")', "check HTTPS_PROXY and NO_PROXY"
+        if isinstance(failure, httpx.TimeoutException):
+            seconds = self._policy.connect_timeout_seconds
+            return f"no connection within {seconds:g} s", network
+        if untrusted := _among(failure, ssl.SSLCertVerificationError):
+            authority = "name the file of its certificate authority in SSL_CERT_FILE"
+            why = untrusted.verify_message
+            return f"its certificate is not trusted ({why})", f"if that is your server, {authority}"
+        if _among(failure, ssl.SSLError):
+            return "it does not speak TLS as we do", _CHECK_ADDRESS
+        if _among(failure, socket.gaierror):
+            return "its name is not known to DNS", "check WANDB_BASE_URL and DNS on this machine"
+        if _among(failure, ConnectionRefusedError):
+            return "the connection is refused", network
+        return "the connection broke", network
+
+    def _bad_status(self, response: httpx.Response, body: bytes) -> Exception:
+        status, endpoint = response.status_code, self._endpoint
+        errors = self._graphql_errors(_json_or_none(body))
+        said = "".join(f', "{error.message}"' for error in errors[:3])
+        if status == 401:
+            return KeyRefused.by(endpoint, "401")
+        if status == 403:
+            return self._access_denied(f"403{said}")
+        if status == 404:
+            return NotFound(
+                f"{endpoint} answered 404{said}", "check WANDB_BASE_URL, the entity and the project"
+            )
+        if status in (400, 422):
+            return self._bad_document(str(status), errors, body)
+        if response.is_redirect:
+            return self._redirected(response)
+        if status == 429:
+            return self._too_many("429", asked_wait(response.headers, status))
+        if status == 408 or (status >= 500 and status != 501):
+            return Transient(
+                f"{endpoint} answered {status}{said}",
+                lambda cause: ServerFault(cause, _SERVER_SIDE, status=status, errors=errors),
+                asked_wait=asked_wait(response.headers, status) if status == 503 else None,
+            )
+        return NotWandb(f"{endpoint} answered {status}, as W&B does not", _CHECK_ADDRESS)
+
+    def _errors_only(self, errors: tuple[GraphQLError, ...], response: httpx.Response) -> Exception:
+        messages = " / ".join(error.message for error in errors)
+        said = f'"{errors[0].message}"'
+        if _NOT_LOGGED_IN.search(messages):
+            return KeyRefused.by(self._endpoint, said)
+        if _DENIED.search(messages):
+            return self._access_denied(said)
+        if _TOO_MANY.search(messages):
+            return self._too_many(said, asked_wait(response.headers, 429))
+        if _BAD_DOCUMENT.search(messages):
+            return self._bad_document("200", errors, b"")
+        return Transient(
+            f"{self._endpoint} answered with errors only, {said}",
+            lambda cause: ServerFault(cause, _SERVER_SIDE, status=200, errors=errors),
+        )
+
+    def _access_denied(self, how: str) -> AccessDenied:
+        source = self._endpoint.key_source
+        reader = f"the API key from {source}" if source else "a reader without a key"
+        return AccessDenied(
+            f"{self._endpoint} denied access to {reader} ({how})",
+            "let its account read the entity and the project",
+        )
+
+    def _bad_document(self, how: str, errors: tuple[GraphQLError, ...], body: bytes) -> BadDocument:
+        messages = [error.message for error in errors] or [
+            self._endpoint.clean(_text(body), _MESSAGE_LIMIT)
+        ]
+        said = "; ".join(message for message in messages if message)
+        what = f"{self._endpoint} rejected the query ({how})"
+        return BadDocument(f"{what}, {said}" if said else what, _CHECK_DOCUMENT, messages)
+
+    def _redirected(self, response: httpx.Response) -> Redirected:
+        try:
+            target = response.request.url.join(response.headers["Location"])
+            where = self._endpoint.clean(f"{target.scheme}://{target.netloc.decode()}", 200)
+        except (httpx.InvalidURL, KeyError, ValueError):
+            where = "an unreadable address"
+        return Redirected(
+            f"{self._endpoint} redirects ({response.status_code}) to {where}, "
+            "which does not get the key",
+            "set WANDB_BASE_URL to the address of the server itself",
+        )
+
+    def _too_many(self, how: str, asked: float | None) -> Transient:
+        return Transient(
+            f"{self._endpoint} limits the rate of requests, {how}",
+            lambda cause: RateLimited(cause, LOWER_THE_RATE),
+            asked_wait=asked,
+        )
+
+    def _not_graphql(self, response: httpx.Response, body: bytes) -> Transient:
+        kind = self._endpoint.clean(_media_type(response), _EXCERPT_LIMIT) or "no content type"
+        said = self._endpoint.clean(_text(body), _EXCERPT_LIMIT)
+        return Transient(
+            f'{self._endpoint} answered with {kind} that is not from W&B, "{said}"',
+            lambda cause: NotWandb(cause, _CHECK_ADDRESS),
+            tries=self._policy.html_tries,
+        )
+
+    def _graphql_errors(self, envelope: Any) -> tuple[GraphQLError, ...]:
+        if not isinstance(envelope, dict):
+            return ()
+        listed = envelope.get("errors")
+        entries = listed if isinstance(listed, list) else [listed, envelope.get("error")]
+        return tuple(self._graphql_error(entry) for entry in entries if entry)
+
+    def _graphql_error(self, entry: Any) -> GraphQLError:
+        if not isinstance(entry, dict):
+            return GraphQLError(self._endpoint.clean(str(entry), _MESSAGE_LIMIT))
+        message = self._endpoint.clean(str(entry.get("message")), _MESSAGE_LIMIT)
+        path = entry.get("path")
+        steps = path if isinstance(path, list) else []
+        return GraphQLError(message, tuple(s for s in steps if isinstance(s, str | int)))
+
+
+def _media_type(response: httpx.Response) -> str:
+    named: str = response.headers.get("Content-Type", "")
+    return named.partition(";")[0].strip().lower()
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(body: bytes) -> str:
+    return body[:_SOURCE_LIMIT].decode(errors="replace")
+
+
+def _among(failure: BaseException, kind: type[_E]) -> _E | None:
+    """The error of this kind behind a failure; httpx and anyio wrap what the socket said."""
+    return next((cause for cause in _causes(failure) if isinstance(cause, kind)), None)
+
+
+def _causes(failure: BaseException | None) -> Iterator[BaseException]:
+    if failure is None:
+        return
+    yield failure
+    if isinstance(failure, BaseExceptionGroup):
+        for part in failure.exceptions:
+            yield from _causes(part)
+    yield from _causes(failure.__cause__ or failure.__context__)

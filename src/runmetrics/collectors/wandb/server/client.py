@@ -1,0 +1,249 @@
+"""The one seam to the W&B server: GraphQL over HTTPS, bounded in time and size.
+
+Every fault comes out as one of those in errors.py. What W&B's data mean is decided elsewhere.
+"""
+
+import asyncio
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+
+from runmetrics.collectors.wandb.server.answers import Answer, Judge
+from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
+from runmetrics.collectors.wandb.server.errors import (
+    BadDocument,
+    KeyRefused,
+    OutOfTime,
+    ServerFault,
+    Stopped,
+    TooLarge,
+    UnusableConnection,
+)
+from runmetrics.collectors.wandb.server.headers import Quota, read_quota
+from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, persist
+from runmetrics.deadline import Deadline
+
+if TYPE_CHECKING:
+    from runmetrics.config.credentials import ApiKey
+
+__all__ = ["Answer", "BadDocument", "KeyRefused", "RetryPolicy", "ServerFault", "WandbClient"]
+
+_READERS = 3
+_DEFAULT_POLICY = RetryPolicy()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class WandbClient:
+    """Asks one W&B server under one deadline; use as an async context manager.
+
+    `endpoint` is the server with its key. `requests` counts every try; `bytes_received` is answer
+    bodies as sent (compressed), `bytes_decoded` the same unpacked. `clock_offset_seconds` is the
+    server's clock minus ours by the latest answer, to about a second, None before one. `clock` is
+    our wall clock.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: "ApiKey | None",
+        deadline: Deadline,
+        *,
+        retry: RetryPolicy = _DEFAULT_POLICY,
+        allow_insecure_http: bool = False,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.requests = 0
+        self.bytes_received = 0
+        self.bytes_decoded = 0
+        self.clock_offset_seconds: float | None = None
+        self.endpoint = Endpoint(base_url, key, allow_insecure_http=allow_insecure_http)
+        self._judge = Judge(self.endpoint, retry)
+        self._deadline = deadline
+        self._policy = retry
+        self._clock = clock
+        self._quota: Quota | None = None
+        self._under_way: set[asyncio.Timeout] = set()
+
+    @property
+    def slots(self) -> int:
+        """How many queries to keep under way at once just now."""
+        return 1 if self.quota_low else _READERS
+
+    @property
+    def quota_low(self) -> bool:
+        """Whether the server said that less than a tenth of our requests are left."""
+        return self._quota is not None and self._quota.low
+
+    async def __aenter__(self) -> Self:
+        self._http = self._connection_pool()
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._interrupt)
+
+        self._forget_stop = self._deadline.on_stop(wake)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self._forget_stop()
+        await self._http.aclose()
+
+    async def query(
+        self, document: str, variables: Mapping[str, Any] | None = None, *, tries: int | None = None
+    ) -> Answer:
+        """The server's answer to a GraphQL document, after at most `tries` (the policy's) tries.
+
+        GraphQL errors beside data are in the answer; without data they are raised. Raises the
+        errors of server/errors.py; OutOfTime at the deadline and Stopped on SIGTERM, both at
+        once, even in the middle of a wait.
+        """
+        content = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
+        failures: list[str] = []
+
+        async def attempt() -> Answer:
+            self._check_stopped()
+            try:
+                return await self._post(content)
+            except Transient as fault:
+                failures.append(fault.what)
+                raise
+
+        self._check_stopped()
+        scope = asyncio.timeout(self._deadline.remaining())
+        self._under_way.add(scope)
+        try:
+            async with scope:
+                await self._spare_quota()
+                return await persist(
+                    attempt,
+                    tries=tries or self._policy.tries,
+                    policy=self._policy,
+                    deadline=self._deadline,
+                )
+        except TimeoutError:
+            self._check_stopped()
+            last = f"; the last try failed: {failures[-1]}" if failures else ""
+            raise OutOfTime(
+                f"the time for reading {self.endpoint} is over{last}",
+                "raise --timeout, or ask for less",
+            ) from None
+        finally:
+            self._under_way.discard(scope)
+
+    def _check_stopped(self) -> None:
+        if self._deadline.stopped:
+            raise Stopped(f"reading {self.endpoint} was stopped by a signal")
+
+    def _interrupt(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for scope in self._under_way:
+            if not scope.expired():
+                scope.reschedule(now)
+
+    async def _spare_quota(self) -> None:
+        if self._quota is None or not self._quota.low:
+            return
+        pause = self._policy.low_quota_pause_seconds
+        if self._quota.remaining == 0:
+            pause = max(pause, self._quota.reset_seconds or 0.0)
+        if pause < self._deadline.remaining():
+            await self._policy.sleep(pause)
+
+    async def _post(self, content: bytes) -> Answer:
+        self.requests += 1
+        sent_at = self._clock()
+        response: httpx.Response | None = None
+        try:
+            async with (
+                asyncio.timeout(self._policy.total_timeout_seconds),
+                self._http.stream("POST", self.endpoint.graphql_url, content=content) as response,
+            ):
+                answered_at = self._clock()
+                body = await self._body(response)
+        except TimeoutError:
+            limit = self._policy.total_timeout_seconds
+            raise self._judge.slow(f"did not answer in full within {limit:g} s") from None
+        except (httpx.ReadTimeout, httpx.WriteTimeout) as exc:
+            limit = self._policy.read_timeout_seconds
+            raise self._judge.slow(f"sent nothing for {limit:g} s") from exc
+        except httpx.TransportError as exc:
+            began = response is not None
+            raise (self._judge.broken() if began else self._judge.no_connection(exc)) from exc
+        self._quota = read_quota(response.headers) or self._quota
+        answer = self._judge.answer(response, body)
+        if answer.server_time is not None:
+            middle = sent_at + (answered_at - sent_at) / 2
+            self.clock_offset_seconds = (answer.server_time - middle).total_seconds()
+        return answer
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        """The decoded body, given up at the cap.
+
+        Unpacked here, because httpx unpacks a whole chunk at once and as often as the header
+        says: a few hundred bytes could become gigabytes.
+        """
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in ("gzip", "identity"):
+            raise self._judge.broken()
+        unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
+        cap = self._policy.max_decoded_bytes
+        body = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                body += unpack.decompress(chunk, cap + 1 - len(body)) if unpack else chunk
+                if len(body) > cap:
+                    raise TooLarge(
+                        f"{self.endpoint} sent more than {cap:,} bytes in one answer",
+                        "ask for fewer keys, or narrow the windows",
+                    )
+        except zlib.error as exc:
+            raise self._judge.broken() from exc
+        finally:
+            self.bytes_received += response.num_bytes_downloaded
+            self.bytes_decoded += len(body)
+        if unpack and body and not unpack.eof:
+            raise self._judge.broken()
+        return bytes(body)
+
+    def _connection_pool(self) -> httpx.AsyncClient:
+        timeout = httpx.Timeout(
+            self._policy.read_timeout_seconds, connect=self._policy.connect_timeout_seconds
+        )
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Content-Type": "application/json",
+            "User-Agent": f"runmetrics/{version('runmetrics')}",
+            **self.endpoint.authorization,
+        }
+        try:
+            # no proxy is asked for loopback: the key would leave the machine in the clear
+            return httpx.AsyncClient(
+                headers=headers,
+                timeout=timeout,
+                follow_redirects=False,
+                trust_env=not self._plain_loopback(),
+                verify=not self._plain_loopback(),  # no TLS there: loading certificates takes 0.1 s
+            )
+        except (ValueError, ImportError, httpx.InvalidURL):
+            names = proxy_variables("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+            raise UnusableConnection(
+                f"the proxy settings cannot be used ({names})",
+                "write a proxy as http://HOST:PORT and NO_PROXY as a list of names",
+            ) from None
+        except OSError as exc:
+            raise UnusableConnection(
+                f"the certificates named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc})",
+                "name a readable file of PEM certificates",
+            ) from exc
+
+    def _plain_loopback(self) -> bool:
+        return self.endpoint.on_loopback and self.endpoint.graphql_url.startswith("http:")

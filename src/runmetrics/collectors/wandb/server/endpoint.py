@@ -1,0 +1,79 @@
+"""The W&B server that is read, the key that it gets, and how both may be shown."""
+
+import base64
+import ipaddress
+import os
+import re
+from typing import TYPE_CHECKING
+
+import httpx
+
+from runmetrics.collectors.wandb.server.errors import UnusableConnection
+
+if TYPE_CHECKING:
+    from runmetrics.config.credentials import ApiKey
+
+
+class Endpoint:
+    """One server and the one key that goes to it.
+
+    Raises UnusableConnection unless the address is https, or http on loopback, where the key
+    cannot be overheard; `allow_insecure_http` lets it go over plain http anywhere.
+    """
+
+    def __init__(
+        self, base_url: str, key: "ApiKey | None", *, allow_insecure_http: bool = False
+    ) -> None:
+        try:
+            url = httpx.URL(base_url.rstrip("/"))
+        except httpx.InvalidURL:
+            # the text is not shown: it may hold a password
+            raise UnusableConnection(
+                "the address of W&B is not a URL", "correct WANDB_BASE_URL"
+            ) from None
+        self.shown = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
+        self.graphql_url = f"{self.shown}/graphql"
+        self.key_source = key.source if key else None
+        self.on_loopback = _is_loopback(url.host)
+        self._secret = key.value.get_secret_value() if key else ""
+        self._basic = base64.b64encode(f"api:{self._secret}".encode()).decode()
+        plain_is_fine = self.on_loopback or allow_insecure_http
+        if not url.host or not (url.scheme == "https" or (url.scheme == "http" and plain_is_fine)):
+            raise UnusableConnection(
+                f"the address of W&B, {self.shown}, is not https",
+                "set WANDB_BASE_URL to an https address, "
+                "or RUNMETRICS_ALLOW_INSECURE_HTTP=true to send the key in the clear",
+            )
+
+    def __str__(self) -> str:
+        return f"W&B at {self.shown}"
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that carries the key, as W&B's own client sends it; none without a key."""
+        return {"Authorization": f"Basic {self._basic}"} if self._secret else {}
+
+    @property
+    def settings_page(self) -> str:
+        """Where a person makes a new key."""
+        return f"{self.shown.replace('://api.', '://', 1)}/settings"
+
+    def clean(self, text: str, limit: int) -> str:
+        """Foreign text on one line, without our key, cut to `limit` characters."""
+        if self._secret:
+            text = text.replace(self._secret, "***").replace(self._basic, "***")
+        printable = "".join(c if c.isprintable() else " " for c in text)
+        return re.sub(" +", " ", printable).strip()[:limit]
+
+
+def proxy_variables(*names: str) -> str:
+    """Those of `names` that the environment sets, in either case; never their values."""
+    spellings = [spelling for name in names for spelling in (name, name.lower())]
+    return ", ".join(spelling for spelling in spellings if os.environ.get(spelling))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

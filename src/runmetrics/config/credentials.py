@@ -1,0 +1,178 @@
+"""Finding the two keys: environment, mounted file, AWS Secrets Manager, `wandb login`.
+
+The first source that has a key wins. A source that has none gives its reason, and when all have
+none the error lists them. A source that refuses us (AWS access denied, say) ends the search: to go
+on would hide the fault and might use a key that nobody meant.
+"""
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from runmetrics.config.addresses import checked_url
+from runmetrics.config.aws import SecretAbsent, fetch_key
+from runmetrics.config.rules import clean_key
+from runmetrics.config.settings import Settings
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError
+from runmetrics.logs import excerpt, redact
+
+WANDB_PUBLIC_URL = "https://api.wandb.ai"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key and where it was found ("WANDB_API_KEY", "AWS secret wandb/api-key", "wandb login").
+
+    `base_url` is the host recorded with the key: only `wandb login` records one, and only with
+    its key may it be used.
+    """
+
+    value: SecretStr
+    source: str
+    base_url: str | None = None
+
+
+class _NotHere(Exception):  # noqa: N818 - no failure: the next source is asked
+    """This source has no key; the text says why."""
+
+
+_Source = Callable[[], ApiKey]
+
+
+def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
+    """The W&B key. ConfigurationError when no source has one; what `fetch_key` raises, too."""
+    return _first(
+        "W&B API",
+        _WANDB_MEND.format(secret=settings.wandb_secret),
+        [
+            lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
+            lambda: _from_file("WANDB_API_KEY_FILE", settings.wandb_api_key_file),
+            lambda: _from_aws("WANDB_API_KEY", settings.wandb_secret, deadline),
+            lambda: _from_wandb_login(settings),
+        ],
+    )
+
+
+def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
+    """The Datadog key; read anew by each call, so that a rotated secret is found."""
+    return _first(
+        "Datadog API",
+        f"set DD_API_KEY, or store the key as the AWS secret {settings.datadog_secret}",
+        [
+            lambda: _from_environment("DD_API_KEY", settings.dd_api_key),
+            lambda: _from_file("DD_API_KEY_FILE", settings.dd_api_key_file),
+            lambda: _from_aws("DD_API_KEY", settings.datadog_secret, deadline),
+        ],
+    )
+
+
+def find_datadog_application_key(settings: Settings) -> ApiKey:
+    """The application key, which a person or a pipeline has and the collector does not need."""
+    return _first(
+        "Datadog application",
+        "set DD_APP_KEY to one that may write dashboards, monitors and metrics metadata",
+        [lambda: _from_environment("DD_APP_KEY", settings.dd_app_key)],
+    )
+
+
+_WANDB_MEND = "set WANDB_API_KEY, or store the key as the AWS secret {secret}, or run `wandb login`"
+
+
+def _first(service: str, mend: str, sources: list[_Source]) -> ApiKey:
+    reasons = []
+    for source in sources:
+        try:
+            key = source()
+        except _NotHere as absent:
+            reasons.append(str(absent))
+        else:
+            redact.add(key.value.get_secret_value())
+            return key
+    tried = "; ".join(reasons)
+    raise ConfigurationError(f"no {service} key found ({tried})", mend, faults=reasons)
+
+
+def _from_environment(variable: str, key: SecretStr | None) -> ApiKey:
+    if key is None:
+        raise _NotHere(f"{variable}: is not set")
+    return ApiKey(key, variable)
+
+
+def _from_file(variable: str, path: Path | None) -> ApiKey:
+    if path is None:
+        raise _NotHere(f"{variable}: is not set")
+    try:
+        key = clean_key(path.read_bytes().decode("utf-8"))
+    except OSError as exc:
+        reason = f"cannot be read ({exc.strerror})"
+    except UnicodeDecodeError:
+        reason = "is not UTF-8 text"
+    except ValueError as exc:
+        reason = str(exc)
+    else:
+        return ApiKey(SecretStr(key), variable)
+    raise ConfigurationError(f"{variable}: {path} {reason}", "put the key alone into that file")
+
+
+def _from_aws(variable: str, secret: str, deadline: Deadline) -> ApiKey:
+    source = f"AWS secret {secret}"
+    try:
+        return ApiKey(SecretStr(fetch_key(secret, variable, deadline)), source)
+    except SecretAbsent as absent:
+        raise _NotHere(f"{source}: {absent}") from None
+
+
+def _from_wandb_login(settings: Settings) -> ApiKey:
+    """The key and the host that the official client keeps in netrc and its settings files.
+
+    The client is imported here alone: it costs most of a second.
+    """
+    said = io.StringIO()
+    try:
+        with _quiet(said):
+            found = _login_state(settings.base_url)
+    except Exception as exc:  # noqa: BLE001 - whatever ails the client, it gives us no key
+        raise _NotHere(f"wandb login: {excerpt(f'{type(exc).__name__}: {exc}', 200)}") from None
+    if isinstance(found, str):
+        unread = "WARNING" in said.getvalue()
+        trouble = " (the client could not read all that it recorded)" if unread else ""
+        raise _NotHere(f"wandb login: no key recorded for {found}{trouble}")
+    host, text = found
+    try:
+        url = checked_url(host, allow_insecure_http=settings.allow_insecure_http)
+        return ApiKey(SecretStr(clean_key(text)), "wandb login", base_url=url)
+    except ValueError as exc:
+        raise ConfigurationError(f"what `wandb login` recorded {exc}", "log in anew") from None
+
+
+def _login_state(chosen_host: str | None) -> tuple[str, str] | str:
+    """(host, key) as `wandb login` recorded them, or the host that it has no key for.
+
+    Since 0.31 the client's default host is another name of the public one, and a key recorded for
+    the public one is given for it: then the host that really holds the key is taken.
+    """
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.lib import wbauth
+
+    recorded = wandb_setup.singleton().settings
+    host = chosen_host or recorded.base_url
+    key = wbauth.read_netrc_auth(host=host)
+    default = type(recorded).model_fields["base_url"].default
+    if key and not chosen_host and host == default:
+        public = wbauth.read_netrc_auth(host=WANDB_PUBLIC_URL)
+        host = WANDB_PUBLIC_URL if key == public else host
+    if not key and recorded.api_key and wbauth.HostUrl(host).is_same_url(recorded.base_url):
+        key = recorded.api_key
+    return (host, key) if key else host
+
+
+@contextlib.contextmanager
+def _quiet(said: io.StringIO) -> Iterator[None]:
+    """Keep what the client would print: a netrc it cannot parse is quoted, passwords and all."""
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        yield

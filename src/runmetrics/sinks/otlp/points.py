@@ -1,0 +1,131 @@
+"""Samples as OpenTelemetry takes them: names by its syntax, units in UCUM, times in nanoseconds.
+
+Nothing here touches the network or imports OpenTelemetry.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from runmetrics.model import Drop, Sample
+from runmetrics.sinks.datadog.series import counted, some
+
+# opentelemetry.io/docs/specs/otel/metrics/api, "Instrument name syntax".
+LONGEST_NAME = 255
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_./-]+")
+_NOT_AT_THE_START = re.compile(r"^[^A-Za-z]+")
+
+# opentelemetry.io/docs/specs/semconv/general/metrics, "Instrument units": UCUM's case sensitive
+# codes; what is counted stands in braces.
+_UCUM = {
+    "": "",
+    "nanosecond": "ns",
+    "microsecond": "us",
+    "millisecond": "ms",
+    "second": "s",
+    "minute": "min",
+    "hour": "h",
+    "day": "d",
+    "week": "wk",
+    "bit": "bit",
+    "byte": "By",
+    "kibibyte": "KiBy",
+    "mebibyte": "MiBy",
+    "gibibyte": "GiBy",
+    "tebibyte": "TiBy",
+    "percent": "%",
+    "fraction": "1",
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A sample in the shape it is sent in."""
+
+    sample: Sample
+    name: str
+    unit: str
+    attributes: Mapping[str, str]
+    nanoseconds: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What can be sent, what cannot be, and remarks for the person who reads the report."""
+
+    points: tuple[Point, ...]
+    drops: tuple[Drop, ...]
+    notices: tuple[str, ...]
+
+
+def metric_name(name: str) -> str:
+    """`name` by OpenTelemetry's rules: a letter, then ASCII letters, digits and `_.-/`, at most
+    255; empty when nothing of it can stay."""
+    return _NOT_AT_THE_START.sub("", _NOT_IN_NAMES.sub("_", name))[:LONGEST_NAME]
+
+
+def ucum(unit: str) -> str:
+    """The UCUM code of a unit; a word that UCUM does not know becomes an annotation, {run}."""
+    return _UCUM.get(unit, f"{{{unit}}}")
+
+
+def nanoseconds(time: datetime) -> int:
+    """Since the epoch; exact to the microsecond."""
+    return (time - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def prepare(samples: Iterable[Sample]) -> Prepared:
+    """Sort out what cannot be sent: "bad_name", "not_finite", "duplicate" (the same point twice)
+    and "collapsed" (by OpenTelemetry's rules for names it is the same point as an earlier one)."""
+    points: dict[tuple[object, ...], Point] = {}
+    drops: list[Drop] = []
+    unsent: dict[str, list[str]] = {}
+    for sample in samples:
+        point = _point(sample)
+        key = (point.name, tuple(sorted(point.attributes.items())), point.nanoseconds)
+        reason = _refusal(point, points.get(key))
+        if not reason:
+            points[key] = point
+            continue
+        drops.append(Drop(sample, reason))
+        if reason != "duplicate":
+            unsent.setdefault(reason, []).append(sample.name)
+    notices = (
+        f"{counted(names)} not sent ({reason}): {some(names)}" for reason, names in unsent.items()
+    )
+    return Prepared(tuple(points.values()), tuple(drops), tuple(notices))
+
+
+def _point(sample: Sample) -> Point:
+    try:
+        value = float(sample.value) + 0.0
+    except OverflowError:  # an integer beyond the range of a float
+        value = math.inf
+    return Point(
+        sample,
+        metric_name(sample.name),
+        ucum(sample.unit),
+        {_unicode(key): _unicode(value) for key, value in sample.tags.items()},
+        nanoseconds(sample.time),
+        value,
+    )
+
+
+def _refusal(point: Point, other: Point | None) -> str:
+    if not point.name:
+        return "bad_name"
+    if not math.isfinite(point.value):
+        return "not_finite"
+    if other is None:
+        return ""
+    same = (other.sample.name, other.sample.tags) == (point.sample.name, point.sample.tags)
+    return "duplicate" if same else "collapsed"
+
+
+def _unicode(words: str) -> str:
+    """`words` without the lone surrogates that no encoding takes."""
+    return words.encode("utf-8", "replace").decode("utf-8")

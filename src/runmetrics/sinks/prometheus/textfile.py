@@ -1,0 +1,104 @@
+"""Samples to a file that node_exporter's textfile collector reads.
+
+The file is a snapshot: it holds what the last delivery held, and nothing older.
+"""
+
+import errno
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from runmetrics.atomic_file import REAL, SystemCalls, replace_file
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
+from runmetrics.extras import need
+from runmetrics.model import Delivery, Sample
+from runmetrics.sinks.prometheus.families import families_of, text
+
+if TYPE_CHECKING:
+    from runmetrics.config.settings import Settings
+
+_SETTING = "RUNMETRICS_PROMETHEUS_TEXTFILE"
+_READABLE_BY_ALL = 0o644  # node_exporter runs as another user
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR)
+
+
+class TextfileSink:
+    """Replaces the file at `path` (`*.prom`) with the families of each delivery."""
+
+    name = "prometheus"
+    max_age_seconds = 0.0
+    """A snapshot: what could not be written in its time must not be shown as of now."""
+
+    def __init__(self, path: Path, *, calls: SystemCalls = REAL) -> None:
+        if path.suffix != ".prom":
+            raise ConfigurationError(
+                f"{_SETTING} {str(path)!r} does not end with .prom",
+                "node_exporter reads no other files",
+            )
+        self._path = path
+        self._calls = calls
+
+    @classmethod
+    def open(cls, settings: "Settings", deadline: Deadline) -> Self:  # noqa: ARG003 - as all sinks
+        """As the environment says. Raises ConfigurationError without a .prom file or the extra."""
+        if settings.prometheus_textfile is None:
+            raise ConfigurationError(
+                f"the sink prometheus needs {_SETTING}",
+                "set it to a file in node_exporter's textfile directory, DIRECTORY/runmetrics.prom",
+            )
+        need("prometheus_client", "prometheus", "the sink prometheus")
+        return cls(settings.prometheus_textfile)
+
+    @staticmethod
+    def preload() -> None:
+        """Import what a delivery needs (some 70 ms); for a thread, while reading goes on."""
+        import prometheus_client  # noqa: F401 - that it is loaded
+
+    def check(self) -> None:
+        """Make a file beside it and remove it again. Raises what keeps a delivery from its file."""
+        try:
+            tempfile.TemporaryFile(dir=self._path.parent).close()
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:  # noqa: ARG002
+        """Write the file anew. A disk that is full or broken leaves the old one as it was."""
+        found = families_of(samples)
+        try:
+            data = text(found.families)
+            self._replace(data)
+        except RunmetricsError as error:
+            return Delivery(
+                self.name,
+                dropped=found.drops,
+                undelivered=found.samples,
+                error=str(error),
+                code=error.exit_code,
+                notices=found.notices,
+            )
+        lost = any(drop.reason != "duplicate" for drop in found.drops)
+        partial = ExitCode.PARTIAL if found.samples else ExitCode.TEMPORARY
+        return Delivery(
+            self.name,
+            accepted=found.samples,
+            dropped=found.drops,
+            code=partial if lost else ExitCode.OK,
+            bytes_sent=len(data),
+            notices=found.notices,
+        )
+
+    def _replace(self, data: bytes) -> None:
+        try:
+            replace_file(self._path, data, mode=_READABLE_BY_ALL, calls=self._calls)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> RunmetricsError:
+        cause = f"the textfile {self._path} cannot be written ({error.strerror})"
+        if error.errno in _PASSING:
+            return TemporaryError(cause, "the old one is intact; look at the disk")
+        return ConfigurationError(
+            cause, f"{_SETTING} must name a file in a directory that is there and writable"
+        )

@@ -1,0 +1,93 @@
+"""`runmetrics config`: a file is checked, and editors get its schema."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from yaml import safe_load
+
+from tests.cli.metrics.case import command
+
+
+def test_a_right_file_gets_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text("packs: [health]\nmetrics: [{name: m.x, count: runs, state: failed}]")
+
+    ended = command("config", "check", file)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == f"{file}: right: 18 metrics, 1 of them its own\n"
+
+
+def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("entty: a\nmetrics:\n- {name: m.x, count: runs, window: week}\n")
+
+    ended = command("config", "check", file)
+
+    assert (ended.code, ended.out) == (78, "")
+    assert ended.errors == [
+        f'{file}:1: entty: unknown key: did you mean "entity"?',
+        f'{file}:3: m.x: window: "week" is not a length of time: write 7d, 24h, 30m or 90s',
+        f"{file} has 2 faults: mend what is listed",
+    ]
+
+
+def test_a_setting_that_only_its_value_makes_wrong_is_a_fault_too(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("entity: a/b\n")
+
+    ended = command("config", "check", file)
+
+    assert ended.code == 78
+    assert ended.errors[0] == (
+        "entity in the configuration file: 'a/b' is not the name of an entity; write the name alone"
+    )
+
+
+def test_the_environment_has_no_part_in_the_check_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text("project: p\n")
+
+    assert command("config", "check", file, DD_SITE="nowhere.example").code == 0
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    ended = command("config", "check", tmp_path / "gone.yaml")
+
+    assert ended.code == 78
+    assert ended.errors == [
+        f"{tmp_path}/gone.yaml: there is no such file: mend the path after --config"
+    ]
+
+
+def test_the_schema_is_one_that_editors_know_and_says_what_every_key_means() -> None:
+    schema = command("config", "schema").json
+
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+    undescribed = [place for place, key in _keys(schema) if not key.get("description")]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("packs: [gpu]", True),
+        ("metrics: [{name: a.b, max: summary.x}]", True),
+        ("metrics: [{name: a.b}]", False),
+        ("metric: []", False),
+    ],
+)
+def test_the_schema_tells_right_from_wrong(text: str, right: bool) -> None:
+    schema = command("config", "schema").json
+
+    assert Draft202012Validator(schema).is_valid(safe_load(text)) is right
+
+
+def _keys(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for model in (schema, *schema["$defs"].values()):
+        for name, key in model["properties"].items():
+            yield f"{model['title']}.{name}", key

@@ -1,0 +1,122 @@
+"""`runmetrics plan`: what a configuration costs, before anything is asked."""
+
+from pathlib import Path
+
+import pytest
+
+from runmetrics.collectors.wandb.inspect.describe_plan import first_document, requests_for_a_page
+from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.reading.plan import Plan, compile_plan
+from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.cli.metrics.case import command, rows
+from tests.cli.metrics.random_projects import EVERYTHING
+from tests.collectors.wandb.collecting import (
+    ACTIVE,
+    BEST,
+    LATEST,
+    NOW,
+    TOTAL,
+    collect,
+    run,
+    sandbox_of,
+)
+
+FURTHER = "one more for every 900 or so further ones, and one to check that none was missed"
+ONE_OF_EACH = """
+builtin: false
+metrics:
+- {name: m.total, count: runs}
+- {name: m.best, max: summary.accuracy}
+- {name: m.week, mean: summary.accuracy, window: 7d, by: user}
+- {name: m.ever, sum: run.gpu_hours, full_scan: true}
+- {name: m.slashed, max: summary.val/acc}
+"""
+
+
+def plan_of(yaml: str) -> Plan:
+    file = parse_config(yaml, Path("mine.yaml")) if yaml else None
+    return compile_plan(load_catalog(file, accuracy_key="accuracy", loss_key="loss").metrics)
+
+
+def full_project() -> WandbSandbox:
+    """Runs that lack nothing, so that nobody looks for similar keys."""
+    summary = {"accuracy": 0.5, "loss": 1, "tokens/s": 3, "nested": {"score": 1}, "val/acc": 0.4}
+    return sandbox_of(
+        *(
+            run(f"r{index}", state, summary=summary, config={"lr": 1}, compute_seconds=60)
+            for index, state in enumerate(("running", "finished", "failed", "crashed"))
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("yaml", "requests"),
+    [("", 2), ("packs: [health, gpu, throughput]", 2), (EVERYTHING, 4), (ONE_OF_EACH, 3)],
+)
+def test_the_number_of_requests_that_is_told_is_the_number_that_is_made(
+    yaml: str, requests: int
+) -> None:
+    with full_project() as sandbox:
+        collection = collect(sandbox, yaml=yaml)
+
+    assert collection.problems == ()
+    assert collection.cost.requests == requests_for_a_page(plan_of(yaml)) == requests
+
+
+def test_the_document_that_is_told_is_the_one_that_is_sent() -> None:
+    with full_project() as sandbox:
+        collect(sandbox)
+        sent = sandbox.documents[0]
+
+    document, variables = first_document(plan_of(""), NOW)
+    assert sent.query == document
+    assert sent.variables == {"entity": "e", "project": "p", **variables}
+
+
+def test_the_ten_in_words() -> None:
+    ended = command("plan")
+
+    assert (ended.code, ended.err) == (0, "")
+    (counted,) = rows(ended.out, "how many there are of the running runs")
+    assert counted == [
+        "how many there are of the running runs, counted by W&B",
+        '{"state": "running"}',
+        ACTIVE,
+    ]
+    assert rows(ended.out, "how many there are of all runs")[0][2] == TOTAL
+    assert BEST in ended.out
+    assert LATEST in ended.out
+    assert ended.out.splitlines()[-5:] == [
+        "projects: e/p",
+        "for each: at most 2 requests with up to 1,000 runs in each list of runs",
+        f"  a list of more than 1,000 runs: {FURTHER}",
+        "Datadog custom metrics: at most 10 for each",
+        "nothing was asked of W&B",
+    ]
+
+
+def test_what_grows_with_the_history_and_what_groups_cost_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(ONE_OF_EACH)
+
+    ended = command("plan", "--config", file, RUNMETRICS_PROJECTS="a/b,c/*")
+
+    lines = ended.out.splitlines()
+    assert "projects: a/b, c/*" in lines
+    assert "  the whole history is read: one more for every 1,000 runs or so" in lines
+    assert (
+        "  where W&B cannot filter by summary.val/acc: one more for every 1,000 runs of the project"
+    ) in lines
+    assert (
+        "Datadog custom metrics: at most 204 for each "
+        "(4 without groups; a metric with groups has up to 200)"
+    ) in lines
+
+
+def test_verbose_prints_the_document_and_its_variables() -> None:
+    out = command("plan", "--verbose").out
+
+    assert "query Runmetrics($entity: String, $project: String, " in out
+    assert "    a0_all: runCount(filters: $a0_all_filters)\n" in out
+    assert '  a0_all_filters = {"state": "running"}\n' in out

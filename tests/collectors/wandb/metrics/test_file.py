@@ -1,0 +1,510 @@
+"""The configuration file: which one is read, what it may hold, and every fault of it at once."""
+
+import json
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
+from runmetrics.collectors.wandb.metrics.file import builtin_metrics, find_config, parse_config
+from runmetrics.collectors.wandb.metrics.language import Aggregate
+from runmetrics.collectors.wandb.metrics.layout import config_schema
+from runmetrics.errors import ConfigurationError, ExitCode
+
+FILE = Path("runmetrics.yaml")
+
+
+def faults(text: str) -> list[str]:
+    """What is wrong with a file, each without the file's name."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(text, FILE)
+    assert all(fault.startswith("runmetrics.yaml:") for fault in caught.value.faults)
+    return [fault.removeprefix("runmetrics.yaml:") for fault in caught.value.faults]
+
+
+def entry(line: str) -> str:
+    """A file with one metric, m.x, that is right but for the line given (the fourth)."""
+    return f"metrics:\n- name: m.x\n  count: runs\n  {line}\n"
+
+
+# Which file
+
+
+def test_without_any_file_there_is_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_config(None, {}) is None
+    assert find_config(None, {"RUNMETRICS_CONFIG": ""}) is None
+
+
+def test_the_option_beats_the_environment_which_beats_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("runmetrics", "environment", "option"):
+        Path(f"{name}.yaml").write_text(f"project: {name}\n")
+
+    def project(explicit: Path | None, environ: dict[str, str]) -> object:
+        config = find_config(explicit, environ)
+        return config and config.settings["project"]
+
+    environ = {"RUNMETRICS_CONFIG": "environment.yaml"}
+    assert project(None, {}) == "runmetrics"
+    assert project(None, environ) == "environment"
+    assert project(Path("option.yaml"), environ) == "option"
+
+
+@pytest.mark.parametrize(
+    ("explicit", "environ", "mend"),
+    [
+        (Path("gone.yaml"), {}, "mend the path after --config"),
+        (None, {"RUNMETRICS_CONFIG": "gone.yaml"}, "mend or unset RUNMETRICS_CONFIG"),
+    ],
+)
+def test_a_file_that_was_named_has_to_be_there(
+    explicit: Path | None, environ: dict[str, str], mend: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_config(explicit, environ)
+    assert str(caught.value) == f"gone.yaml: there is no such file: {mend}"
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_config(tmp_path, {})
+    assert str(caught.value) == (
+        f"{tmp_path}: cannot be read (Is a directory): name a file that this user may read"
+    )
+
+
+def test_a_file_has_to_be_utf_8_and_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xef\xbb\xbfentity: a\n")
+    config = find_config(path, {})
+    assert config is not None
+    assert config.settings == {"entity": "a"}
+    path.write_bytes(b"entity: \xff\n")
+    with pytest.raises(ConfigurationError) as caught:
+        find_config(path, {})
+    assert str(caught.value) == f"{path}: byte 8 is not UTF-8: save the file as UTF-8 text"
+
+
+# What it may hold
+
+
+def test_an_empty_file_changes_nothing() -> None:
+    config = parse_config("# nothing yet\n", FILE)
+    assert (config.metrics, config.builtin, config.where, config.settings) == ((), True, {}, {})
+
+
+def test_the_settings_of_a_file_are_those_it_sets() -> None:
+    text = """
+        entity: pufferai
+        project: metta
+        projects: [a/b, c/*]
+        accuracy_key: val/acc
+        loss_key: val/loss
+        gpus_per_run: config.trainer.devices
+        timeout_seconds: 60
+    """
+    assert parse_config(text, FILE).settings == {
+        "entity": "pufferai",
+        "project": "metta",
+        "projects": ["a/b", "c/*"],
+        "accuracy_key": "val/acc",
+        "loss_key": "val/loss",
+        "gpus_per_run": "config.trainer.devices",
+        "timeout_seconds": 60,
+    }
+
+
+@pytest.mark.parametrize("value", ["auto", 8, 0.5, "config.a"])
+def test_gpus_per_run_is_auto_a_number_or_a_config_key(value: object) -> None:
+    config = parse_config(json.dumps({"gpus_per_run": value}), FILE)
+    assert config.settings == {"gpus_per_run": value}
+
+
+def test_an_entry_may_borrow_from_another_and_change_it() -> None:
+    text = """
+        metrics:
+        - &mine {name: a.b, max: summary.x, unit: hour}
+        - {<<: *mine, name: a.c}
+    """
+    first, second = parse_config(text, FILE).metrics
+    assert (first.name, second.name) == ("a.b", "a.c")
+    assert second.field == first.field
+
+
+# What is wrong with it
+
+
+def test_every_fault_is_found_in_one_reading_in_the_order_of_the_lines() -> None:
+    text = """\
+entity: 7
+projcts: [a/b]
+metrics:
+- name: wandb.x.y
+  max: sumary.acc
+  windw: 7 days
+- name: wandb.x.y
+  unit: per second
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(text, FILE)
+    assert str(caught.value) == "runmetrics.yaml has 7 faults: mend what is listed"
+    options = "count, sum, mean, min, max, latest, p50, p90, p95, p99"
+    assert list(caught.value.faults) == [
+        "runmetrics.yaml:1: entity: 7 is not text: write it in quotes",
+        'runmetrics.yaml:2: projcts: unknown key: did you mean "projects"?',
+        (
+            'runmetrics.yaml:5: wandb.x.y: max: "sumary.acc" is not a field: '
+            'did you mean "summary.acc"?'
+        ),
+        'runmetrics.yaml:6: wandb.x.y: windw: unknown key: did you mean "window"?',
+        f"runmetrics.yaml:7: wandb.x.y: has no aggregate: a metric has exactly one of {options}",
+        "runmetrics.yaml:7: wandb.x.y: name: stands twice, first on line 4: give one another name",
+        (
+            'runmetrics.yaml:8: wandb.x.y: unit: "per second" is not a unit: '
+            "write one word like run, hour or percent"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "a: [",
+            (
+                "1: not YAML: while parsing a flow node, "
+                "expected the node content, but found '<stream end>'"
+            ),
+        ),
+        (
+            "entity: a\n b: c\n",
+            "2: not YAML: mapping values are not allowed here",
+        ),
+        (
+            "entity: a\n---\nentity: b\n",
+            "2: not YAML: expected a single document in the stream, but found another document",
+        ),
+        ("entity: !env X", "1: not YAML: the tag '!env' is not known here"),
+        ("a: !env {}", "1: not YAML: the tag '!env' is not known here"),
+        ("a: !!binary aGk=", "1: not YAML: the tag 'tag:yaml.org,2002:binary' is not known here"),
+        ("\na: !!int ''", "2: not YAML: '' cannot be read"),
+        ("a: &a [*a]", "1: not YAML: it is nested too deeply, or refers to itself"),
+        ("[" * 5000, "1: not YAML: it is nested too deeply, or refers to itself"),
+        ("entity: a\nb: \x00", "2: not YAML: the character U+0000 is not allowed"),
+        ("? [a]\n: b", "1: not YAML: a key has to be a word"),
+        ('a: "\\ud800"', "1: not YAML: a text holds half a character"),
+        (
+            'a: "\\UFFFFFFFF"',
+            "1: not YAML: it holds an escape for a character that there is not",
+        ),
+        ("a: 99999999999999999999", "1: not YAML: the number is too large"),
+        ("- 1", "1: [1] is not a mapping: write key: value"),
+        ("entity: a\nentity: b", "2: entity: stands twice, first on line 1: keep one of the two"),
+        ("entity:", "1: entity: has no value: write one, or leave the key out"),
+        ("entity: ''", "1: entity: is empty: write a value, or leave the key out"),
+        (
+            "wandb_api_key: abc",
+            "1: wandb_api_key: a key never stands in a file: set WANDB_API_KEY or the AWS secret",
+        ),
+        (
+            "base_url: https://x",
+            "1: base_url: the host that a key is sent to is set by WANDB_BASE_URL alone",
+        ),
+        ("projects: [a]", '1: projects[0]: "a" is not a project: write entity/project or entity/*'),
+        (
+            "gpus_per_run: -1",
+            "1: gpus_per_run: -1 is no way to count GPUs: write auto, a number or config.KEY",
+        ),
+        (
+            "timeout_seconds: 1m",
+            '1: timeout_seconds: "1m" is not a number of seconds above zero: write 90',
+        ),
+        ("builtin: 'no'", '1: builtin: "no" is neither true nor false: write true or false'),
+        (
+            "drop: [wandb.runs.totl]",
+            '1: drop[0]: "wandb.runs.totl" is not built in: did you mean "wandb.runs.total"?',
+        ),
+        (
+            "packs: [helth]",
+            '1: packs[0]: "helth" is not a pack: did you mean "health"?',
+        ),
+        (
+            "packs: [costs]",
+            '1: packs[0]: "costs" is not a pack: it can be health, gpu, throughput',
+        ),
+        (
+            "packs: [gpu]\ndrop: [wandb.gpu.idl]",
+            '2: drop[0]: "wandb.gpu.idl" is not built in: did you mean "wandb.gpu.idle"?',
+        ),
+        (
+            "max_series: 0",
+            "1: max_series: 0 is not a number of series above zero: write 200",
+        ),
+        ("metrics: {}", "1: metrics: {} is not a list: write [one, another]"),
+        ("metrics: [3]", "1: metrics[0]: 3 is not a mapping: write key: value"),
+    ],
+)
+def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
+    text: str, fault: str
+) -> None:
+    assert faults(text) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("window: 7 days", 'window: "7 days" is not a length of time: write 7d, 24h, 30m or 90s'),
+        ("window: 7", "window: 7 is not a length of time: write 7d, 24h, 30m or 90s"),
+        ("window: 0d", 'window: "0d" is not a length of time: write 7d, 24h, 30m or 90s'),
+        ("window: 9999w", 'window: "9999w" is longer than ten years: leave the window out'),
+        (
+            "window_by: created",
+            "window_by: says how a window is counted, but there is none: add window: 7d",
+        ),
+        (
+            "max: summary.a",
+            (
+                "max: has count and max: a metric has exactly one of "
+                "count, sum, mean, min, max, latest, p50, p90, p95, p99"
+            ),
+        ),
+        ("state: []", "state: [] is not a state: write finished, or a list: [failed, crashed]"),
+        ("by: [usr]", 'by: "usr" cannot split a metric: did you mean "user"?'),
+        (
+            "by: [config.a b, config.A_b]",
+            ('by: "config.a b" and "config.A_b" become the same tag, A_b: keep one of the two'),
+        ),
+        ("full_scan: 1", "full_scan: 1 is neither true nor false: write true or false"),
+        ("description: 5", "description: 5 is not text: write it in quotes"),
+        ("where: x", 'where: "x" is not a mapping: write key: value'),
+        (
+            "where: {x: {$gtt: 3}}",
+            'where.x.$gtt: unknown operator: did you mean "$gt"?',
+        ),
+        ("where: {$or: {a: 1}}", 'where.$or: {"a": 1} is not a list: write $or: [{...}, {...}]'),
+        (
+            "where: {$or: [{a: .nan}]}",
+            "where.$or[0].a: a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}",
+        ),
+        (
+            "where: {summary.a: 1}",
+            "where.summary.a: a filter names summary keys otherwise: write summary_metrics.a",
+        ),
+        (
+            "where: {createdAt: {$gt: 2026-01-31}}",
+            (
+                'where.createdAt.$gt: "2026-01-31" is not a time in UTC: '
+                "write it as 2026-01-31T00:00:00Z"
+            ),
+        ),
+    ],
+)
+def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str) -> None:
+    said = faults(entry(f"{line}\n  full_scan: true" if line.startswith("by") else line))
+    assert said == [f"4: m.x: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "fault"),
+    [
+        ("{run.idle: {gt: 1}}", ('if.run.idle: "run.idle" is not a field: it can be '
+         "run.duration_hours, run.gpu_hours, run.gpus, run.gpu_utilization, run.age_hours, "
+         "run.idle_minutes")),
+        ("{summary.a: {over: 1}}", ("if.summary.a.over: unknown key: it can be "
+         "gt, gte, lt, lte, eq, ne, is")),
+        ("{summary.a: 3}", "if.summary.a: 3 is not a comparison: write {eq: 3}"),
+        ("{summary.a: {}}", "if.summary.a: asks nothing: write a comparison like {gt: 30}"),
+        ("{summary.a: {gt: x}}",
+         'if.summary.a.gt: "x" is not a finite number: write one, or use is or eq'),
+        ("{summary.a: {eq: .nan}}",
+         "if.summary.a.eq: NaN cannot be compared: write a number or text, or use is: nan"),
+        ("{summary.a: {is: null}}",
+         "if.summary.a.is: has no value: write one, or leave the key out"),
+        ("{summary.a: {is: nul}}", ('if.summary.a.is: "nul" is not known here: '
+         "write nan, infinite, not_finite, numeric or missing")),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> None:
+    assert faults(entry(f"if: {condition}\n  window: 7d")) == [f"4: m.x: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("7up", "write up"),
+        ("a b", "write a_b"),
+        ("a._b", "write a.b"),
+        ("größe.x", "write gr_e.x"),
+        ("a_", "write a"),
+        ("!", "write one like wandb.runs.active"),
+    ],
+)
+def test_a_name_that_datadog_would_change_is_refused_with_what_it_would_become(
+    name: str, mend: str
+) -> None:
+    said = faults(f"metrics:\n- name: {name!r}\n  count: runs\n")
+    assert said == [f'2: {name}: name: "{name}" is not a name that Datadog keeps: {mend}']
+
+
+def test_a_metric_without_a_name_is_named_by_its_place() -> None:
+    assert faults("metrics:\n- count: runs\n- nme: a\n") == [
+        "2: metrics[0]: name: is missing: write name: wandb.runs.mine",
+        (
+            "3: metrics[1]: has no aggregate: a metric has exactly one of "
+            "count, sum, mean, min, max, latest, p50, p90, p95, p99"
+        ),
+        "3: metrics[1]: name: is missing: write name: wandb.runs.mine",
+        '3: metrics[1]: nme: unknown key: did you mean "name"?',
+    ]
+
+
+def test_names_of_the_programs_own_metrics_are_kept() -> None:
+    assert faults("metrics: [{name: runmetrics.up, count: runs}]") == [
+        (
+            '1: runmetrics.up: name: names that begin with "runmetrics." are kept for this '
+            "program's own"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ("mean: summary.a", "mean"),
+        ("p50: config.a", "p50"),
+        ("max: run.gpus", "max of a run field"),
+        ("latest: system.cpu", "latest of a system field"),
+        ("count: runs, by: user", "by"),
+        ("count: runs, if: {summary.a: {gt: 1}}", "if"),
+    ],
+)
+def test_reading_the_whole_history_needs_consent(keys: str, what: str) -> None:
+    assert faults(f"metrics:\n- {{name: m.x, {keys}}}") == [
+        (
+            f"2: m.x: {what} without a window reads every run of the project: "
+            "add window: 7d, or full_scan: true"
+        )
+    ]
+    parse_config(f"metrics:\n- {{name: m.x, {keys}, full_scan: true}}", FILE)
+    parse_config(f"metrics:\n- {{name: m.x, {keys}, window: 7d}}", FILE)
+
+
+@pytest.mark.parametrize("state", ["running", "[running, pending]", "[preempting]"])
+def test_the_runs_of_a_state_that_none_stays_in_are_read_without_consent(state: str) -> None:
+    parse_config(f"metrics:\n- {{name: m.x, p95: run.age_hours, by: user, state: {state}}}", FILE)
+
+
+@pytest.mark.parametrize("state", ["finished", "[running, finished]"])
+def test_one_state_that_runs_stay_in_is_the_whole_history(state: str) -> None:
+    assert faults(f"metrics:\n- {{name: m.x, p95: run.age_hours, state: {state}}}") == [
+        (
+            "2: m.x: p95 without a window reads every run of the project: "
+            "add window: 7d, or full_scan: true"
+        )
+    ]
+
+
+def test_a_page_of_yaml_cannot_unfold_into_more_than_memory_holds() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (said,) = faults("\n".join(lines))
+    assert said.endswith("not YAML: it unfolds to more than 50000 values")
+
+
+def test_a_key_that_stands_in_a_file_by_mistake_is_not_repeated() -> None:
+    assert "canary" not in "".join(faults("wandb_api_key: canary\ndd_api_kye: canary\n"))
+
+
+# The schema
+
+
+def test_the_schema_accepts_the_built_in_file() -> None:
+    path = files("runmetrics.collectors.wandb.metrics") / "builtin.yaml"
+    schema = config_schema()
+    Draft202012Validator.check_schema(schema)
+    assert not list(Draft202012Validator(schema).iter_errors(yaml.safe_load(path.read_text())))
+    assert len(builtin_metrics().metrics) == 10
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["windw: 7d", "window: 7 days", "max: summary.a", "state: 3", "unit: A B", "window: null",
+     "if: {sumary.x: {gt: 1}}", "if: {summary.x: {over: 1}}", "window_by: creation"],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_check_refuses(line: str) -> None:
+    value = yaml.safe_load(entry(line))
+    assert list(Draft202012Validator(config_schema()).iter_errors(value))
+    assert faults(entry(line))
+
+
+# Anything at all
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["7d", "runs", "summary.a", "run.gpus", "user", "finished", "a.b", "nan"]),
+)
+KEYS = st.one_of(
+    st.text(max_size=4),
+    st.sampled_from(["metrics", "where", "if", "by", "state", "window", "window_by", "name"]),
+    st.sampled_from(["builtin", "drop", "packs", "projects", "full_scan", "gt", "is"]),
+    st.sampled_from(["summary.a", "run.gpus", "[key]", "<<", "$or"]),
+    st.sampled_from(Aggregate).map(str),
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
+)
+ENTRY = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a.b", "a.c"]) | SCALARS},
+    optional=dict.fromkeys(["count", "max", "window", "if", "where", "by", "state"], ANYTHING),
+)
+FILES = ANYTHING | st.fixed_dictionaries(
+    {"metrics": st.lists(ENTRY, max_size=3)},
+    optional=dict.fromkeys(["where", "drop", "packs", "projects", "gpus_per_run"], ANYTHING),
+)
+
+
+def read(text: str) -> Catalog | tuple[str, ...]:
+    try:
+        config = parse_config(text, FILE)
+    except ConfigurationError as error:
+        return error.faults or ("",)
+    return load_catalog(config, accuracy_key="accuracy", loss_key="loss")
+
+
+@settings(deadline=None)
+@given(FILES)
+def test_any_value_becomes_a_catalog_or_faults_of_one_line_each(value: Any) -> None:
+    result = read(yaml.safe_dump(value, allow_unicode=True))
+    if isinstance(result, Catalog):
+        for metric in result.metrics:
+            json.dumps(metric.where, allow_nan=False)
+            assert all(c.op == "is" or not _unordered(c.value) for c in metric.conditions)
+    else:
+        assert [len(fault.splitlines()) for fault in result] == [1] * len(result)
+
+
+def _unordered(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>%@\"'#,? \n\t<~.\\x0"), max_size=40))
+def test_any_text_becomes_a_catalog_or_faults(text: str) -> None:
+    read(text)

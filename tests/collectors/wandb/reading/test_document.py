@@ -1,0 +1,229 @@
+"""What is asked of W&B: GraphQL text, filters, and pages as they come."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from graphql import parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runmetrics.collectors.wandb.reading.document import (
+    Ask,
+    CountAsk,
+    Page,
+    PageAsk,
+    Selection,
+    SummaryAsk,
+    both,
+    parse_page,
+    render,
+    timestamp,
+)
+
+FINISHED = {"state": "finished"}
+BASE = "name displayName state createdAt heartbeatAt"
+
+
+def fields(selection: Selection, *dropped: str) -> str:
+    """What is asked of each run."""
+    return " ".join(selection.fields(frozenset(dropped)).values())
+
+
+# the document
+
+
+def test_a_document_is_one_query_with_an_alias_for_each_ask_and_filters_as_variables() -> None:
+    document, variables = render(
+        {
+            "n": CountAsk({}),
+            "p": PageAsk(FINISHED, "+created_at", 50, after="Mg=="),
+            "s": SummaryAsk("r1"),
+        }
+    )
+
+    assert document == (
+        "query Runmetrics($entity: String, $project: String, $n_filters: JSONString, "
+        "$p_filters: JSONString) {\n"
+        "  viewer { username entity }\n"
+        "  project(name: $project, entityName: $entity) {\n"
+        "    n: runCount(filters: $n_filters)\n"
+        '    p: runs(filters: $p_filters, order: "+created_at", first: 50, after: "Mg==") '
+        f"{{ edges {{ cursor node {{ {BASE} }} }} pageInfo {{ endCursor hasNextPage }} }}\n"
+        '    s: run(name: "r1") { name summaryMetrics }\n'
+        "  }\n"
+        "}"
+    )
+    assert variables == {"n_filters": "{}", "p_filters": '{"state": "finished"}'}
+
+
+def test_a_first_page_asks_for_no_cursor() -> None:
+    assert "after" not in render({"p": PageAsk({}, "+created_at", 1)})[0]
+
+
+def test_a_filter_with_nan_is_never_sent() -> None:
+    with pytest.raises(ValueError, match="Out of range float values"):
+        render({"n": CountAsk({"summary_metrics.loss": {"$gt": float("nan")}})})
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8))
+def test_any_key_order_and_run_id_survives_the_document(text: str) -> None:
+    asks: dict[str, Ask] = {
+        "p": PageAsk({}, text, 1, Selection(summary_keys=frozenset({text}))),
+        "s": SummaryAsk(text),
+    }
+
+    found = parse(render(asks)[0], no_location=True).to_dict()
+
+    strings = {each["value"] for each in walk(found) if each.get("kind") == "string_value"}
+    assert text in strings
+
+
+def walk(node: Any) -> list[dict[str, Any]]:
+    """All objects in a parsed document."""
+    if isinstance(node, dict):
+        return [node, *(found for value in node.values() for found in walk(value))]
+    return [found for value in node for found in walk(value)] if isinstance(node, list) else []
+
+
+# what is asked of each run
+
+
+def test_only_identity_state_and_times_are_read_unless_more_is_asked_for() -> None:
+    assert fields(Selection()) == BASE
+
+
+def test_parts_follow_in_the_order_of_their_names() -> None:
+    selection = Selection(frozenset({"user", "runInfo", "computeSeconds", "systemMetrics"}))
+
+    assert fields(selection) == (
+        f"{BASE} computeSeconds runInfo {{ gpu gpuCount }} systemMetrics user {{ username }}"
+    )
+
+
+def test_of_summaries_and_configs_only_the_keys_asked_for_are_read() -> None:
+    selection = Selection(summary_keys=frozenset({"loss", "acc"}), config_keys=frozenset({"lr"}))
+
+    assert fields(selection) == (
+        f'{BASE} summaryMetrics(keys: ["acc", "loss"]) config(keys: ["lr"])'
+    )
+
+
+def test_a_dotted_key_asks_for_each_part_it_may_lie_under() -> None:
+    selection = Selection(summary_keys=frozenset({"a.b.c", "val/acc"}))
+
+    assert fields(selection) == f'{BASE} summaryMetrics(keys: ["a", "a.b", "a.b.c", "val/acc"])'
+
+
+def test_an_emoji_in_a_key_is_written_as_it_is() -> None:
+    assert (
+        fields(Selection(summary_keys=frozenset({"🔥"}))) == f'{BASE} summaryMetrics(keys: ["🔥"])'
+    )
+
+
+def test_w24_a_field_that_the_server_does_not_know_is_left_out() -> None:
+    selection = Selection(frozenset({"computeSeconds", "host"}))
+
+    assert fields(selection, "computeSeconds", "displayName") == (
+        "name state createdAt heartbeatAt host"
+    )
+
+
+def test_w24_without_run_info_the_config_tells_the_gpus() -> None:
+    selection = Selection(frozenset({"runInfo"}), config_keys=frozenset({"lr"}))
+
+    assert fields(selection, "runInfo") == f'{BASE} config(keys: ["_wandb", "lr"])'
+    assert fields(Selection(), "runInfo") == BASE
+
+
+def test_selections_add_up_and_cover_their_parts() -> None:
+    one = Selection(frozenset({"host"}), frozenset({"a"}), frozenset({"b"}), frozenset({"c"}))
+    two = Selection(frozenset({"user"}), frozenset({"d"}))
+
+    assert (one | two).parts == {"host", "user"}
+    assert (one | two).summary_keys == {"a", "d"}
+    assert (one | two).covers(one)
+    assert (one | two).covers(two)
+    assert one.covers(Selection())
+    assert not one.covers(two)
+    for part in ("parts", "summary_keys", "config_keys", "system_keys"):
+        assert not Selection().covers(Selection(**{part: frozenset({"x"})}))
+
+
+# filters
+
+
+def test_filters_are_joined_only_where_there_are_several() -> None:
+    assert both() == {}
+    assert both({}, {}) == {}
+    assert both({}, FINISHED) == FINISHED
+    assert both(FINISHED, {"group": "g"}) == {"$and": [FINISHED, {"group": "g"}]}
+    assert both(FINISHED, FINISHED) == {"$and": [FINISHED, FINISHED]}
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC), "2026-03-01T12:00:00Z"),
+        (datetime(2026, 3, 1, 12, 0, 0, 999_999, tzinfo=UTC), "2026-03-01T12:00:00Z"),
+        (
+            datetime(2026, 3, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+            "2026-02-28T23:00:00Z",
+        ),
+    ],
+)
+def test_a_time_in_a_filter_is_floored_to_whole_seconds_in_utc_with_z(
+    time: datetime, text: str
+) -> None:
+    assert timestamp(time) == text
+
+
+# pages
+
+
+def edge(run_id: str) -> dict[str, Any]:
+    return {"cursor": f"c-{run_id}", "node": {"name": run_id}}
+
+
+def test_a_page_is_its_nodes_its_end_and_whether_more_follow() -> None:
+    info = {"endCursor": "end", "hasNextPage": True}
+
+    page = parse_page({"edges": [edge("a"), edge("b")], "pageInfo": info})
+
+    assert page == Page([{"name": "a"}, {"name": "b"}], "end", True)
+
+
+def test_without_an_end_cursor_the_last_rows_own_is_taken() -> None:
+    page = parse_page({"edges": [edge("a"), edge("b")], "pageInfo": {"hasNextPage": True}})
+
+    assert page.end_cursor == "c-b"
+
+
+def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> None:
+    rows = [edge("a"), None, {"cursor": "c-x", "node": None}]
+
+    page = parse_page({"edges": rows, "pageInfo": {"hasNextPage": True}})
+
+    assert page == Page([{"name": "a"}], "c-x", True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"edges": None, "pageInfo": None},
+        {"edges": {}, "pageInfo": []},
+        {"edges": [[], "x", 3, {"node": "x"}, {"node": {}}, {"node": {"name": 3}}]},
+        {"edges": [{"node": {"name": None}, "cursor": 7}]},
+    ],
+)
+def test_what_is_no_run_is_no_row(data: dict[str, Any]) -> None:
+    assert parse_page(data) == Page([])
+
+
+def test_what_is_sent_as_a_variable_is_strict_json() -> None:
+    where = {"$and": [{"tags": {"$in": ["a", "ü"]}}, FINISHED]}
+
+    assert json.loads(render({"n": CountAsk(where)})[1]["n_filters"]) == where

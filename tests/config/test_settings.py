@@ -1,0 +1,359 @@
+"""Settings: which source wins, and every fault named at once (FAULTS H9, H10)."""
+
+from pathlib import Path
+
+import pytest
+from datadog_api_client import Configuration
+from pydantic import ValidationError
+
+from runmetrics.config.rules import DATADOG_SITES
+from runmetrics.config.settings import Settings, settings_table, with_env_file
+from runmetrics.errors import ConfigurationError, ExitCode
+from runmetrics.logs import redact
+
+CANARY = "canary-0123456789-secret"
+NO_ENV_FILE = Path("no-such-directory/.env")
+
+
+def load(environ: dict[str, str] | None = None, **kwargs: object) -> Settings:
+    file_values = kwargs.pop("file_values", None)
+    assert file_values is None or isinstance(file_values, dict)
+    return Settings.load(kwargs, file_values, environ=environ or {}, env_file=NO_ENV_FILE)
+
+
+def faults(environ: dict[str, str] | None = None, **kwargs: object) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(environ, **kwargs)
+    assert caught.value.exit_code is ExitCode.CONFIGURATION
+    assert CANARY not in f"{caught.value} {caught.value.faults}"
+    return list(caught.value.faults)
+
+
+def test_nothing_set_gives_the_documented_defaults() -> None:
+    assert load().model_dump() == {
+        "allow_insecure_http": False,
+        "wandb_api_key": None,
+        "wandb_api_key_file": None,
+        "entity": "pufferai",
+        "project": "metta",
+        "projects": (),
+        "base_url": None,
+        "accuracy_key": "accuracy",
+        "loss_key": "loss",
+        "gpus_per_run": "auto",
+        "wandb_secret": "wandb/api-key",
+        "datadog_secret": "datadog/api-key",
+        "dd_api_key": None,
+        "dd_api_key_file": None,
+        "dd_app_key": None,
+        "dd_site": "datadoghq.com",
+        "dd_url": None,
+        "dd_env": None,
+        "dd_service": None,
+        "dd_version": None,
+        "dd_tags": (),
+        "spool_dir": None,
+        "prometheus_textfile": None,
+        "config": None,
+        "timeout_seconds": 90,
+    }
+
+
+def test_command_line_beats_environment_beats_env_file_beats_yaml_beats_default(
+    tmp_path: Path,
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        "RUNMETRICS_LOSS_KEY=dotenv\nWANDB_PROJECT=dotenv\nRUNMETRICS_SPOOL_DIR=d\n"
+    )
+
+    settings = Settings.load(
+        {"spool_dir": Path("option"), "timeout_seconds": None},
+        {"entity": "yaml", "project": "yaml", "loss_key": "yaml", "timeout_seconds": 30},
+        environ={"RUNMETRICS_LOSS_KEY": "environ", "RUNMETRICS_SPOOL_DIR": "environ"},
+        env_file=env_file,
+    )
+
+    assert settings.spool_dir == Path("option")
+    assert settings.loss_key == "environ"
+    assert settings.project == "dotenv"
+    assert settings.entity == "yaml"
+    assert settings.timeout_seconds == 30
+    assert settings.accuracy_key == "accuracy"
+
+
+def test_the_process_environment_and_the_env_file_here_are_the_default_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text('\ufeffWANDB_ENTITY="acme"\nWANDB_PROJECT=overridden\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_PROJECT", "llm")
+
+    assert (Settings.load().entity, Settings.load().project) == ("acme", "llm")
+
+
+def test_values_are_cleaned_and_typed() -> None:
+    settings = load(
+        {
+            "WANDB_API_KEY": f"\ufeff {CANARY}\r\n",
+            "RUNMETRICS_PROJECTS": "acme/llm, acme/vision ,other/*,acme/llm",
+            "RUNMETRICS_GPUS_PER_RUN": "8",
+            "DD_TAGS": "team:ml, tier:1 zone:a",
+            "DD_SITE": "DATADOGHQ.EU",
+            "DD_URL": "https://ignored.example",
+            "DD_DD_URL": "https://proxy.example/dd/",
+            "WANDB_BASE_URL": "http://127.0.0.1:8080/",
+            "DD_ENV": "",
+        }
+    )
+
+    assert settings.wandb_api_key is not None
+    assert settings.wandb_api_key.get_secret_value() == CANARY
+    assert settings.projects == ("acme/llm", "acme/vision", "other/*")
+    assert settings.gpus_per_run == 8
+    assert settings.dd_tags == ("team:ml", "tier:1", "zone:a")
+    assert settings.dd_site == "datadoghq.eu"
+    assert settings.dd_url == "https://proxy.example/dd"
+    assert settings.base_url == "http://127.0.0.1:8080"
+    assert settings.dd_env is None
+
+
+@pytest.mark.parametrize("variable", ["WANDB_API_KEY", "DD_API_KEY", "DD_APP_KEY"])
+def test_a_key_never_shows_in_the_settings_and_is_hidden_from_logs_once_loaded(
+    variable: str,
+) -> None:
+    settings = load({variable: CANARY})
+
+    assert CANARY not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert redact(f"sent {CANARY}") == "sent ***"
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load().entity = "other"  # type: ignore[misc]
+
+
+def test_h9_all_faults_are_listed_at_once_each_by_its_source(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("RUNMETRICS_GPUS_PER_RUN=many\n")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(
+            {"timeout_seconds": "soon"},
+            {"projects": ["acme"]},
+            environ={
+                "WANDB_API_KEY": "",
+                "DD_API_KEY": f"{CANARY}\n{CANARY}",
+                "DD_SITE": "foo",
+                "DD_URL": "ftp://",
+                "WANDB_BASE_URL": f"https://user:{CANARY}@wandb.example",
+            },
+            env_file=env_file,
+        )
+
+    assert str(caught.value) == "8 settings are wrong"
+    assert caught.value.faults == (
+        "WANDB_API_KEY: is empty; set it to the key, or unset it",
+        (
+            "projects in the configuration file: 'acme' is not a project; "
+            "write entity/project or entity/*"
+        ),
+        "WANDB_BASE_URL: holds a user name or a password; write https://HOST without them",
+        "RUNMETRICS_GPUS_PER_RUN in .env: 'many' is no rule; write auto, a number or config.KEY",
+        (
+            "DD_API_KEY: holds white space, a line end or another character that no key has; "
+            "set it to the key, or unset it"
+        ),
+        (
+            "DD_SITE: 'foo' is not a Datadog site; use datadoghq.com, us3.datadoghq.com, "
+            "us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, uk1.datadoghq.com, "
+            "datadoghq.eu, ddog-gov.com, us2.ddog-gov.com"
+        ),
+        "DD_URL: 'ftp://' is not an https URL; write https://HOST",
+        "--timeout: 'soon' is no timeout; write seconds, from 1 to 86400",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        (
+            "http://wandb.example",
+            (
+                "would send the key to wandb.example unencrypted; "
+                "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true"
+            ),
+        ),
+        (
+            "https://169.254.169.254",
+            ("169.254.169.254 is a link-local or metadata address; name the real server"),
+        ),
+        (
+            "https://[fd00:ec2::254]",
+            ("fd00:ec2::254 is a link-local or metadata address; name the real server"),
+        ),
+        (
+            "https://2852039166",
+            ("2852039166 is a link-local or metadata address; name the real server"),
+        ),
+        (
+            "https://[::ffff:169.254.1.1]",
+            ("::ffff:169.254.1.1 is a link-local or metadata address; name the real server"),
+        ),
+        ("wandb.example", "'wandb.example' is not an https URL; write https://HOST"),
+        ("https://wandb.example:99999", "is not a URL; write https://HOST"),
+        (
+            f"https://wandb.example/?key={CANARY}",
+            ("holds a query or a fragment; write https://HOST or https://HOST/PATH"),
+        ),
+    ],
+)
+def test_h9_an_address_that_must_not_get_a_key_is_refused(url: str, fault: str) -> None:
+    assert faults({"WANDB_BASE_URL": url}) == [f"WANDB_BASE_URL: {fault}"]
+    assert faults({"DD_URL": url}) == [f"DD_URL: {fault}"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8080", "http://127.1.2.3", "http://[::1]:80", "https://10.0.0.7/wandb"],
+)
+def test_loopback_may_be_plain_http_and_private_networks_may_be_used(url: str) -> None:
+    assert load({"WANDB_BASE_URL": url}).base_url == url
+
+
+def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
+    environ = {"WANDB_BASE_URL": "http://wandb.lan", "RUNMETRICS_ALLOW_INSECURE_HTTP": "true"}
+    assert load(environ).base_url == "http://wandb.lan"
+    assert faults({**environ, "RUNMETRICS_ALLOW_INSECURE_HTTP": "maybe"}) == [
+        "RUNMETRICS_ALLOW_INSECURE_HTTP: 'maybe' is neither true nor false; write true or false",
+        (
+            "WANDB_BASE_URL: would send the key to wandb.lan unencrypted; "
+            "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        (
+            "RUNMETRICS_PROJECTS",
+            "a/b/c",
+            ("'a/b/c' is not a project; write entity/project or entity/*"),
+        ),
+        (
+            "RUNMETRICS_PROJECTS",
+            "acme/ll*",
+            ("'acme/ll*' is not a project; write entity/project or entity/*"),
+        ),
+        ("WANDB_ENTITY", "a/b", "'a/b' is not the name of an entity; write the name alone"),
+        (
+            "WANDB_PROJECT",
+            "a/b",
+            (
+                "'a/b' is not the name of a project; "
+                "write the name alone, or entity/project in RUNMETRICS_PROJECTS"
+            ),
+        ),
+        ("RUNMETRICS_GPUS_PER_RUN", "0", "'0' is no rule; write auto, a number or config.KEY"),
+        ("RUNMETRICS_GPUS_PER_RUN", "inf", "'inf' is no rule; write auto, a number or config.KEY"),
+        ("DD_TAGS", "team:ml,1:2", "'1:2' is not a tag; write key:value, from a letter on"),
+        ("DD_SERVICE", "a\nb", "is not a line of text; write a name"),
+        (
+            "RUNMETRICS_WANDB_SECRET",
+            "my secret",
+            ("'my secret' is neither the name nor the ARN of an AWS secret"),
+        ),
+    ],
+)
+def test_h9_each_kind_of_value_says_what_would_be_right(
+    variable: str, value: str, fault: str
+) -> None:
+    assert faults({variable: value}) == [f"{variable}: {fault}"]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), "1e9", True])
+def test_h9_a_timeout_is_a_number_of_seconds(seconds: object) -> None:
+    assert faults(timeout_seconds=seconds) == [
+        f"--timeout: {str(seconds)!r} is no timeout; write seconds, from 1 to 86400"
+    ]
+
+
+def test_the_yaml_file_can_set_neither_a_key_nor_where_it_is_sent() -> None:
+    settings = load(
+        file_values={
+            "wandb_api_key": CANARY,
+            "base_url": "https://x.example",
+            "dd_url": "https://y",
+        }
+    )
+    assert (settings.wandb_api_key, settings.base_url, settings.dd_url) == (None, None, None)
+
+
+def test_h10_a_proxy_that_cannot_work_is_named_without_its_password() -> None:
+    assert faults(
+        {
+            "HTTPS_PROXY": f"socks5://me:{CANARY}@proxy.example:1080",
+            "http_proxy": f"http://me:{CANARY}@proxy.example:99999",
+            "NO_PROXY": "localhost,.svc,*.lan,10.0.0.0/8,::1,host:80,[::1]",
+        }
+    ) == [
+        "HTTPS_PROXY: is not an http proxy; write http://HOST:PORT or unset it",
+        "http_proxy: is not an http proxy; write http://HOST:PORT or unset it",
+        (
+            "NO_PROXY: '[::1]' is neither a host, an address nor a network; "
+            "write them comma-separated, IPv6 without brackets"
+        ),
+    ]
+
+
+def test_h10_the_usual_proxy_variables_are_fine() -> None:
+    load(
+        {
+            "HTTPS_PROXY": "proxy.example:3128",
+            "ALL_PROXY": "http://u:p@proxy.example",
+            "NO_PROXY": "*",
+        }
+    )
+
+
+def test_an_env_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"WANDB_ENTITY=\xff\n")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(environ={}, env_file=env_file)
+    assert caught.value.faults == (
+        f"{env_file}: cannot be read (it is not UTF-8); mend or remove it",
+    )
+
+
+def test_an_env_file_is_taken_literally(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("WANDB_API_KEY='abc$HOME${X}def'\n")
+    key = Settings.load(environ={}, env_file=env_file).wandb_api_key
+    assert key is not None
+    assert key.get_secret_value() == "abc$HOME${X}def"
+
+
+def test_what_is_asked_before_loading_sees_the_env_file_under_the_environment(
+    tmp_path: Path,
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("RUNMETRICS_CONFIG=mine.yaml\nDD_ENV=dev\n")
+    assert with_env_file({"DD_ENV": "prod"}, env_file) == {
+        "RUNMETRICS_CONFIG": "mine.yaml",
+        "DD_ENV": "prod",
+    }
+
+
+def test_the_datadog_sites_are_those_of_the_official_client() -> None:
+    servers = Configuration().get_host_settings()
+    assert set(DATADOG_SITES) == set(servers[0]["variables"]["site"]["enum_values"])
+
+
+def test_every_setting_has_its_row_in_the_table() -> None:
+    rows = settings_table()
+    assert len(rows) == len(Settings.model_fields)
+    assert all(variable and meaning for variable, meaning, _default in rows)
+    assert ("WANDB_ENTITY", "W&B entity to read", "pufferai") in rows
+    assert ("--timeout", "bound in time for the whole run, in seconds", "90") in rows
+    assert rows[0][2] == "false"

@@ -1,0 +1,358 @@
+"""O1: what the OTLP sink does with each answer of a receiver, over real sockets."""
+
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from runmetrics.deadline import Deadline
+from runmetrics.errors import ExitCode
+from runmetrics.sandbox.http import Fault, LoopbackServer, Response
+from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.sinks.otlp.answers import retry_after_seconds
+from runmetrics.sinks.otlp.sink import OtlpSink
+from tests.collectors.wandb.asking import speak_tls
+from tests.sinks.otlp.otlp_case import (
+    CANARY,
+    deliver,
+    metrics,
+    partial,
+    receiver,
+    sample,
+    samples,
+    status,
+)
+
+
+@pytest.fixture(autouse=True)
+def a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"api-key={CANARY}")
+
+
+@pytest.fixture
+def lead(monkeypatch: pytest.MonkeyPatch) -> "Lead":
+    return Lead(monkeypatch)
+
+
+class Lead:
+    """Leads the exporter to a server."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def to(self, url: str) -> str:
+        self._monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        return url
+
+
+@pytest.mark.parametrize("code", [429, 502, 503, 504])
+def test_o1_a_busy_receiver_gets_the_same_bytes_again(code: int, lead: Lead) -> None:
+    with receiver(status(code, Retry_After="0"), status(code)) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 3)
+    assert delivery.accepted == (sample(),)
+    assert len({request.body for request in server.requests}) == 1
+
+
+def test_o1_the_wait_that_is_asked_for_is_kept(lead: Lead) -> None:
+    with receiver(status(429, Retry_After="1")) as server:
+        began = time.monotonic()
+        deliver(lead.to(server.url), [sample()])
+
+    assert time.monotonic() - began >= 1.0
+
+
+def test_o1_a_wait_longer_than_the_run_is_not_begun(lead: Lead) -> None:
+    with receiver(status(503, Retry_After="3600")) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert delivery.undelivered == (sample(),)
+    assert delivery.error == (
+        f"the OTLP receiver is unavailable (503) at {server.url}/v1/metrics:"
+        " the next run tries again"
+    )
+
+
+def test_o1_a_receiver_that_stays_busy_leaves_everything_undelivered(lead: Lead) -> None:
+    with receiver(*[status(429)] * 4) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 4)
+    assert delivery.error == (
+        f"the OTLP receiver limits our rate (429) at {server.url}/v1/metrics:"
+        " the next run tries again"
+    )
+
+
+def test_o1_rejected_points_are_counted_as_dropped_with_the_receivers_words(lead: Lead) -> None:
+    with receiver(partial(2, "too old")) as server:
+        delivery = deliver(lead.to(server.url), samples(5))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.PARTIAL, 1)
+    assert len(delivery.accepted) == 3
+    assert [drop.reason for drop in delivery.dropped] == ["rejected", "rejected"]
+    assert delivery.notices == (
+        "the OTLP receiver rejected 2 of 5 samples, not saying which: too old",
+    )
+
+
+@pytest.mark.parametrize("rejected", [5, 7])
+def test_o1_all_points_rejected_is_nothing_delivered(rejected: int, lead: Lead) -> None:
+    with receiver(partial(rejected, "")) as server:
+        delivery = deliver(lead.to(server.url), samples(5))
+
+    assert delivery.code == ExitCode.TEMPORARY
+    assert len(delivery.dropped) == 5
+    assert delivery.notices[0].endswith(": it does not say why")
+
+
+def test_o1_a_warning_of_a_receiver_that_took_everything_is_said(lead: Lead) -> None:
+    with receiver(partial(0, f"deprecated, {'x' * 300}")) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.accepted) == (ExitCode.OK, (sample(),))
+    assert delivery.notices[0].startswith("the OTLP receiver warns: deprecated, xxx")
+    assert len(delivery.notices[0]) < 250
+
+
+def test_o1_a_partial_success_in_json_is_read_too(lead: Lead) -> None:
+    body = b'{"partialSuccess": {"rejectedDataPoints": "1", "errorMessage": "no"}}'
+    answer = Fault(response=Response(200, body, content_type="application/json"))
+    with receiver(answer) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert [drop.reason for drop in delivery.dropped] == ["rejected"]
+
+
+def test_o1_what_is_malformed_is_dropped_and_reported_and_never_sent_again(lead: Lead) -> None:
+    words = b"\x08\x03\x12\x0bbad request"  # a google.rpc.Status: code 3, message
+    with receiver(status(400, words)) as server:
+        delivery = deliver(lead.to(server.url), samples(2))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert [drop.reason for drop in delivery.dropped] == ["rejected", "rejected"]
+    assert delivery.notices == (
+        '2 samples were not sent (rejected): the OTLP receiver (400): "bad request"',
+    )
+
+
+def test_o1_only_the_request_that_is_refused_is_dropped(lead: Lead) -> None:
+    with receiver(status(400, b"no")) as server:
+        delivery = deliver(lead.to(server.url), samples(1001))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.PARTIAL, 2)
+    assert len(delivery.dropped) == 1000
+    assert [end.name for end in delivery.accepted] == ["wandb.m1000"]
+
+
+def test_o1_what_is_too_large_is_sent_in_halves(lead: Lead) -> None:
+    with receiver(status(413), status(413)) as server:
+        delivery = deliver(lead.to(server.url), samples(4))
+
+    assert (delivery.code, len(delivery.accepted)) == (ExitCode.OK, 4)
+    assert [len(metrics(request)) for request in server.requests] == [4, 2, 1, 1, 2]
+
+
+def test_o1_one_sample_that_is_too_large_is_dropped(lead: Lead) -> None:
+    with receiver(status(413)) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert [drop.reason for drop in delivery.dropped] == ["too_large"]
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_o1_refused_credentials_end_the_delivery(code: int, lead: Lead) -> None:
+    with receiver(status(code, CANARY.encode())) as server:
+        delivery = deliver(lead.to(server.url), samples(1001))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.REFUSED, 1)
+    assert len(delivery.undelivered) == 1001
+    assert delivery.error == (
+        f"the OTLP receiver refused our credentials ({code}) at {server.url}/v1/metrics:"
+        " check OTEL_EXPORTER_OTLP_HEADERS"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code", "cause"),
+    [
+        (404, ExitCode.CONFIGURATION, "has no metrics intake"),
+        (415, ExitCode.CONFIGURATION, "refuses our kind of request"),
+        (500, ExitCode.TEMPORARY, "cannot serve this request"),
+    ],
+)
+def test_o1_other_answers_are_not_tried_again(
+    code: int, exit_code: ExitCode, cause: str, lead: Lead
+) -> None:
+    with receiver(status(code)) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (exit_code, 1)
+    assert delivery.error == (
+        f"the OTLP receiver {cause} ({code}) at {server.url}/v1/metrics:"
+        " check OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+
+
+def test_o1_a_redirect_is_not_followed_and_the_key_stays(lead: Lead) -> None:
+    with receiver() as other, receiver(status(307, Location=f"{other.url}/v1/metrics")) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert delivery.code == ExitCode.CONFIGURATION
+    assert other.requests == []
+
+
+def test_o1_a_page_of_a_proxy_is_no_acknowledgement(lead: Lead) -> None:
+    page = Fault(response=Response(200, b"<html>Log in</html>", content_type="text/html"))
+    with receiver(*[page] * 4) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 4)
+    assert delivery.error == (
+        f"the OTLP receiver at {server.url}/v1/metrics answered 200 text/html, which is not its"
+        ' acknowledgement: "<html>Log in</html>": check the proxy and OTEL_EXPORTER_OTLP_ENDPOINT'
+    )
+
+
+def test_o1_nobody_there_leaves_everything_undelivered(lead: Lead) -> None:
+    server = LoopbackServer(lambda _request: Response())
+    url = lead.to(server.url)
+    server.start().close()
+
+    delivery = deliver(url, [sample()])
+
+    assert (delivery.code, delivery.undelivered) == (ExitCode.TEMPORARY, (sample(),))
+    assert delivery.error == (
+        f"the OTLP receiver at {url}/v1/metrics did not answer: connection refused:"
+        " check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+
+
+def test_o1_a_reset_after_the_body_is_sent_again(lead: Lead) -> None:
+    with receiver(Fault(reset=True, after_handling=True)) as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 2)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(silent=True),
+        Fault(response=Response(200, b"x" * 100), drip_seconds=0.05),
+    ],
+)
+def test_o1_a_request_is_bounded_whatever_hangs(
+    fault: Fault, lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.3")
+    with receiver(fault) as server:
+        began = time.monotonic()
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 2)
+    assert time.monotonic() - began < 3
+
+
+def test_the_deadline_bounds_the_delivery(lead: Lead) -> None:
+    with receiver(Fault(silent=True)) as server:
+        began = time.monotonic()
+        delivery = deliver(lead.to(server.url), [sample()], seconds=0.5)
+
+    assert delivery.code == ExitCode.TEMPORARY
+    assert time.monotonic() - began < 3
+
+
+def test_without_time_nothing_is_sent(lead: Lead) -> None:
+    with receiver() as server:
+        delivery = deliver(lead.to(server.url), [sample()], seconds=0)
+
+    assert (delivery.code, server.requests) == (ExitCode.TEMPORARY, [])
+    assert delivery.error == "no time was left to deliver over OTLP: raise --timeout"
+
+
+def test_a_stopped_run_does_not_wait_for_its_next_try(lead: Lead) -> None:
+    deadline = Deadline(60)
+    patient = RetryPolicy(first_seconds=50, most_seconds=50)
+    with receiver(status(503)) as server:
+        server.fault_for = lambda _request: deadline.stop(10)
+        server.faults.clear()
+        server.handler = lambda _request: Response(503)
+        began = time.monotonic()
+        url = lead.to(server.url)
+        delivery = OtlpSink(url, policy=patient).deliver([sample()], deadline)
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert time.monotonic() - began < 5
+
+
+def test_variables_with_which_nothing_can_be_sent_are_a_fault_of_the_configuration(
+    lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", f"api-key={CANARY}%0Aline")
+    with receiver() as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert (delivery.code, server.requests) == (ExitCode.CONFIGURATION, [])
+    assert delivery.error == (
+        "OpenTelemetry's exporter did not send anything: check the OTEL_EXPORTER_OTLP_ variables"
+    )
+
+
+def test_a_certificate_that_the_variable_names_is_trusted(
+    lead: Lead, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with receiver() as server:
+        url = lead.to(speak_tls(server, tmp_path))
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", str(tmp_path / "certificate.pem"))
+        delivery = deliver(url, [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 1)
+
+
+def test_o1_an_untrusted_certificate_is_never_tried_again(lead: Lead, tmp_path: Path) -> None:
+    with receiver() as server:
+        url = lead.to(speak_tls(server, tmp_path))
+        delivery = deliver(url, [sample()])
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert delivery.error == (
+        f"the OTLP receiver at {url}/v1/metrics did not answer: its certificate is not trusted"
+        " (self-signed certificate; SSL_CERT_FILE names a CA):"
+        " check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+
+
+def test_a_certificate_that_cannot_be_read_is_a_fault_of_the_configuration(
+    lead: Lead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "missing.pem")
+    with receiver() as server:
+        delivery = deliver(lead.to(server.url), [sample()])
+
+    assert delivery.code == ExitCode.CONFIGURATION
+    assert delivery.error == (
+        "a certificate for OTLP cannot be read (No such file or directory):"
+        " check OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY, SSL_CERT_FILE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("30", 30),
+        ("-1", None),
+        ("nan", None),
+        ("1e9", None),
+        ("soon", None),
+        (formatdate(1_000_060, usegmt=True), 60),
+        (formatdate(999_000, usegmt=True), 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header, 1_000_000) == seconds
