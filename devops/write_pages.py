@@ -110,7 +110,7 @@ def json_output() -> str:
     problem = Problem(
         ("wandb.training.gpu_utilization_avg",),
         "W&B cannot serve systemMetrics of run 7f2c (eager-moon-3)",
-        "look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+        "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
         tags=tags,
     )
     delivery = Delivery("datadog", accepted=(sample,), requests=1, bytes_sent=412)

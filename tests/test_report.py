@@ -273,7 +273,7 @@ def test_the_json_holds_everything() -> None:
             {
                 "metrics": ["wandb.training.total_gpu_hours_7d"],
                 "cause": "W&B is away",
-                "mend": "wait",
+                "fix": "wait",
                 "exit_code": 75,
                 "tags": TAGS,
             }

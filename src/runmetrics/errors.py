@@ -5,7 +5,7 @@
     ├── CredentialRefused    77  a key or a permission was refused
     └── ConfigurationError   78  the configuration is wrong; holds every fault found at once
 
-An error's text is for the person on call: one line with the cause, then the mend. It never holds
+An error's text is for the person on call: one line with the cause, then the fix. It never holds
 a secret. `Problem` (model.py) is the other half: what could not be known while the rest went on.
 """
 
@@ -31,10 +31,10 @@ class RunmetricsError(Exception):
 
     exit_code = ExitCode.BUG
 
-    def __init__(self, cause: str, mend: str = "") -> None:
+    def __init__(self, cause: str, fix: str = "") -> None:
         self.cause = cause
-        self.mend = mend
-        super().__init__(f"{cause}: {mend}" if mend else cause)
+        self.fix = fix
+        super().__init__(f"{cause}: {fix}" if fix else cause)
 
 
 class TemporaryError(RunmetricsError):
@@ -54,6 +54,6 @@ class ConfigurationError(RunmetricsError):
 
     exit_code = ExitCode.CONFIGURATION
 
-    def __init__(self, cause: str, mend: str = "", faults: Sequence[str] = ()) -> None:
-        super().__init__(cause, mend)
+    def __init__(self, cause: str, fix: str = "", faults: Sequence[str] = ()) -> None:
+        super().__init__(cause, fix)
         self.faults = tuple(faults)

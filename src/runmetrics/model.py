@@ -55,12 +55,12 @@ class Problem:
 
     metrics: tuple[str, ...]
     cause: str
-    mend: str = ""
+    fix: str = ""
     code: ExitCode = ExitCode.TEMPORARY
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.cause}: {self.mend}" if self.mend else self.cause
+        return f"{self.cause}: {self.fix}" if self.fix else self.cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def run(
         reading = deadline.reserve(kept) if sinks else deadline
         collection = collector.collect(now, reading)
     except RunmetricsError as error:
-        problem = Problem((), error.cause, error.mend, error.exit_code)
+        problem = Problem((), error.cause, error.fix, error.exit_code)
         collection = Collection(problems=(problem,))
     except Exception as error:  # noqa: BLE001 - a collector may be anybody's
         collection = Collection(problems=(_bug(collector, error),))

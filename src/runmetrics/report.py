@@ -37,7 +37,7 @@ def as_json(outcome: Outcome) -> str:
             {
                 "metrics": list(each.metrics),
                 "cause": each.cause,
-                "mend": each.mend,
+                "fix": each.fix,
                 "exit_code": int(each.code),
                 "tags": dict(each.tags),
             }

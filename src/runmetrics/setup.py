@@ -28,6 +28,6 @@ def load_settings(
             Settings.load(overrides)
         except ConfigurationError as more:
             faults = [*error.faults, *more.faults]
-            raise ConfigurationError(error.cause, error.mend, faults) from None
+            raise ConfigurationError(error.cause, error.fix, faults) from None
         raise
     return Settings.load(overrides, file.settings if file else None), file

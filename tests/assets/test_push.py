@@ -173,7 +173,7 @@ def test_what_the_official_client_does_not_know_is_not_sent(
         [
             (
                 "Datadog's client does not take datadog/dashboards/wandb.json (something in it"
-                " is not known): mend the file, or export the shipped one anew"
+                " is not known): fix the file, or export the shipped one anew"
             )
         ],
     )
@@ -189,7 +189,7 @@ def test_what_datadog_refuses_is_said_in_its_words(organisation: Datadog, tmp_pa
     assert ended.errors == [
         (
             f"Datadog refuses this (400) at {organisation.intake.url}: "
-            '"{"errors": ["Alert threshold does not match that used in the query"]}": mend the file'
+            '"{"errors": ["Alert threshold does not match that used in the query"]}": fix the file'
         )
     ]
 

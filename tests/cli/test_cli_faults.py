@@ -216,7 +216,7 @@ def test_w20_a_clock_that_is_off_is_said_and_the_points_carry_the_local_time(
     (warning,) = ended.said("warning")
     assert re.fullmatch(
         r"the clocks of this machine and of W&B differ by 3(599|600|601) s, so windows follow "
-        r"W&B's: mend the time synchronisation of this machine",
+        r"W&B's: fix the time synchronisation of this machine",
         warning,
     )
     assert delivered(intake) == VALUES

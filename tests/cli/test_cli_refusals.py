@@ -1,4 +1,4 @@
-"""One clear line with the mend, the right exit code, no traceback and no secret."""
+"""One clear line with the fix, the right exit code, no traceback and no secret."""
 
 import json
 

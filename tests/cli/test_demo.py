@@ -174,7 +174,7 @@ def test_a_signal_ends_the_demo_without_a_word_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("command", ["demo", "sandbox"])
-def test_without_the_extra_the_mend_is_named(command: str, tmp_path: Path) -> None:
+def test_without_the_extra_the_fix_is_named(command: str, tmp_path: Path) -> None:
     without = "import sys; sys.modules['graphql'] = None; from runmetrics.cli.main import main; "
     ended = subprocess.run(
         [sys.executable, "-c", f"{without} main([{command!r}])"],

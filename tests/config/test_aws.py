@@ -106,9 +106,9 @@ def test_a4_the_key_is_found_plain_and_in_json(text: str, monkeypatch: pytest.Mo
 def test_a4_a_secret_without_a_key_says_what_is_missing_and_nothing_else(
     text: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mend = "store the key as plain text, or as JSON under WANDB_API_KEY"
+    fix = "store the key as plain text, or as JSON under WANDB_API_KEY"
     with aws(monkeypatch, holding(text)):
-        assert failure(ConfigurationError) == message + mend
+        assert failure(ConfigurationError) == message + fix
 
 
 def test_a4_binary_is_read_as_utf8_from_a_secret_by_name_and_by_arn() -> None:
@@ -306,13 +306,13 @@ def test_a5_a_pod_whose_role_does_not_trust_it_is_told_so(
 
 
 def test_a_broken_aws_configuration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    mend = "correct the AWS_* variables or the AWS configuration file"
+    fix = "correct the AWS_* variables or the AWS configuration file"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
     assert failure(ConfigurationError) == (
-        f"the AWS configuration cannot be used: Invalid endpoint: nonsense: {mend}"
+        f"the AWS configuration cannot be used: Invalid endpoint: nonsense: {fix}"
     )
     monkeypatch.setenv("AWS_PROFILE", "staging")
     assert failure(ConfigurationError) == (
         "the AWS configuration cannot be used (ProfileNotFound: "
-        f"The config profile (staging) could not be found): {mend}"
+        f"The config profile (staging) could not be found): {fix}"
     )

@@ -322,7 +322,7 @@ def test_an_env_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Settings.load(environ={}, env_file=env_file)
     assert caught.value.faults == (
-        f"{env_file}: cannot be read (it is not UTF-8); mend or remove it",
+        f"{env_file}: cannot be read (it is not UTF-8); fix or remove it",
     )
 
 

@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize("page", [GUIDE, ARCHITECTURE], ids=lambda page: page.name)
 def test_a_page_shows_what_is_in_the_files(page: Path) -> None:
-    """`python devops/docs/write_developer_docs.py` mends it."""
+    """`python devops/docs/write_developer_docs.py` fixes it."""
     text = page.read_text(encoding="utf-8")
 
     assert WRITER["write"](text) == text

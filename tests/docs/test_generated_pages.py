@@ -14,7 +14,7 @@ def test_every_generated_part_is_fresh(path: object) -> None:
     assert WRITER["write"](text) == text, "run `python devops/write_pages.py`"
 
 
-def test_a_stale_part_is_noticed_and_mended() -> None:
+def test_a_stale_part_is_noticed_and_fixed() -> None:
     text = page("CONFIGURATION.md")
     stale = text.replace("| `WANDB_ENTITY` |", "| `WANDB_ENTITIES` |")
 

@@ -158,7 +158,7 @@ def test_what_the_collector_cannot_know_is_broken_in_part() -> None:
         line(
             *("broken", "collecting"),
             "wandb.training.gpu_utilization_avg: W&B cannot serve systemMetrics of run done "
-            "(done): look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+            "(done): look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
         )
     ]
     assert ended.code == 76

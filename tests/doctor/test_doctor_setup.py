@@ -42,8 +42,8 @@ def test_every_fault_of_a_file_and_of_the_settings_at_once(tmp_path: Path) -> No
             "us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, "
             "uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com",
         ),
-        line("not asked", "W&B key", "first mend: configuration"),
-        line("not asked", "Datadog key", "first mend: configuration"),
+        line("not asked", "W&B key", "first fix: configuration"),
+        line("not asked", "Datadog key", "first fix: configuration"),
     ]
     assert ended.code == 78
     assert here.wandb.documents == []
@@ -71,7 +71,7 @@ def test_a_file_that_is_not_there() -> None:
     assert lines(ended) == [
         line(
             *("broken", "configuration"),
-            "nonesuch.yaml: there is no such file: mend the path after --config",
+            "nonesuch.yaml: there is no such file: fix the path after --config",
         )
     ]
     assert ended.code == 78

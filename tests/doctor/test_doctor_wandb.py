@@ -62,7 +62,7 @@ def test_json_holds_every_finding_and_the_exit_code() -> None:
         "step": "project",
         "verdict": "broken",
         "says": "W&B has no project e/pp, or this key has no access to it",
-        "mend": "check WANDB_PROJECT; did you mean p?",
+        "fix": "check WANDB_PROJECT; did you mean p?",
         "exit_code": 78,
     }
 
@@ -88,7 +88,7 @@ def test_no_key_anywhere() -> None:
             "wandb/api-key, or run `wandb login`",
         ),
     ]
-    assert all(each.endswith("  first mend: W&B key") for each in found[2:])
+    assert all(each.endswith("  first fix: W&B key") for each in found[2:])
     assert len(found[2:]) == 3 + len(OF_PROJECTS)
     assert ended.code == 78
     assert here.wandb.documents == []
@@ -258,7 +258,7 @@ def test_a_clock_that_is_off_by_an_hour_loses_points(offset_seconds: int) -> Non
             *("broken", "clocks"),
             f"the clocks of this machine and of W&B differ by {seconds} s, so windows follow "
             "W&B's; Datadog drops points so far off without a word: "
-            "mend the time synchronisation of this machine",
+            "fix the time synchronisation of this machine",
         )
         for seconds in range(3598, 3603)
     ]
@@ -274,7 +274,7 @@ def test_a_clock_that_is_off_by_minutes_is_a_warning() -> None:
         line(
             *("warning", "clocks"),
             f"the clocks of this machine and of W&B differ by {seconds} s, so windows follow "
-            "W&B's: mend the time synchronisation of this machine",
+            "W&B's: fix the time synchronisation of this machine",
         )
         for seconds in (239, 240, 241)
     ]

@@ -109,9 +109,9 @@ def test_a_good_collector_passes(promise: str) -> None:
         ),
         (
             "it_collects",
-            giving(problems=(Problem(("mine.size",), "no source", "mend it"),)),
+            giving(problems=(Problem(("mine.size",), "no source", "fix it"),)),
             (
-                "there is no sample to look at; no source: mend it: "
+                "there is no sample to look at; no source: fix it: "
                 "let it read a source that has something"
             ),
         ),

@@ -44,7 +44,7 @@ def outcome(*samples: Sample, **changes: Any) -> Outcome:
 
 
 def unknown(*names: str, cause: str = "W&B said no", **changes: Any) -> Problem:
-    return Problem(names, cause, changes.pop("mend", "ask again"), tags=TAGS, **changes)
+    return Problem(names, cause, changes.pop("fix", "ask again"), tags=TAGS, **changes)
 
 
 class Script:

@@ -78,7 +78,7 @@ def test_no_data_and_unknown_are_told_apart() -> None:
         outcome(
             sample("a.x", 1),
             missing=(Missing("a.y", "0 of 5 runs have a loss", tags=TAGS),),
-            problems=(unknown("a.z", cause="W&B said no", mend="ask again"),),
+            problems=(unknown("a.z", cause="W&B said no", fix="ask again"),),
         )
     )
 
@@ -133,7 +133,7 @@ def test_nobodys_text_breaks_out_of_the_page() -> None:
         "a.x", 1, tags={"user": EVIL, "wandb_project": EVIL}, run=run, note=EVIL, description=EVIL
     )
     script = Script(
-        outcome(evil, problems=(unknown("a.y", cause=EVIL, mend=EVIL),), notices=(EVIL,))
+        outcome(evil, problems=(unknown("a.y", cause=EVIL, fix=EVIL),), notices=(EVIL,))
     )
 
     found = html(script)

@@ -104,7 +104,7 @@ def brightness(colour: str) -> int:
     return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
 
 
-def test_trouble_stands_above_the_tiles_with_its_mend(browser: Browser, images: Path) -> None:
+def test_trouble_stands_above_the_tiles_with_its_fix(browser: Browser, images: Path) -> None:
     with Server(a_week(trouble=True).loop, "127.0.0.1", 0) as server, seen(browser, server) as tab:
         first = tab.locator(".problem").first
         assert first.locator("p").all_inner_texts()[:2] == [

@@ -12,6 +12,6 @@ def test_a_directory_that_is_not_there_is_a_problem_and_no_zero() -> None:
     collected = collector.collect(datetime.now(UTC), frozen_deadline())
 
     assert [str(problem) for problem in collected.problems] == [
-        "/nowhere cannot be read (No such file or directory): mount it or mend DISK_PATHS"
+        "/nowhere cannot be read (No such file or directory): mount it or fix DISK_PATHS"
     ]
     assert {sample.tags["path"] for sample in collected.samples} == {"."}

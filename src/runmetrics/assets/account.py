@@ -94,13 +94,13 @@ class Account:
         from datadog_api_client.exceptions import OpenApiException
 
         what = f"Datadog's client does not take {asset.path}"
-        mend = "mend the file, or export the shipped one anew"
+        fix = "fix the file, or export the shipped one anew"
         try:
             made: _T = self.client.deserialize(json.dumps(asset.document), (kind,), True)
         except OpenApiException as error:
-            raise ConfigurationError(f"{what} ({excerpt(str(error), 200)})", mend) from None
+            raise ConfigurationError(f"{what} ({excerpt(str(error), 200)})", fix) from None
         if getattr(made, "_unparsed", False):
-            raise ConfigurationError(f"{what} (something in it is not known)", mend)
+            raise ConfigurationError(f"{what} (something in it is not known)", fix)
         return made
 
     def _bounded_client(self) -> "ApiClient":
@@ -180,7 +180,7 @@ class _Transport:
             return TemporaryError(f"Datadog is unavailable {place}", "try again later")
         words = quoted(answer.data)
         if 400 <= status < 500:
-            return ConfigurationError(f"Datadog refuses this {place}: {words}", "mend the file")
+            return ConfigurationError(f"Datadog refuses this {place}: {words}", "fix the file")
         return ConfigurationError(
             f"Datadog {place} answered something else: {words}", "check DD_SITE and the proxy"
         )

@@ -33,7 +33,7 @@ def doctor(
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Check every step from the configuration to both ends, and say how to mend what is broken.
+    """Check every step from the configuration to both ends, and say how to fix what is broken.
 
     The first broken line is the cause; what depends on it is not asked. Warnings leave the exit
     code at 0.

@@ -201,7 +201,7 @@ def _needs_sandbox() -> Iterator[None]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every error that is ours ends as a line and an exit code."""
     gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
-    _mend_streams()
+    _fix_streams()
     logs.configure()
     try:
         app(args=None if arguments is None else list(arguments), prog_name="runmetrics")
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(int(ExitCode.BUG))
 
 
-def _mend_streams() -> None:
+def _fix_streams() -> None:
     """Streams that take everything: W&B's text holds what no encoding has; a daemon has none."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -64,7 +64,7 @@ def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
             "exit_code": int(outcome.exit_code),
             "values": [_value(each, explainer.behind(each)) for each in _results(outcome)],
             "problems": [
-                {"cause": each.cause, "mend": each.mend, "tags": dict(each.tags)}
+                {"cause": each.cause, "fix": each.fix, "tags": dict(each.tags)}
                 for each in collection.problems
             ],
         }

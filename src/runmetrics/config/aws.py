@@ -270,31 +270,31 @@ def _arn(secret: str, region: str, said: str) -> str:
 
 def _key_in(value: str | bytes, secret: str, variable: str) -> str:
     shown = f"AWS secret {secret}"
-    mend = f"store the key as plain text, or as JSON under {variable}"
+    fix = f"store the key as plain text, or as JSON under {variable}"
     if isinstance(value, bytes):
         try:
             value = value.decode("utf-8")
         except UnicodeDecodeError:
-            raise ConfigurationError(f"{shown} is binary, but not UTF-8 text", mend) from None
+            raise ConfigurationError(f"{shown} is binary, but not UTF-8 text", fix) from None
     text = value.strip().strip("\ufeff").strip()
     if text.startswith("{"):
-        text = _field_of(text, shown, variable, mend)
+        text = _field_of(text, shown, variable, fix)
     try:
         return clean_key(text)
     except ValueError as exc:
-        raise ConfigurationError(f"{shown} {exc}", mend) from None
+        raise ConfigurationError(f"{shown} {exc}", fix) from None
 
 
-def _field_of(text: str, shown: str, variable: str, mend: str) -> str:
+def _field_of(text: str, shown: str, variable: str, fix: str) -> str:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        raise ConfigurationError(f"{shown} looks like JSON but is not", mend) from None
+        raise ConfigurationError(f"{shown} looks like JSON but is not", fix) from None
     fields = {re.sub(r"[-_ ]", "", name).lower(): field for name, field in content.items()}
     for name in (variable, "api_key", "key", "value"):
         field = fields.get(name.replace("_", "").lower())
         if isinstance(field, str) and field.strip():
             return field
     raise ConfigurationError(
-        f"{shown} is JSON without a text in {variable}, api_key, key or value", mend
+        f"{shown} is JSON without a text in {variable}, api_key, key or value", fix
     )

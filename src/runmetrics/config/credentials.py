@@ -83,7 +83,7 @@ def find_datadog_application_key(settings: Settings) -> ApiKey:
 _WANDB_MEND = "set WANDB_API_KEY, or store the key as the AWS secret {secret}, or run `wandb login`"
 
 
-def _first(service: str, mend: str, sources: list[_Source]) -> ApiKey:
+def _first(service: str, fix: str, sources: list[_Source]) -> ApiKey:
     reasons = []
     for source in sources:
         try:
@@ -94,7 +94,7 @@ def _first(service: str, mend: str, sources: list[_Source]) -> ApiKey:
             redact.add(key.value.get_secret_value())
             return key
     tried = "; ".join(reasons)
-    raise ConfigurationError(f"no {service} key found ({tried})", mend, faults=reasons)
+    raise ConfigurationError(f"no {service} key found ({tried})", fix, faults=reasons)
 
 
 def _from_environment(variable: str, key: SecretStr | None) -> ApiKey:

@@ -251,7 +251,7 @@ def _read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
         return {}, []
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        return {}, [f"{path}: cannot be read ({reason}); mend or remove it"]
+        return {}, [f"{path}: cannot be read ({reason}); fix or remove it"]
     from dotenv import dotenv_values
 
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)

@@ -31,8 +31,8 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
         settings, file = load_settings(config)
     except ConfigurationError as error:
         faults = [broken(step, fault, "", error.exit_code) for fault in error.faults]
-        others = not_asked(("W&B key", "Datadog key"), f"first mend: {step}")
-        whole = broken(step, error.cause, error.mend, error.exit_code)
+        others = not_asked(("W&B key", "Datadog key"), f"first fix: {step}")
+        whole = broken(step, error.cause, error.fix, error.exit_code)
         return [*(faults or [whole]), *others], None
     keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
     catalog = load_catalog(file, **keys)

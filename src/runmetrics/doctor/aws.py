@@ -26,7 +26,7 @@ def check_identity(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
     except SecretAbsent as absent:
         yield from not_asked([_STEP], f"{absent} here")
     except RunmetricsError as error:
-        yield warning(_STEP, error.cause, error.mend)
+        yield warning(_STEP, error.cause, error.fix)
 
 
 def no_key(step: str, error: RunmetricsError) -> Finding:

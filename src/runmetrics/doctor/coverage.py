@@ -14,8 +14,8 @@ def in_words(seen: Seen, settings: Settings, where: str) -> Iterator[Finding]:
     """The lines of one project; `where` goes before each text."""
     if seen.trouble is not None:
         trouble = seen.trouble
-        yield broken("runs", where + trouble.cause, trouble.mend, trouble.code)
-        yield from not_asked(COVERED, f"{where}first mend: runs")
+        yield broken("runs", where + trouble.cause, trouble.fix, trouble.code)
+        yield from not_asked(COVERED, f"{where}first fix: runs")
         return
     yield _runs(seen, where)
     if not seen.week:

@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step: what was found, the mend where there is one, and the exit code of what is broken.
+    """One step: what was found, the fix where there is one, and the exit code of what is broken.
 
     Nothing in it is a secret, and its texts are printable.
     """
@@ -38,11 +38,11 @@ class Finding:
     step: str
     verdict: Verdict
     says: str
-    mend: str = ""
+    fix: str = ""
     code: ExitCode = ExitCode.OK
 
     def __str__(self) -> str:
-        text = f"{self.says}: {self.mend}" if self.mend else self.says
+        text = f"{self.says}: {self.fix}" if self.fix else self.says
         return f"{self.verdict:<9}  {self.step:<15}  {text}"
 
 
@@ -51,19 +51,19 @@ def ok(step: str, says: str) -> Finding:
     return Finding(step, Verdict.OK, _line(says))
 
 
-def warning(step: str, says: str, mend: str = "") -> Finding:
+def warning(step: str, says: str, fix: str = "") -> Finding:
     """It works, and somebody should look at it."""
-    return Finding(step, Verdict.WARNING, _line(says), _line(mend))
+    return Finding(step, Verdict.WARNING, _line(says), _line(fix))
 
 
-def broken(step: str, cause: str, mend: str, code: ExitCode) -> Finding:
+def broken(step: str, cause: str, fix: str, code: ExitCode) -> Finding:
     """It does not work."""
-    return Finding(step, Verdict.BROKEN, _line(cause), _line(mend), code)
+    return Finding(step, Verdict.BROKEN, _line(cause), _line(fix), code)
 
 
 def failed(step: str, error: RunmetricsError) -> Finding:
     """It does not work, as an error of the collector's says."""
-    return broken(step, error.cause, error.mend, error.exit_code)
+    return broken(step, error.cause, error.fix, error.exit_code)
 
 
 def not_asked(steps: Iterable[str], why: str) -> list[Finding]:
@@ -87,7 +87,7 @@ def as_json(findings: Sequence[Finding], code: ExitCode) -> str:
                 "step": finding.step,
                 "verdict": finding.verdict,
                 "says": finding.says,
-                "mend": finding.mend,
+                "fix": finding.fix,
                 "exit_code": int(finding.code),
             }
             for finding in findings

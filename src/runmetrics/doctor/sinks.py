@@ -36,14 +36,14 @@ def check_datadog(settings: Settings, deadline: Deadline, *, push: bool) -> Iter
             yield from not_asked([_KEY, *later], "no key is set, and another sink is configured")
             return
         yield no_key(_KEY, error)
-        yield from not_asked(later, f"first mend: {_KEY}")
+        yield from not_asked(later, f"first fix: {_KEY}")
         return
     yield ok(_KEY, f"from {key.source}")
     try:
         yield ok(_INTAKE, _validated(settings, key, _soon(deadline)))
     except RunmetricsError as error:
         yield failed(_INTAKE, error)
-        yield from not_asked(later[1:], f"first mend: {_INTAKE}")
+        yield from not_asked(later[1:], f"first fix: {_INTAKE}")
         return
     if push:
         yield _delivered(_POINT, "datadog", settings, deadline)
@@ -102,9 +102,9 @@ def _validated(settings: Settings, key: "ApiKey", deadline: Deadline) -> str:
         raise reader.meaning(answer, key.source)
     except NoAnswer as failure:
         missing = reader.missing(failure)
-        raise TemporaryError(missing.cause, missing.mend) from None
+        raise TemporaryError(missing.cause, missing.fix) from None
     except Passing as failure:
-        raise TemporaryError(failure.cause, failure.mend) from None
+        raise TemporaryError(failure.cause, failure.fix) from None
     except Faulted as fault:
         raise ConfigurationError(
             f"{fault.words} finds fault with the key's own check", f"check {reader.setting}"

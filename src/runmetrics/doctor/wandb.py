@@ -69,7 +69,7 @@ def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
             who = runner.run(_who(setup.settings, base_url, key, deadline))
     except CredentialRefused as error:
         yield ok(_SERVER, f"{base_url} answers")
-        yield from not_asked([_CLOCKS], f"first mend: {_ACCOUNT}")
+        yield from not_asked([_CLOCKS], f"first fix: {_ACCOUNT}")
         yield failed(_ACCOUNT, error)
         yield from _left_out(*_OF_PROJECTS, by=_ACCOUNT)
         return
@@ -83,7 +83,7 @@ def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
 
 
 def _left_out(*steps: str, by: str) -> list[Finding]:
-    return not_asked(steps, f"first mend: {by}")
+    return not_asked(steps, f"first fix: {by}")
 
 
 async def _who(settings: "Settings", base_url: str, key: "ApiKey", deadline: Deadline) -> Who:
@@ -111,9 +111,9 @@ def _clocks(offset: float | None) -> Finding:
         return ok(_CLOCKS, "this machine's and W&B's differ by less than a minute")
     if -MOST_SECONDS_AHEAD < offset < MOST_SECONDS_PAST - CLOCK_TOLERANCE_SECONDS:
         return warning(_CLOCKS, notice)
-    cause, _, mend = notice.partition(": ")
+    cause, _, fix = notice.partition(": ")
     lost = "Datadog drops points so far off without a word"
-    return broken(_CLOCKS, f"{cause}; {lost}", mend, ExitCode.CONFIGURATION)
+    return broken(_CLOCKS, f"{cause}; {lost}", fix, ExitCode.CONFIGURATION)
 
 
 class _Collecting:
@@ -143,7 +143,7 @@ class _Collecting:
             return
         yield self._account()
         if not self._seen:
-            yield from not_asked([_FIELDS], f"first mend: {_PROJECT}")
+            yield from not_asked([_FIELDS], f"first fix: {_PROJECT}")
         else:
             yield from _fields(frozenset().union(*(seen.lacking for seen in self._seen.values())))
         several = len(self._seen) + len(whole) > 1
@@ -187,12 +187,12 @@ class _Collecting:
     def _lost(self, problem: Problem, *, several: bool) -> Finding:
         entity = problem.tags.get("wandb_entity", "")
         project = problem.tags.get("wandb_project", "*")
-        mend = problem.mend
+        fix = problem.fix
         if problem.code is ExitCode.CONFIGURATION and entity not in self._who.entities:
             near = difflib.get_close_matches(entity, self._who.entities, n=1, cutoff=0.5)
-            mend += f"; did you mean the entity {near[0]}?" if near else ""
+            fix += f"; did you mean the entity {near[0]}?" if near else ""
         where = f"{entity}/{project}: " if several else ""
-        return broken(_PROJECT, f"{where}{problem.cause}", mend, problem.code)
+        return broken(_PROJECT, f"{where}{problem.cause}", fix, problem.code)
 
     def _collected(self, outcome: "Outcome", problems: list[Problem]) -> Iterator[Finding]:
         said = {notice for seen in self._seen.values() for notice in seen.notices}
@@ -202,7 +202,7 @@ class _Collecting:
             more = len(problem.metrics) - _MOST_NAMES
             names += f" and {more} more" if more > 0 else ""
             cause = f"{names}: {problem.cause}" if names else problem.cause
-            yield broken(_COLLECTING, cause, problem.mend, outcome.exit_code)
+            yield broken(_COLLECTING, cause, problem.fix, outcome.exit_code)
         for notice in outcome.collection.notices:
             if notice not in said:
                 yield warning(_COLLECTING, notice)
@@ -230,7 +230,7 @@ def _result(outcome: "Outcome", metrics: int) -> str:
 
 
 def _broken(step: str, problem: Problem) -> Finding:
-    return broken(step, problem.cause, problem.mend, problem.code)
+    return broken(step, problem.cause, problem.fix, problem.code)
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 It takes `POST /api/v2/series` and `GET /api/v1/validate` and remembers what came; `assets` keeps
 dashboards, monitors and metadata, for who has an application key as well. Where Datadog
-would silently mend a name or a tag it answers 400 instead, so that nobody relies on the mending.
+would silently fix a name or a tag it answers 400 instead, so that nobody relies on the fixing.
 A point outside the time window gets the same 202 as any other and is not stored: Datadog does not
 tell either, and such points are found in `late`.
 """

@@ -153,8 +153,8 @@ def _problems(snapshot: Snapshot) -> Iterator[Element]:
 
 def _problem(problem: Problem, where: str) -> Element:
     children = [el("p", "cause", f"{where}: " if where else "", _safe(problem.cause))]
-    if problem.mend:
-        children.append(el("p", "mend", _safe(problem.mend)))
+    if problem.fix:
+        children.append(el("p", "fix", _safe(problem.fix)))
     if problem.metrics:
         shown = ", ".join(problem.metrics[:_MOST_CONCERNED])
         more = len(problem.metrics) - _MOST_CONCERNED

@@ -72,7 +72,7 @@ class CollectorContract(ABC):
         self._check(faults.series(self._collection()))
 
     def test_what_is_unknown_has_a_reason(self) -> None:
-        """Cause and mend, for the person on call."""
+        """Cause and fix, for the person on call."""
         self._check(faults.reasons(self._collection()))
 
     def test_no_secret_is_in_what_it_says(self) -> None:

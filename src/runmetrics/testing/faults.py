@@ -1,4 +1,4 @@
-"""What can be wrong with a collection: a function a promise, a line a fault ("what: mend").
+"""What can be wrong with a collection: a function a promise, a line a fault ("what: fix").
 
 Pure: whether a collector is right is decided here, how it is made to collect is not.
 """
@@ -107,8 +107,8 @@ def reasons(collected: Collection) -> Iterator[str]:
         yield from _one_line(f"what is missing of {missing.name}", missing.why)
     for problem in collected.problems:
         yield from _one_line("a problem's cause", problem.cause)
-        if problem.mend:
-            yield from _one_line("a problem's mend", problem.mend)
+        if problem.fix:
+            yield from _one_line("a problem's fix", problem.fix)
         if problem.code not in _CODES:
             allowed = ", ".join(f"{code.name} ({code})" for code in _CODES)
             yield f"a problem's code is {problem.code!r}: it is one of {allowed}"
@@ -150,7 +150,7 @@ def _all_names(collected: Collection) -> Iterator[str]:
 def _texts(collected: Collection) -> Iterator[str]:
     yield from collected.notices
     for problem in collected.problems:
-        yield from (*problem.metrics, problem.cause, problem.mend)
+        yield from (*problem.metrics, problem.cause, problem.fix)
         yield from (f"{key}:{value}" for key, value in problem.tags.items())
     for each in _series(collected):
         yield each.name

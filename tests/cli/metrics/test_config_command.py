@@ -31,7 +31,7 @@ def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
     assert ended.errors == [
         f'{file}:1: entty: unknown key: did you mean "entity"?',
         f'{file}:3: m.x: window: "week" is not a length of time: write 7d, 24h, 30m or 90s',
-        f"{file} has 2 faults: mend what is listed",
+        f"{file} has 2 faults: fix what is listed",
     ]
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
     assert ended.code == 78
     assert ended.errors == [
-        f"{tmp_path}/gone.yaml: there is no such file: mend the path after --config"
+        f"{tmp_path}/gone.yaml: there is no such file: fix the path after --config"
     ]
 
 

@@ -76,4 +76,4 @@ def test_a_wrong_file_is_refused_with_every_fault(tmp_path: Path) -> None:
     assert ended.code == 78
     assert ended.out == ""
     assert len(ended.errors) == 3
-    assert ended.errors[-1] == f"{file} has 2 faults: mend what is listed"
+    assert ended.errors[-1] == f"{file} has 2 faults: fix what is listed"

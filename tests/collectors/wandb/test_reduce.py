@@ -593,7 +593,7 @@ def test_w5_a_metric_that_needs_what_a_run_hides_is_unknown_and_the_run_is_named
 
     assert reduce(AVERAGE, [run(), poison], RULES) == Unknown(
         "W&B cannot serve summaryMetrics of run p (bad-sun-2)",
-        "look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+        "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
     )
     assert value(COMPLETED, run(), poison) == 2
     assert value(DURATION, run(), poison) == 1.0

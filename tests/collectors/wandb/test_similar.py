@@ -93,7 +93,7 @@ def test_a_summary_that_is_junk_or_cannot_be_read_suggests_nothing() -> None:
     assert found(FakeAsker({}, TemporaryError("W&B is away")), "a") == set()
 
 
-def test_an_error_leaves_its_cause_its_mend_and_its_code_unknown() -> None:
+def test_an_error_leaves_its_cause_its_fix_and_its_code_unknown() -> None:
     assert Unknown.because(TemporaryError("W&B is away", "wait")) == Unknown(
         "W&B is away", "wait", ExitCode.TEMPORARY
     )
@@ -105,5 +105,5 @@ def test_w5_the_first_run_whose_part_cannot_be_served_is_named() -> None:
     assert unreadable(runs, "systemMetrics") is None
     assert unreadable(runs, "config") == Unknown(
         "W&B cannot serve config of run b (bad-sun-2)",
-        "look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+        "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
     )

@@ -47,7 +47,7 @@ def test_d10_what_was_cut_off_after_the_body_is_sent_again_byte_for_byte(
     assert len(intake.points) == 10
 
 
-def test_d10_nobody_listening_is_said_with_the_mend() -> None:
+def test_d10_nobody_listening_is_said_with_the_fix() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     with new_intake() as intake:

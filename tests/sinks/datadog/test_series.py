@@ -149,7 +149,7 @@ def test_tags_follow_datadogs_rules(given_tag: str, sent: str) -> None:
 
 
 @given(st.text())
-def test_a_mended_name_or_tag_needs_no_mending(text: str) -> None:
+def test_a_fixed_name_or_tag_needs_no_fixing(text: str) -> None:
     assert metric_name(metric_name(text)) == metric_name(text)
     assert tag(tag(text)) == tag(text)
 

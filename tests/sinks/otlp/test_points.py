@@ -62,7 +62,7 @@ def test_two_metrics_with_one_name_are_told_apart_by_dropping_the_second() -> No
     assert found.notices == ("1 sample was not sent (collapsed): a,b",)
 
 
-def test_tags_without_an_encoding_are_mended() -> None:
+def test_tags_without_an_encoding_are_fixed() -> None:
     (point,) = prepare([sample(tags={"k\ud800": "v\ud800"})]).points
 
     assert point.attributes == {"k?": "v?"}

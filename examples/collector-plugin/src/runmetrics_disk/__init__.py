@@ -33,7 +33,7 @@ class DiskCollector:
             room = shutil.disk_usage(path)
         except OSError as error:
             cause = f"{path} cannot be read ({error.strerror})"
-            return _unknown(tags, cause, "mount it or mend DISK_PATHS")
+            return _unknown(tags, cause, "mount it or fix DISK_PATHS")
         free = Sample(FREE, room.free, now, "byte", tags, "Room that is left")
         if not room.total:
             missing = Missing(USED, "the file system has no size", "percent", tags)
@@ -42,5 +42,5 @@ class DiskCollector:
         return Collection((free, Sample(USED, percent, now, "percent", tags, "Room in use")))
 
 
-def _unknown(tags: dict[str, str], cause: str, mend: str) -> Collection:
-    return Collection(problems=(Problem((FREE, USED), cause, mend, tags=tags),))
+def _unknown(tags: dict[str, str], cause: str, fix: str) -> Collection:
+    return Collection(problems=(Problem((FREE, USED), cause, fix, tags=tags),))

@@ -125,7 +125,7 @@ class WandbCollector:
 
     def _all_unknown(self, error: RunmetricsError, tags: Mapping[str, str]) -> Problem:
         names = tuple(metric.name for metric in self.catalog.metrics)
-        return Problem(names, error.cause, error.mend, error.exit_code, tags)
+        return Problem(names, error.cause, error.fix, error.exit_code, tags)
 
     async def _one(
         self, client: WandbClient, entity: str, project: str, now: datetime
@@ -141,8 +141,8 @@ class WandbCollector:
                 self._refused = error  # for every project alike
             problem = self._all_unknown(error, tags)
             if isinstance(error, NoSuchProject):
-                mend = await near_projects(client, entity, project)
-                problem = dataclasses.replace(problem, mend=mend)
+                fix = await near_projects(client, entity, project)
+                problem = dataclasses.replace(problem, fix=fix)
             return Collection(problems=(problem,), notices=tuple(asker.notices))
         collection = await _Report(self, asker, reading, now, tags).collection()
         for watcher in self.watchers:
@@ -202,7 +202,7 @@ class _Report:
                 )
             )
         problems = [
-            Problem(tuple(names), why.cause, why.mend, why.code, self.tags)
+            Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
             for why, names in unknown.items()
         ]
         notices = [*self.reading.notices, *remarks.faults(self._all_runs()), *self._vain_filters()]

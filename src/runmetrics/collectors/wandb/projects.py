@@ -108,7 +108,7 @@ async def list_projects(client: WandbClient, entity: str) -> list[str]:
 
 
 async def near_projects(client: WandbClient, entity: str, project: str) -> str:
-    """The mend for a project that is not there: what the entity has instead."""
+    """The fix for a project that is not there: what the entity has instead."""
     try:
         names = await list_projects(client, entity)
     except RunmetricsError:

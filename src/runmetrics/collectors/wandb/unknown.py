@@ -10,16 +10,16 @@ from runmetrics.errors import ExitCode, RunmetricsError
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something that could not be learned: why, the mend, and what it alone would exit with."""
+    """Something that could not be learned: why, the fix, and what it alone would exit with."""
 
     cause: str
-    mend: str = ""
+    fix: str = ""
     code: ExitCode = ExitCode.TEMPORARY
 
     @classmethod
     def because(cls, error: RunmetricsError) -> Self:
         """What an error left unknown."""
-        return cls(error.cause, error.mend, error.exit_code)
+        return cls(error.cause, error.fix, error.exit_code)
 
 
 class Disagreement(Unknown):
@@ -32,6 +32,6 @@ def unreadable(runs: Iterable[Run], part: str) -> Unknown | None:
         if part in run.unreadable:
             return Unknown(
                 f"W&B cannot serve {part} of run {run.id} ({run.display_name})",
-                "look at the run in W&B; deleting it, or asking support@wandb.com, mends it",
+                "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
             )
     return None

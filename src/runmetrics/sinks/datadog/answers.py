@@ -16,9 +16,9 @@ _QUOTED_BYTES = 80
 class Passing(Exception):  # noqa: N818 - it is what happened
     """A failure that may pass when the batch is sent again, after `reset_seconds` if known."""
 
-    def __init__(self, cause: str, mend: str, reset_seconds: float | None = None) -> None:
+    def __init__(self, cause: str, fix: str, reset_seconds: float | None = None) -> None:
         super().__init__(cause)
-        self.cause, self.mend, self.reset_seconds = cause, mend, reset_seconds
+        self.cause, self.fix, self.reset_seconds = cause, fix, reset_seconds
 
 
 class Faulted(Exception):  # noqa: N818 - it is what happened
@@ -37,7 +37,7 @@ class Reader:
     setting: str
 
     @property
-    def _mend(self) -> str:
+    def _fix(self) -> str:
         return f"check that {self._right_setting}"
 
     @property
@@ -48,8 +48,8 @@ class Reader:
     def missing(self, failure: NoAnswer) -> Passing | TemporaryError:
         """The error for a request that got no answer."""
         cause = f"Datadog at {self.url} did not answer: {failure.why}"
-        mend = f"check the network, the proxy and {self.setting}"
-        return Passing(cause, mend) if failure.passing else TemporaryError(cause, mend)
+        fix = f"check the network, the proxy and {self.setting}"
+        return Passing(cause, fix) if failure.passing else TemporaryError(cause, fix)
 
     def meaning(self, answer: Answer, key_source: str) -> Exception:
         """The error for an answer that is no success; `key_source` says where the key is from."""
@@ -59,20 +59,20 @@ class Reader:
         if status < 400:
             target = urlsplit(answer.headers.get("Location", "")).hostname or "elsewhere"
             cause = f"Datadog {place} redirects to {excerpt(target, _QUOTED_BYTES)}"
-            return ConfigurationError(f"{cause}, which was not followed", self._mend)
+            return ConfigurationError(f"{cause}, which was not followed", self._fix)
         if status == 400:
             return Faulted("rejected", f"Datadog (400): {quoted(answer.data)}")
         if status == 413:
             return Faulted("too_large", "Datadog (413)")
         if status in (401, 403):
-            mend = f"check {key_source}, and that {self._right_setting}"
-            return CredentialRefused(f"Datadog refused the API key {place}", mend)
+            fix = f"check {key_source}, and that {self._right_setting}"
+            return CredentialRefused(f"Datadog refused the API key {place}", fix)
         if status in _PASSING:
             return _passing(answer, place)
         if status >= 500:
-            return TemporaryError(f"Datadog cannot serve this request {place}", self._mend)
+            return TemporaryError(f"Datadog cannot serve this request {place}", self._fix)
         cause = "has no metrics intake" if status == 404 else "refuses our kind of request"
-        return ConfigurationError(f"Datadog {cause} {place}", self._mend)
+        return ConfigurationError(f"Datadog {cause} {place}", self._fix)
 
     def _not_acknowledged(self, answer: Answer) -> Exception:
         document = answer.json_object()
@@ -87,12 +87,12 @@ class Reader:
 
 
 def _passing(answer: Answer, place: str) -> Passing:
-    mend = "the next run tries again"
+    fix = "the next run tries again"
     if answer.status != 429:
-        return Passing(f"Datadog is unavailable {place}", mend)
+        return Passing(f"Datadog is unavailable {place}", fix)
     reset = reset_seconds(answer.headers.get("X-RateLimit-Reset"))
     until = "" if reset is None else f" for {reset:g} s more"
-    return Passing(f"Datadog limits our rate {place}{until}", mend, reset)
+    return Passing(f"Datadog limits our rate {place}{until}", fix, reset)
 
 
 def quoted(words: str | bytes) -> str:

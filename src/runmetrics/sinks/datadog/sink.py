@@ -202,7 +202,7 @@ class DatadogSink:
                 else:
                     ledger.keep(batch, _too_much(fault))
             except Passing as failure:
-                ledger.keep(batch, TemporaryError(failure.cause, failure.mend))
+                ledger.keep(batch, TemporaryError(failure.cause, failure.fix))
                 tries = 1  # one answer shows whether it is the batch or all of Datadog
             except RunmetricsError as error:
                 for unsent in (batch, *waiting):
@@ -230,7 +230,7 @@ class DatadogSink:
             except Passing as failure:
                 wait = self._policy.wait_seconds(attempt, failure.reset_seconds)
                 if failure.reset_seconds is not None and wait > deadline.remaining():
-                    raise TemporaryError(failure.cause, failure.mend) from None
+                    raise TemporaryError(failure.cause, failure.fix) from None
                 if attempt < tries:
                     log.warning("%s; next try in %.1f s", failure.cause, wait)
                 if attempt == tries or not deadline.wait(wait):

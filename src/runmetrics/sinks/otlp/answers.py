@@ -78,8 +78,8 @@ def meaning(answer: Answer, url: str, clock: Callable[[], float] = time.time) ->
 def missing(failure: NoAnswer, url: str) -> Passing | TemporaryError:
     """The error for a request that got no answer."""
     cause = f"the OTLP receiver at {url} did not answer: {failure.why}"
-    mend = "check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
-    return Passing(cause, mend) if failure.passing else TemporaryError(cause, mend)
+    fix = "check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
+    return Passing(cause, fix) if failure.passing else TemporaryError(cause, fix)
 
 
 def retry_after_seconds(header: str | None, now: float) -> float | None:

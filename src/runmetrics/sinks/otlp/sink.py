@@ -155,7 +155,7 @@ class OtlpSink:
         try:
             self._post((), Poster(resource(self._resource), deadline))
         except Passing as failure:
-            raise TemporaryError(failure.cause, failure.mend) from None
+            raise TemporaryError(failure.cause, failure.fix) from None
         except Faulted as fault:
             raise ConfigurationError(
                 f"{fault.words} finds fault with an empty request",
@@ -184,7 +184,7 @@ class OtlpSink:
                 else:
                     ledger.drop(batch, fault)
             except Passing as failure:
-                ledger.keep(batch, TemporaryError(failure.cause, failure.mend))
+                ledger.keep(batch, TemporaryError(failure.cause, failure.fix))
                 tries = 1  # one answer shows whether it is the batch or the whole receiver
             except RunmetricsError as error:
                 for unsent in (batch, *waiting):
@@ -205,7 +205,7 @@ class OtlpSink:
             except Passing as failure:
                 wait = self._policy.wait_seconds(attempt, failure.reset_seconds)
                 if failure.reset_seconds is not None and wait > deadline.remaining():
-                    raise TemporaryError(failure.cause, failure.mend) from None
+                    raise TemporaryError(failure.cause, failure.fix) from None
                 if attempt < tries:
                     log.warning("%s; next try in %.1f s", failure.cause, wait)
                 if attempt == tries or not deadline.wait(wait):

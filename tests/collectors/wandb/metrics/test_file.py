@@ -63,18 +63,18 @@ def test_the_option_beats_the_environment_which_beats_the_working_directory(
 
 
 @pytest.mark.parametrize(
-    ("explicit", "environ", "mend"),
+    ("explicit", "environ", "fix"),
     [
-        (Path("gone.yaml"), {}, "mend the path after --config"),
-        (None, {"RUNMETRICS_CONFIG": "gone.yaml"}, "mend or unset RUNMETRICS_CONFIG"),
+        (Path("gone.yaml"), {}, "fix the path after --config"),
+        (None, {"RUNMETRICS_CONFIG": "gone.yaml"}, "fix or unset RUNMETRICS_CONFIG"),
     ],
 )
 def test_a_file_that_was_named_has_to_be_there(
-    explicit: Path | None, environ: dict[str, str], mend: str
+    explicit: Path | None, environ: dict[str, str], fix: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         find_config(explicit, environ)
-    assert str(caught.value) == f"gone.yaml: there is no such file: {mend}"
+    assert str(caught.value) == f"gone.yaml: there is no such file: {fix}"
     assert caught.value.exit_code is ExitCode.CONFIGURATION
 
 
@@ -160,7 +160,7 @@ metrics:
 """
     with pytest.raises(ConfigurationError) as caught:
         parse_config(text, FILE)
-    assert str(caught.value) == "runmetrics.yaml has 7 faults: mend what is listed"
+    assert str(caught.value) == "runmetrics.yaml has 7 faults: fix what is listed"
     options = "count, sum, mean, min, max, latest, p50, p90, p95, p99"
     assert list(caught.value.faults) == [
         "runmetrics.yaml:1: entity: 7 is not text: write it in quotes",
@@ -342,7 +342,7 @@ def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "mend"),
+    ("name", "fix"),
     [
         ("7up", "write up"),
         ("a b", "write a_b"),
@@ -353,10 +353,10 @@ def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> N
     ],
 )
 def test_a_name_that_datadog_would_change_is_refused_with_what_it_would_become(
-    name: str, mend: str
+    name: str, fix: str
 ) -> None:
     said = faults(f"metrics:\n- name: {name!r}\n  count: runs\n")
-    assert said == [f'2: {name}: name: "{name}" is not a name that Datadog keeps: {mend}']
+    assert said == [f'2: {name}: name: "{name}" is not a name that Datadog keeps: {fix}']
 
 
 def test_a_metric_without_a_name_is_named_by_its_place() -> None:

@@ -125,7 +125,7 @@ def test_w5_a_poison_run_is_named_with_its_field_and_costs_what_needs_that_field
     assert {str(problem) for problem in found.problems} == {
         (
             f"W&B cannot serve {part} of run r17 (r17): "
-            "look at the run in W&B; deleting it, or asking support@wandb.com, mends it"
+            "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it"
         )
     }
     assert found.cost.requests < 150

@@ -108,10 +108,10 @@ async def _one(asker: Asker, runs: int) -> Sampled:
         try:
             page = await asker.page(PageAsk({}, "-created_at", wanted, _WHOLE, after))
         except NoSuchProject as error:
-            mend = await near_projects(asker.client, asker.entity, asker.project)
-            raise ConfigurationError(error.cause, mend) from None
+            fix = await near_projects(asker.client, asker.entity, asker.project)
+            raise ConfigurationError(error.cause, fix) from None
         if isinstance(page, Unknown):
-            raise TemporaryError(page.cause, page.mend)
+            raise TemporaryError(page.cause, page.fix)
         fresh = [node for node in page.nodes if node["name"] not in seen]
         seen.update(node["name"] for node in fresh)
         for node in fresh:

@@ -60,8 +60,8 @@ def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile
     except FileNotFoundError:
         if explicit is None and not named:
             return None
-        mend = "mend the path after --config" if explicit else "mend or unset RUNMETRICS_CONFIG"
-        raise ConfigurationError(f"{path}: there is no such file", mend) from None
+        fix = "fix the path after --config" if explicit else "fix or unset RUNMETRICS_CONFIG"
+        raise ConfigurationError(f"{path}: there is no such file", fix) from None
     except UnicodeDecodeError as error:
         cause = f"{path}: byte {error.start} is not UTF-8"
         raise ConfigurationError(cause, "save the file as UTF-8 text") from None
@@ -133,7 +133,7 @@ def parse_config(text: str, path: Path) -> ConfigFile:
 
 def _refusal(path: Path, faults: Sequence[str]) -> ConfigurationError:
     count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return ConfigurationError(f"{path} has {count}", "mend what is listed", faults)
+    return ConfigurationError(f"{path} has {count}", "fix what is listed", faults)
 
 
 def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:

@@ -93,13 +93,13 @@ class Field:
         if source not in sources:
             guess = f"summary.{text}" if "." not in text else f"{near(source, sources)}.{key}"
             likely = "." not in text or near(source, sources)
-            mend = f'did you mean "{guess}"?' if likely and text else FIELD_HELP
-            raise ValueError(f"{shown(text)} is not a field: {mend}")
+            fix = f'did you mean "{guess}"?' if likely and text else FIELD_HELP
+            raise ValueError(f"{shown(text)} is not a field: {fix}")
         if not key or key != key.strip():
             raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
         if source == "run" and key not in RUN_FIELDS:
-            mend = choose(key, RUN_FIELDS, prefix="run.")
-            raise ValueError(f"{shown(text)} is not a field: {mend}")
+            fix = choose(key, RUN_FIELDS, prefix="run.")
+            raise ValueError(f"{shown(text)} is not a field: {fix}")
         return cls(source, key)  # type: ignore[arg-type]  # one of Source, checked above
 
 
@@ -139,8 +139,8 @@ def parse_name(text: object) -> str:
     legal = re.sub(r"[^a-zA-Z0-9_.]+|^[^a-zA-Z]+", "_", text)
     legal = re.sub(r"^[^a-zA-Z]+", "", re.sub(r"_*\._*", ".", legal)).strip("_.")
     if text != legal:
-        mend = f"write {legal}" if 0 < len(legal) <= 200 else "write one like wandb.runs.active"
-        raise ValueError(f"{shown(text)} is not a name that Datadog keeps: {mend}")
+        fix = f"write {legal}" if 0 < len(legal) <= 200 else "write one like wandb.runs.active"
+        raise ValueError(f"{shown(text)} is not a name that Datadog keeps: {fix}")
     if len(text) > 200:
         raise ValueError(f"the name has {len(text)} characters: Datadog keeps at most 200")
     if text.startswith("runmetrics."):
@@ -165,8 +165,8 @@ def parse_by(value: object) -> tuple[str, ...]:
     groups = _words(value, "a list", "write [user, group]")
     for group in groups:
         if group not in GROUPS and not re.fullmatch(r"config\..*\S", group):
-            mend = choose(group, GROUPS, more=("config.KEY",))
-            raise ValueError(f"{shown(group)} cannot split a metric: {mend}")
+            fix = choose(group, GROUPS, more=("config.KEY",))
+            raise ValueError(f"{shown(group)} cannot split a metric: {fix}")
     tags: dict[str, str] = {}
     for group in groups:
         folded = _folded(tag_name(group))
@@ -214,10 +214,10 @@ def parse_operand(value: object) -> float | str | bool:
     raise ValueError(f"{shown(value)} cannot be compared: write a number or text, or use is: nan")
 
 
-def _words(value: object, what: str, mend: str) -> list[str]:
+def _words(value: object, what: str, fix: str) -> list[str]:
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(word, str) and word.strip() for word in values):
-        raise ValueError(f"{shown(value)} is not {what}: {mend}")
+        raise ValueError(f"{shown(value)} is not {what}: {fix}")
     return list(dict.fromkeys(values))
 
 
@@ -228,7 +228,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 
 def choose(word: str, known: Iterable[str], *, prefix: str = "", more: Iterable[str] = ()) -> str:
-    """The mend for an unknown word: the near miss, or else all that it could be."""
+    """The fix for an unknown word: the near miss, or else all that it could be."""
     known = tuple(known)
     if guess := near(word, known):
         return f'did you mean "{prefix}{guess}"?'

@@ -163,8 +163,8 @@ def unknown_key(place: Place) -> str:
     """What to say of a key that is not known where it stands."""
     key = str(place[-1])
     if len(place) == 1:
-        if mend := _ELSEWHERE.get(key.lower()):
-            return mend
+        if fix := _ELSEWHERE.get(key.lower()):
+            return fix
         model: type[pydantic.BaseModel] = Layout
     else:
         model = Definition if len(place) == 3 else Comparisons

@@ -85,7 +85,7 @@ def clock_notice(offset_seconds: float) -> str:
         return ""
     return (
         f"the clocks of this machine and of W&B differ by {abs(offset_seconds):.0f} s, so windows "
-        "follow W&B's: mend the time synchronisation of this machine"
+        "follow W&B's: fix the time synchronisation of this machine"
     )
 
 

@@ -103,13 +103,13 @@ class Judge:
 
     def no_connection(self, failure: httpx.TransportError) -> Exception:
         """Why there was no connection, or it broke before an answer began."""
-        what, mend = self._connection_fault(failure)
+        what, fix = self._connection_fault(failure)
         if proxies := proxy_variables("HTTPS_PROXY", "ALL_PROXY"):
             what = f"{what}, {proxies} is set"
         cause = f"{self._endpoint} cannot be reached, {what}"
         if _among(failure, ssl.SSLCertVerificationError):
-            return Unreachable(cause, mend)
-        return Transient(cause, lambda text: Unreachable(text, mend))
+            return Unreachable(cause, fix)
+        return Transient(cause, lambda text: Unreachable(text, fix))
 
     def _connection_fault(self, failure: httpx.TransportError) -> tuple[str, str]:
         network = "check WANDB_BASE_URL, the network policy and the proxy settings"

@@ -79,8 +79,8 @@ class BadDocument(ConfigurationError):
     `faults` are its messages, `unknown_fields` the names of the fields it does not know.
     """
 
-    def __init__(self, cause: str, mend: str, messages: Sequence[str]) -> None:
-        super().__init__(cause, mend, messages)
+    def __init__(self, cause: str, fix: str, messages: Sequence[str]) -> None:
+        super().__init__(cause, fix, messages)
         self.unknown_fields = unknown_fields(messages)
 
 
@@ -121,12 +121,12 @@ class ServerFault(TemporaryError):
     def __init__(
         self,
         cause: str,
-        mend: str,
+        fix: str,
         *,
         status: int | None = None,
         errors: tuple[GraphQLError, ...] = (),
     ) -> None:
-        super().__init__(cause, mend)
+        super().__init__(cause, fix)
         self.status = status
         self.errors = errors
 

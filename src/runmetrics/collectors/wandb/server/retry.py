@@ -37,7 +37,7 @@ class RetryPolicy:
 
 
 class Transient(Exception):  # noqa: N818 - a state of things that may pass, not the error itself
-    """A failure that another try may mend.
+    """A failure that another try may fix.
 
     `what` happened; `error` turns it, with the number of tries, into what is raised at the end;
     `tries` caps the tries for this kind; `asked_wait` is the pause in seconds the server asks for.
