@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _WHO = "query RunmetricsViewer { viewer { username entity teams { edges { node { name } } } } }"
 _WHO_ON_OLD_SERVERS = "query RunmetricsViewer { viewer { username entity } }"
-_A_PERSON_WAITS = RetryPolicy(tries=2, wait_max_seconds=5, read_timeout_seconds=15)
+_A_PERSON_WAITS = RetryPolicy(tries=2, most_seconds=5, read_timeout_seconds=15)
 
 _KEY, _SERVER, _CLOCKS, _ACCOUNT = "W&B key", "W&B server", "clocks", "W&B account"
 _FIELDS, _PROJECT, _RUNS, _COLLECTING = "server fields", "project", "runs", "collecting"

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from runmetrics.collectors.wandb.server.client import WandbClient
-from runmetrics.collectors.wandb.server.errors import NobodyLoggedIn
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, RunmetricsError, TemporaryError
 
@@ -96,7 +95,7 @@ async def list_projects(client: WandbClient, entity: str) -> list[str]:
         nodes = [_object(_object(edge).get("node")) for edge in models.get("edges") or ()]
         names += [name for node in nodes if isinstance(name := node.get("name"), str)]
         if not names and answer.data.get("viewer") is None:
-            raise NobodyLoggedIn.by(client.endpoint, "it knows nobody by that key")
+            raise client.endpoint.nobody_logged_in()
         page = _object(models.get("pageInfo"))
         if not page.get("hasNextPage"):
             return names

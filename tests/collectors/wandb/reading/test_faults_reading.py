@@ -41,7 +41,7 @@ from tests.collectors.wandb.collecting import (
     values,
 )
 
-FAST = RetryPolicy(wait_initial_seconds=0.001, wait_max_seconds=0.002)
+FAST = RetryPolicy(first_seconds=0.001, most_seconds=0.002)
 
 
 def outcome(sandbox: WandbSandbox, **settings: object) -> pipeline.Outcome:

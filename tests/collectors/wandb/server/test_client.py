@@ -15,8 +15,9 @@ from runmetrics.collectors.wandb.server.errors import (
     UnusableConnection,
     unknown_fields,
 )
-from runmetrics.collectors.wandb.server.headers import asked_wait, http_date
+from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.deadline import Deadline
+from runmetrics.retry import http_date
 from runmetrics.sandbox.http import LoopbackServer
 from tests.collectors.wandb.asking import (
     BASIC,

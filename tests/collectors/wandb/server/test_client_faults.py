@@ -1,4 +1,4 @@
-"""Faults of the answer (W rows of FAULTS.md), over real sockets: what it means, what it costs."""
+"""Faults of the answer (rows W of docs/RELIABILITY.md), over real sockets: meaning and cost."""
 
 import gzip
 import json
@@ -35,7 +35,7 @@ from tests.collectors.wandb.asking import (
     status,
 )
 
-DOCUMENT_MEND = (
+DOCUMENT_FIX = (
     "check the filters and keys of the metrics file; an older W&B server may lack these fields"
 )
 LOWER = "run less often, or read fewer projects with this key"
@@ -72,9 +72,9 @@ def test_w1_not_logged_in_as_a_graphql_error_is_a_refused_key() -> None:
 
 
 def test_w1_a_viewer_of_null_has_the_same_message() -> None:
-    asker = Asker("https://api.wandb.ai")
-    assert str(KeyRefused.viewer_null(asker.client)) == (
-        "W&B at https://api.wandb.ai refused the API key (nobody is logged in with it) from "
+    endpoint = Asker("https://api.wandb.ai").client.endpoint
+    assert str(endpoint.nobody_logged_in()) == (
+        "W&B at https://api.wandb.ai refused the API key (it knows nobody by that key) from "
         "WANDB_API_KEY: make a new one at https://wandb.ai/settings and put it in the same place"
     )
 
@@ -104,7 +104,7 @@ def test_w3_a_429_waits_as_long_as_the_server_says_and_a_little_more() -> None:
     waits = Waits()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(status(429, RateLimit_Reset="7", RateLimit_Remaining="0"))
-        asker = Asker(server.url, policy=fast(sleep=waits.sleep, wait_initial_seconds=0.5))
+        asker = Asker(server.url, policy=fast(sleep=waits.sleep, first_seconds=0.5))
         assert asker.answer().data == DATA
     assert len(waits) == 1
     assert 7 <= waits[0] <= 7.5
@@ -148,7 +148,7 @@ def test_w4_a_429_with_a_junk_reset_has_the_plain_backoff(reset: str) -> None:
     waits = Waits()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(status(429, RateLimit_Reset=reset, Retry_After=reset))
-        asker = Asker(server.url, policy=fast(sleep=waits.sleep, wait_initial_seconds=0.5))
+        asker = Asker(server.url, policy=fast(sleep=waits.sleep, first_seconds=0.5))
         assert asker.answer().data == DATA
     assert len(waits) == 1
     assert 0 <= waits[0] <= 0.5
@@ -158,7 +158,7 @@ def test_w4_a_429_with_a_junk_reset_has_the_plain_backoff(reset: str) -> None:
 def test_w5_a_passing_fault_is_tried_five_times(code: int) -> None:
     waits = Waits()
     with LoopbackServer(failing(code, b"<html>oops</html>")) as server:
-        policy = fast(sleep=waits.sleep, wait_initial_seconds=0.5, wait_max_seconds=3)
+        policy = fast(sleep=waits.sleep, first_seconds=0.5, most_seconds=3)
         error = Asker(server.url, policy=policy).fails(ServerFault)
     assert str(error) == f"W&B at {server.url} answered {code} (5 tries): {SERVER_SIDE}"
     assert error.status == code
@@ -194,7 +194,7 @@ def test_w5_errors_without_data_are_tried_again_and_kept_with_their_paths() -> N
 
 
 def test_w5_a_backoff_that_does_not_fit_the_deadline_is_not_begun() -> None:
-    policy = fast(wait_initial_seconds=1e9, wait_max_seconds=1e9)
+    policy = fast(first_seconds=1e9, most_seconds=1e9)
     with LoopbackServer(failing(500)) as server:
         error = Asker(server.url, policy=policy, deadline=frozen(30)).fails(ServerFault)
     assert error.cause == f"W&B at {server.url} answered 500 (1 try, no time for another)"
@@ -326,7 +326,7 @@ def test_w24_an_unknown_field_is_named_whatever_the_status(code: int) -> None:
     with LoopbackServer(failing(code, body)) as server:
         error = Asker(server.url).fails(BadDocument)
     assert str(error) == (
-        f"W&B at {server.url} rejected the query ({code}), {UNKNOWN}: {DOCUMENT_MEND}"
+        f"W&B at {server.url} rejected the query ({code}), {UNKNOWN}: {DOCUMENT_FIX}"
     )
     assert error.unknown_fields == {"computeSeconds"}
     assert error.exit_code == ExitCode.CONFIGURATION

@@ -25,7 +25,7 @@ from runmetrics.collectors.wandb.reading.document import (
 )
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
-from runmetrics.collectors.wandb.server.errors import BadDocument, NobodyLoggedIn, ServerFault
+from runmetrics.collectors.wandb.server.errors import BadDocument, ServerFault
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError, TemporaryError
 
@@ -140,7 +140,7 @@ class Asker:
                 "try again; if it stays, ask support@wandb.com with this message",
             )
         if project is None and viewer is None:
-            raise NobodyLoggedIn.by(self.client.endpoint, "it knows nobody by that key")
+            raise self.client.endpoint.nobody_logged_in()
         if project is None:
             raise NoSuchProject(
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"

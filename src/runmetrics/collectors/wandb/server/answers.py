@@ -5,12 +5,9 @@ Nothing here waits or sends. A Transient is worth another try; any other error i
 
 import json
 import re
-import socket
-import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -19,7 +16,6 @@ from runmetrics.collectors.wandb.server.errors import (
     AccessDenied,
     BadDocument,
     GraphQLError,
-    KeyRefused,
     NotFound,
     NotWandb,
     RateLimited,
@@ -28,10 +24,10 @@ from runmetrics.collectors.wandb.server.errors import (
     SlowAnswer,
     Unreachable,
 )
-from runmetrics.collectors.wandb.server.headers import asked_wait, http_date
+from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy, Transient
-
-_E = TypeVar("_E", bound=BaseException)
+from runmetrics.retry import http_date
+from runmetrics.transport_errors import Kind, transport_fault
 
 _MESSAGE_LIMIT = 500
 _EXCERPT_LIMIT = 80
@@ -52,6 +48,15 @@ _CHECK_DOCUMENT = (
     "check the filters and keys of the metrics file; an older W&B server may lack these fields"
 )
 _CHECK_ADDRESS = "check WANDB_BASE_URL and what stands between it and us (a proxy, a login page)"
+_CHECK_NETWORK = "check WANDB_BASE_URL, the network policy and the proxy settings"
+_FIX = {
+    **dict.fromkeys(Kind, _CHECK_NETWORK),
+    Kind.UNKNOWN_NAME: "check WANDB_BASE_URL and DNS on this machine",
+    Kind.UNTRUSTED: "if that is your server, name the file of its certificate authority in "
+    "SSL_CERT_FILE",
+    Kind.NO_TLS: _CHECK_ADDRESS,
+    Kind.PROXY: "check HTTPS_PROXY and NO_PROXY",
+}
 _SERVER_SIDE = "see https://status.wandb.com or your own server's log; the next run may pass"
 
 
@@ -67,15 +72,15 @@ class Answer:
     server_time: datetime | None = None
 
 
-class Judge:
-    """Reads the answers of one server."""
+class AnswerReader:
+    """Reads the answers of one server, and what it means when there is none."""
 
     def __init__(self, endpoint: Endpoint, policy: RetryPolicy) -> None:
         self._endpoint = endpoint
         self._policy = policy
 
-    def answer(self, response: httpx.Response, body: bytes) -> Answer:
-        """The answer in a whole response; raises what it means otherwise."""
+    def read(self, response: httpx.Response, body: bytes) -> Answer:
+        """Return the answer in a whole response; raise what it means otherwise."""
         if not response.is_success:
             raise self._bad_status(response, body)
         try:
@@ -93,50 +98,33 @@ class Judge:
         raise self._not_graphql(response, body)
 
     def broken(self) -> Transient:
-        """The answer began and did not come to its end, or is not whole JSON."""
+        """Return the fault of an answer that did not come to its end, or is not whole JSON."""
         what = f"{self._endpoint} broke off its answer"
         return Transient(what, lambda cause: ServerFault(cause, _SERVER_SIDE, status=200))
 
     def slow(self, what: str) -> Transient:
-        """A time limit of ours passed; `what` follows the server's name."""
+        """Return the fault of passing a time limit of ours; `what` follows the server's name."""
         return Transient(f"{self._endpoint} {what}", lambda cause: SlowAnswer(cause, _SERVER_SIDE))
 
-    def no_connection(self, failure: httpx.TransportError) -> Exception:
-        """Why there was no connection, or it broke before an answer began."""
-        what, fix = self._connection_fault(failure)
+    def no_connection(self, error: httpx.TransportError) -> Exception:
+        """Return why there was no connection, or it broke before an answer began."""
+        fault = transport_fault(error)
+        words = fault.words
+        if fault.kind is Kind.NO_CONNECTION:
+            words = f"no connection within {self._policy.connect_timeout_seconds:g} s"
         if proxies := proxy_variables("HTTPS_PROXY", "ALL_PROXY"):
-            what = f"{what}, {proxies} is set"
-        cause = f"{self._endpoint} cannot be reached, {what}"
-        if _among(failure, ssl.SSLCertVerificationError):
+            words = f"{words}, {proxies} is set"
+        cause, fix = f"{self._endpoint} cannot be reached, {words}", _FIX[fault.kind]
+        if not fault.passing:
             return Unreachable(cause, fix)
         return Transient(cause, lambda text: Unreachable(text, fix))
-
-    def _connection_fault(self, failure: httpx.TransportError) -> tuple[str, str]:
-        network = "check WANDB_BASE_URL, the network policy and the proxy settings"
-        if isinstance(failure, httpx.ProxyError):
-            said = self._endpoint.clean(str(failure), _EXCERPT_LIMIT)
-            return f'the proxy refused ("{said}")', "check HTTPS_PROXY and NO_PROXY"
-        if isinstance(failure, httpx.TimeoutException):
-            seconds = self._policy.connect_timeout_seconds
-            return f"no connection within {seconds:g} s", network
-        if untrusted := _among(failure, ssl.SSLCertVerificationError):
-            authority = "name the file of its certificate authority in SSL_CERT_FILE"
-            why = untrusted.verify_message
-            return f"its certificate is not trusted ({why})", f"if that is your server, {authority}"
-        if _among(failure, ssl.SSLError):
-            return "it does not speak TLS as we do", _CHECK_ADDRESS
-        if _among(failure, socket.gaierror):
-            return "its name is not known to DNS", "check WANDB_BASE_URL and DNS on this machine"
-        if _among(failure, ConnectionRefusedError):
-            return "the connection is refused", network
-        return "the connection broke", network
 
     def _bad_status(self, response: httpx.Response, body: bytes) -> Exception:
         status, endpoint = response.status_code, self._endpoint
         errors = self._graphql_errors(_json_or_none(body))
         said = "".join(f', "{error.message}"' for error in errors[:3])
         if status == 401:
-            return KeyRefused.by(endpoint, "401")
+            return endpoint.key_refused("401")
         if status == 403:
             return self._access_denied(f"403{said}")
         if status == 404:
@@ -161,7 +149,7 @@ class Judge:
         messages = " / ".join(error.message for error in errors)
         said = f'"{errors[0].message}"'
         if _NOT_LOGGED_IN.search(messages):
-            return KeyRefused.by(self._endpoint, said)
+            return self._endpoint.key_refused(said)
         if _DENIED.search(messages):
             return self._access_denied(said)
         if _TOO_MANY.search(messages):
@@ -247,18 +235,3 @@ def _json_or_none(body: bytes) -> Any:
 
 def _text(body: bytes) -> str:
     return body[:_SOURCE_LIMIT].decode(errors="replace")
-
-
-def _among(failure: BaseException, kind: type[_E]) -> _E | None:
-    """The error of this kind behind a failure; httpx and anyio wrap what the socket said."""
-    return next((cause for cause in _causes(failure) if isinstance(cause, kind)), None)
-
-
-def _causes(failure: BaseException | None) -> Iterator[BaseException]:
-    if failure is None:
-        return
-    yield failure
-    if isinstance(failure, BaseExceptionGroup):
-        for part in failure.exceptions:
-            yield from _causes(part)
-    yield from _causes(failure.__cause__ or failure.__context__)

@@ -13,25 +13,22 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from runmetrics.collectors.wandb.server.answers import Answer, Judge
+from runmetrics.collectors.wandb.server.answers import Answer, AnswerReader
 from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
 from runmetrics.collectors.wandb.server.errors import (
-    BadDocument,
-    KeyRefused,
     OutOfTime,
-    ServerFault,
     Stopped,
     TooLarge,
     UnusableConnection,
 )
 from runmetrics.collectors.wandb.server.headers import Quota, read_quota
-from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, persist
+from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, try_again
 from runmetrics.deadline import Deadline
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
 
-__all__ = ["Answer", "BadDocument", "KeyRefused", "RetryPolicy", "ServerFault", "WandbClient"]
+__all__ = ["Answer", "RetryPolicy", "WandbClient"]
 
 _READERS = 3
 _DEFAULT_POLICY = RetryPolicy()
@@ -42,7 +39,7 @@ def _utc_now() -> datetime:
 
 
 class WandbClient:
-    """Asks one W&B server under one deadline; use as an async context manager.
+    """Ask one W&B server under one deadline; use as an async context manager.
 
     `endpoint` is the server with its key. `requests` counts every try; `bytes_received` is answer
     bodies as sent (compressed), `bytes_decoded` the same unpacked. `clock_offset_seconds` is the
@@ -65,7 +62,7 @@ class WandbClient:
         self.bytes_decoded = 0
         self.clock_offset_seconds: float | None = None
         self.endpoint = Endpoint(base_url, key, allow_insecure_http=allow_insecure_http)
-        self._judge = Judge(self.endpoint, retry)
+        self._answers = AnswerReader(self.endpoint, retry)
         self._deadline = deadline
         self._policy = retry
         self._clock = clock
@@ -74,7 +71,7 @@ class WandbClient:
 
     @property
     def slots(self) -> int:
-        """How many queries to keep under way at once just now."""
+        """Return how many queries to keep under way at once just now."""
         return 1 if self.quota_low else _READERS
 
     @property
@@ -99,7 +96,7 @@ class WandbClient:
     async def query(
         self, document: str, variables: Mapping[str, Any] | None = None, *, tries: int | None = None
     ) -> Answer:
-        """The server's answer to a GraphQL document, after at most `tries` (the policy's) tries.
+        """Return the answer to a GraphQL document, after at most `tries` (the policy's) tries.
 
         GraphQL errors beside data are in the answer; without data they are raised. Raises the
         errors of server/errors.py; OutOfTime at the deadline and Stopped on SIGTERM, both at
@@ -122,7 +119,7 @@ class WandbClient:
         try:
             async with scope:
                 await self._spare_quota()
-                return await persist(
+                return await try_again(
                     attempt,
                     tries=tries or self._policy.tries,
                     policy=self._policy,
@@ -170,29 +167,29 @@ class WandbClient:
                 body = await self._body(response)
         except TimeoutError:
             limit = self._policy.total_timeout_seconds
-            raise self._judge.slow(f"did not answer in full within {limit:g} s") from None
+            raise self._answers.slow(f"did not answer in full within {limit:g} s") from None
         except (httpx.ReadTimeout, httpx.WriteTimeout) as exc:
             limit = self._policy.read_timeout_seconds
-            raise self._judge.slow(f"sent nothing for {limit:g} s") from exc
+            raise self._answers.slow(f"sent nothing for {limit:g} s") from exc
         except httpx.TransportError as exc:
             began = response is not None
-            raise (self._judge.broken() if began else self._judge.no_connection(exc)) from exc
+            raise (self._answers.broken() if began else self._answers.no_connection(exc)) from exc
         self._quota = read_quota(response.headers) or self._quota
-        answer = self._judge.answer(response, body)
+        answer = self._answers.read(response, body)
         if answer.server_time is not None:
             middle = sent_at + (answered_at - sent_at) / 2
             self.clock_offset_seconds = (answer.server_time - middle).total_seconds()
         return answer
 
     async def _body(self, response: httpx.Response) -> bytes:
-        """The decoded body, given up at the cap.
+        """Return the decoded body; raise TooLarge at the cap.
 
         Unpacked here, because httpx unpacks a whole chunk at once and as often as the header
         says: a few hundred bytes could become gigabytes.
         """
         encoding = response.headers.get("Content-Encoding", "identity").lower()
         if encoding not in ("gzip", "identity"):
-            raise self._judge.broken()
+            raise self._answers.broken()
         unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
         cap = self._policy.max_decoded_bytes
         body = bytearray()
@@ -205,12 +202,12 @@ class WandbClient:
                         "ask for fewer keys, or narrow the windows",
                     )
         except zlib.error as exc:
-            raise self._judge.broken() from exc
+            raise self._answers.broken() from exc
         finally:
             self.bytes_received += response.num_bytes_downloaded
             self.bytes_decoded += len(body)
         if unpack and body and not unpack.eof:
-            raise self._judge.broken()
+            raise self._answers.broken()
         return bytes(body)
 
     def _connection_pool(self) -> httpx.AsyncClient:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from runmetrics.collectors.wandb.server.errors import UnusableConnection
+from runmetrics.collectors.wandb.server.errors import (
+    KeyRefused,
+    NobodyLoggedIn,
+    UnusableConnection,
+)
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
@@ -50,16 +54,35 @@ class Endpoint:
 
     @property
     def authorization(self) -> dict[str, str]:
-        """The header that carries the key, as W&B's own client sends it; none without a key."""
+        """Return the header that carries the key, as W&B's own client sends it; {} without one."""
         return {"Authorization": f"Basic {self._basic}"} if self._secret else {}
 
     @property
     def settings_page(self) -> str:
-        """Where a person makes a new key."""
+        """Return the page where a person makes a new key."""
         return f"{self.shown.replace('://api.', '://', 1)}/settings"
 
+    def key_refused(self, how: str) -> KeyRefused:
+        """Return the refusal of the key by this server; `how` it said so."""
+        return KeyRefused(*self._refusal(how))
+
+    def nobody_logged_in(self) -> NobodyLoggedIn:
+        """Return the refusal that the hosted service words as status 200 without a viewer."""
+        return NobodyLoggedIn(*self._refusal("it knows nobody by that key"))
+
+    def _refusal(self, how: str) -> tuple[str, str]:
+        if self.key_source is None:
+            return (
+                f"{self} demands an API key ({how})",
+                f"set WANDB_API_KEY to one from {self.settings_page}",
+            )
+        return (
+            f"{self} refused the API key ({how}) from {self.key_source}",
+            f"make a new one at {self.settings_page} and put it in the same place",
+        )
+
     def clean(self, text: str, limit: int) -> str:
-        """Foreign text on one line, without our key, cut to `limit` characters."""
+        """Return foreign text on one line, without our key, cut to `limit` characters."""
         if self._secret:
             text = text.replace(self._secret, "***").replace(self._basic, "***")
         printable = "".join(c if c.isprintable() else " " for c in text)
@@ -67,7 +90,7 @@ class Endpoint:
 
 
 def proxy_variables(*names: str) -> str:
-    """Those of `names` that the environment sets, in either case; never their values."""
+    """Return those of `names` that the environment sets, in either case; never their values."""
     spellings = [spelling for name in names for spelling in (name, name.lower())]
     return ", ".join(spelling for spelling in spellings if os.environ.get(spelling))
 

@@ -1,11 +1,10 @@
-"""What can go wrong between us and the W&B server. What is W&B's own sense of an answer (no such
-project, nobody logged in) is the collector's to judge.
+"""What can go wrong between us and the W&B server.
 
-    CredentialRefused (77)   KeyRefused (NobodyLoggedIn), AccessDenied
-    ConfigurationError (78)  BadDocument, NotFound, Redirected, UnusableConnection
-    TemporaryError (75)      Unreachable, NotWandb, RateLimited, OutOfTime, ServerFault
-      └── ServerFault        SlowAnswer, TooLarge; a smaller document may pass
-    Stopped (143)            SIGTERM
+CredentialRefused (77)   KeyRefused (NobodyLoggedIn), AccessDenied
+ConfigurationError (78)  BadDocument, NotFound, Redirected, UnusableConnection
+TemporaryError (75)      Unreachable, NotWandb, RateLimited, OutOfTime, ServerFault
+  └── ServerFault        SlowAnswer, TooLarge; a smaller document may pass
+Stopped (143)            SIGTERM
 """
 
 # ruff: noqa: N818 - an error is named by what happened
@@ -13,7 +12,6 @@ project, nobody logged in) is the collector's to judge.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
 
 from runmetrics.errors import (
     ConfigurationError,
@@ -22,10 +20,6 @@ from runmetrics.errors import (
     RunmetricsError,
     TemporaryError,
 )
-
-if TYPE_CHECKING:
-    from runmetrics.collectors.wandb.server.client import WandbClient
-    from runmetrics.collectors.wandb.server.endpoint import Endpoint
 
 _UNKNOWN_FIELD = re.compile(r"""Cannot query field \\?["'](\w+)\\?["'] on type""")
 
@@ -39,30 +33,12 @@ class GraphQLError:
 
 
 def unknown_fields(messages: Iterable[str]) -> frozenset[str]:
-    """Names of the fields that the server says it does not know (an older server)."""
+    """Return the names of the fields that the server says it does not know (an older server)."""
     return frozenset(name for text in messages for name in _UNKNOWN_FIELD.findall(text))
 
 
 class KeyRefused(CredentialRefused):
     """The API key is wrong, expired or missing. Trying again cannot help."""
-
-    @classmethod
-    def by(cls, endpoint: "Endpoint", how: str) -> Self:
-        """The refusal by one server; `how` it said so."""
-        if endpoint.key_source is None:
-            return cls(
-                f"{endpoint} demands an API key ({how})",
-                f"set WANDB_API_KEY to one from {endpoint.settings_page}",
-            )
-        return cls(
-            f"{endpoint} refused the API key ({how}) from {endpoint.key_source}",
-            f"make a new one at {endpoint.settings_page} and put it in the same place",
-        )
-
-    @classmethod
-    def viewer_null(cls, client: "WandbClient") -> Self:
-        """An answer without a viewer: the live server's way to refuse a key, with status 200."""
-        return cls.by(client.endpoint, "nobody is logged in with it")
 
 
 class NobodyLoggedIn(KeyRefused):

@@ -1,4 +1,4 @@
-"""Name look-ups that can be given up, though the C library's have no time limit.
+"""An event loop whose name look-ups can be given up: the C library's have no time limit.
 
 asyncio makes them in threads that are waited for when the process exits, so one that hangs would
 keep the process long after its deadline.
@@ -26,7 +26,7 @@ class Loop(asyncio.SelectorEventLoop):
         proto: int = 0,
         flags: int = 0,
     ) -> list[Any]:
-        """What `socket.getaddrinfo` gives or raises."""
+        """Return what `socket.getaddrinfo` gives, or raise what it raises."""
         found: asyncio.Future[list[Any]] = self.create_future()
 
         def settle(tell: Callable[[Any], None], outcome: object) -> None:

@@ -1,18 +1,15 @@
-"""When a failed request is tried again, and how long to wait before."""
+"""The bounds on a query to W&B, and the loop that tries it again."""
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_random_exponential
-
 from runmetrics.collectors.wandb.server.errors import RateLimited
 from runmetrics.deadline import Deadline
 from runmetrics.errors import RunmetricsError
+from runmetrics.retry import Backoff
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -21,12 +18,9 @@ LOWER_THE_RATE = "run less often, or read fewer projects with this key"
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Bounds on one query. `sleep` is a seam for tests; all waits have full jitter."""
+class RetryPolicy(Backoff):
+    """The bounds on one query, in tries, seconds and bytes. `sleep` is a seam for tests."""
 
-    tries: int = 5
-    wait_initial_seconds: float = 0.5
-    wait_max_seconds: float = 30.0
     html_tries: int = 3
     low_quota_pause_seconds: float = 1.0
     connect_timeout_seconds: float = 5.0
@@ -58,7 +52,7 @@ class Transient(Exception):  # noqa: N818 - a state of things that may pass, not
         self.asked_wait = asked_wait
 
 
-async def persist(
+async def try_again(
     attempt: Callable[[], Awaitable[_T]], *, tries: int, policy: RetryPolicy, deadline: Deadline
 ) -> _T:
     """Await `attempt` until it gives an answer, while there are tries and time for another.
@@ -66,56 +60,25 @@ async def persist(
     Raises what `attempt` raises, a Transient as the error that it stands for, and RateLimited at
     once when the pause that the server asks for is longer than the time that is left.
     """
-    backoff = wait_random_exponential(
-        multiplier=policy.wait_initial_seconds, max=policy.wait_max_seconds
-    )
-
-    def most_tries(fault: Transient) -> int:
-        return min(tries, fault.tries or tries)
-
-    def wait(state: RetryCallState) -> float:
-        asked = _fault(state).asked_wait
-        if asked is None:
-            return backoff(state)
-        # never sooner than asked, and not at the same instant as everybody else who was
-        jitter = random.uniform(0, policy.wait_initial_seconds)  # noqa: S311 - no secret
-        return max(asked, backoff(state)) + jitter
-
-    def stop(state: RetryCallState) -> bool:
-        spent = state.attempt_number >= most_tries(_fault(state))
-        return spent or state.upcoming_sleep > deadline.remaining()
-
-    def say(state: RetryCallState) -> None:
-        _log.info("%s; trying again in %.1f s", _fault(state).what, state.upcoming_sleep)
-
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type(Transient),
-        wait=wait,
-        stop=stop,
-        sleep=policy.sleep,
-        before_sleep=say,
-        reraise=True,
-    )
-    try:
-        answer: _T = await retrying(attempt)
-    except Transient as fault:
-        done = int(retrying.statistics["attempt_number"])
-        raise _ending(fault, done, most_tries(fault), deadline.remaining()) from fault.__cause__
-    return answer
+    failed = 0
+    while True:
+        try:
+            return await attempt()
+        except Transient as fault:
+            failed += 1
+            most, left = min(tries, fault.tries or tries), deadline.remaining()
+            wait = policy.next_wait(failed, left, asked=fault.asked_wait, tries=most)
+            if wait is None:
+                raise _last_error(fault, failed, most, left) from fault.__cause__
+            _log.info("%s; trying again in %.1f s", fault.what, wait)
+        await policy.sleep(wait)
 
 
-def _ending(fault: Transient, done: int, most: int, left: float) -> RunmetricsError:
-    count = "1 try" if done == 1 else f"{done} tries"
-    if done >= most:
+def _last_error(fault: Transient, failed: int, most: int, left: float) -> RunmetricsError:
+    count = "1 try" if failed == 1 else f"{failed} tries"
+    if failed >= most:
         return fault.error(f"{fault.what} ({count})")
     if fault.asked_wait is None:
         return fault.error(f"{fault.what} ({count}, no time for another)")
     asks = f"asks to wait {fault.asked_wait:.0f} s, but {left:.0f} s are left"
     return RateLimited(f"{fault.what}, and {asks}", LOWER_THE_RATE)
-
-
-def _fault(state: RetryCallState) -> Transient:
-    fault = state.outcome.exception() if state.outcome else None
-    if not isinstance(fault, Transient):
-        raise TypeError("only a Transient is tried again")
-    return fault
