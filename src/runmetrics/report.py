@@ -1,17 +1,21 @@
-"""An outcome for people (a table) and for machines (JSON). Results only; logs go elsewhere."""
+"""An outcome for people (a table), for machines (JSON), and its lines in the log."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.model import Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
+from runmetrics.text import counted, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 JSON_SCHEMA_VERSION = 1
+
+_log = logging.getLogger("runmetrics")
 
 _UNITS = {"percent": "%"}
 _TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
@@ -75,6 +79,21 @@ def print_table(outcome: Outcome, console: "Console") -> None:
         console.print("dry run: nothing was sent; --push delivers", highlight=False)
 
 
+def log_outcome(outcome: Outcome) -> None:
+    """Log a line each: notices as warnings, problems and sinks' failures as errors."""
+    problems = outcome.collection.problems
+    several = len({tuple(problem.tags.items()) for problem in problems}) > 1
+    for notice in (*outcome.collection.notices, *outcome.notices):
+        _log.warning(notice)
+    for problem in problems:
+        _log.error(problem_line(problem, several_projects=several))
+    for delivery in outcome.deliveries:
+        for notice in delivery.notices:
+            _log.warning(notice)
+        if delivery.error:
+            _log.error(delivery.error)
+
+
 def problem_line(problem: Problem, *, several_projects: bool = False) -> str:
     """What is unknown and why, in one line."""
     where = ""
@@ -92,7 +111,7 @@ def delivered(delivery: Delivery) -> str:
     parts += [f"{len(itself)} about this run"] if itself else []
     text = f"{delivery.sink} accepted {' and '.join(parts) or 'nothing'}"
     if delivery.requests:
-        text += f" ({delivery.requests} request{'s' * (delivery.requests != 1)}, "
+        text += f" ({counted(delivery.requests, 'request')}, "
         text += f"{delivery.bytes_sent} bytes)"
     if delivery.dropped:
         reasons = sorted({drop.reason for drop in delivery.dropped})
@@ -163,7 +182,7 @@ def _plain(text: str, style: str = "") -> Any:
     """W&B's text in one line, without what would steer a terminal."""
     from rich.text import Text
 
-    return Text("".join(sign if sign.isprintable() else " " for sign in text), style=style)
+    return Text(one_line(text), style=style)
 
 
 def _holder(run: RunRef | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
-WRITE_PAGES = REPOSITORY / "devops" / "write_pages.py"
+WRITE_DOCS = REPOSITORY / "devops/docs/write_docs.py"
 EXAMPLE = DOCS / "runmetrics.example.yaml"
 
 
@@ -22,5 +22,5 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def writer() -> dict[str, Any]:
-    """What the program that writes the pages defines."""
-    return runpy.run_path(str(WRITE_PAGES))
+    """Return what the program that writes the pages defines."""
+    return runpy.run_path(str(WRITE_DOCS))

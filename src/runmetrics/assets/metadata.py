@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,32 @@ COLUMNS = (
     *("orientation", "integration", "short_name", "curated_metric"),
 )
 """Of a metadata.csv in Datadog's repositories of integrations."""
+
+MORE_IS_BETTER = (
+    "wandb.runs.completed_7d",
+    "wandb.metrics.best_accuracy",
+    "wandb.metrics.avg_accuracy_7d",
+    "wandb.training.gpu_utilization_avg",
+    "wandb.gpu.utilization_running",
+    "wandb.throughput.finished_24h",
+    "runmetrics.up",
+)
+LESS_IS_BETTER = (
+    "wandb.runs.failed_7d",
+    "wandb.metrics.latest_loss",
+    "wandb.health.stale",
+    "wandb.health.longest_silence_minutes",
+    "wandb.health.crashed_7d",
+    "wandb.health.preempted_7d",
+    "wandb.health.loss_not_finite_7d",
+    "wandb.health.accuracy_not_finite_7d",
+    "wandb.gpu.idle",
+    "wandb.throughput.failed_24h",
+    "runmetrics.metrics_unknown",
+    "runmetrics.samples_dropped",
+    "runmetrics.data_age_seconds",
+)
+"""Whether a greater value is better is a matter of opinion: these are ours."""
 
 _LONGEST = 400
 
@@ -57,13 +83,13 @@ def describe(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> 
     return list(found.values())
 
 
-def as_csv(metrics: Iterable[Described], orientation: Mapping[str, int]) -> str:
-    """A metadata.csv; `orientation` is 1 where more is better, -1 where less is, else 0."""
+def as_csv(metrics: Iterable[Described]) -> str:
+    """Return a metadata.csv; orientation is 1 where more is better, -1 where less is, else 0."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in metrics:
-        better = orientation.get(one.name, 0)
+        better = (one.name in MORE_IS_BETTER) - (one.name in LESS_IS_BETTER)
         about = (one.unit, "", one.description, better, INTEGRATION, one.short_name, "")
         writer.writerow((one.name, "gauge", "", *about))
     return out.getvalue()

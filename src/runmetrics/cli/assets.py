@@ -1,7 +1,6 @@
 """Commands that bring dashboards, monitors and metadata to where people look."""
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ import typer
 
 from runmetrics import logs
 from runmetrics.assets import Asset, Kind, export, find
-from runmetrics.cli.metrics import ConfigOption, VerboseOption
-from runmetrics.cli.terminal import reader_may_be_gone, stopped_by_signals
+from runmetrics.cli.options import ConfigOption, VerboseOption
+from runmetrics.cli.terminal import output, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.setup import load_settings
@@ -147,13 +146,13 @@ def _notifying(asset: Asset, handles: list[str]) -> Asset:
 
 
 def _print_list(assets: Iterable[Asset]) -> None:
-    with _output():
+    with output():
         for asset in assets:
             typer.echo(f"{asset.path.as_posix():44}  {asset.title}")
 
 
 def _print_paths(paths: Iterable[Path]) -> None:
-    with _output():
+    with output():
         for path in paths:
             typer.echo(path)
 
@@ -161,17 +160,10 @@ def _print_paths(paths: Iterable[Path]) -> None:
 def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     for one in pushed:
-        with _output():
+        with output():
             changed = one.verdict in ("created", "updated")
             typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
             for difference in one.differences[:_MOST_DIFFERENCES]:
                 typer.echo(f"    {difference}")
             if (more := len(one.differences) - _MOST_DIFFERENCES) > 0:
                 typer.echo(f"    and {more} more")
-
-
-@contextmanager
-def _output() -> Iterator[None]:
-    with reader_may_be_gone():
-        yield
-        sys.stdout.flush()

@@ -24,6 +24,7 @@ from runmetrics.sandbox.history import fill
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.store import EARLIEST, Store, StoredRun, as_object, moment
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
+from runmetrics.text import counted
 
 ENTITY, PROJECT = "pufferai", "metta"
 RUNS, IN_WINDOW = 26_000, 2_000
@@ -50,9 +51,8 @@ class Stage:
     def received(self) -> Iterator[str]:
         """What Datadog holds now, a line a point, and what it took to bring it there."""
         posts = len(self.intake.posts)
-        noun = "request" if posts == 1 else "requests"
         size = self.intake.bytes_received
-        yield f"4. What Datadog received, in {posts} {noun} of {size:,} bytes:"
+        yield f"4. What Datadog received, in {counted(posts, 'request')} of {size:,} bytes:"
         tags: tuple[str, ...] = ()
         for point in self.intake.points:
             if point.tags != tags:

@@ -1,13 +1,12 @@
 """The command `doctor`: what is wrong, from the configuration to both ends, a line each."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from runmetrics import logs
-from runmetrics.cli.metrics import ConfigOption, VerboseOption
-from runmetrics.cli.terminal import reader_may_be_gone, stopped_by_signals
+from runmetrics.cli.options import ConfigOption, VerboseOption
+from runmetrics.cli.terminal import output, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, Verdict, as_json, exit_code
 from runmetrics.errors import ExitCode
@@ -44,7 +43,7 @@ def doctor(
     def tell(finding: Finding) -> None:
         findings.append(finding)
         if not as_one:
-            with reader_may_be_gone():
+            with output():
                 verdict, rest = str(finding)[:9], str(finding)[9:]
                 typer.echo(typer.style(verdict, fg=_COLOURS[finding.verdict]) + rest)
 
@@ -60,8 +59,7 @@ def doctor(
                 tell(finding)
         stopped = deadline.stopped
     code = ExitCode.TERMINATED if stopped else exit_code(findings)
-    with reader_may_be_gone():
+    with output():
         if as_one:
             typer.echo(as_json(findings, code))
-        sys.stdout.flush()
     raise typer.Exit(int(code))

@@ -18,8 +18,18 @@ from runmetrics.cli import assets as cli_assets
 from runmetrics.cli import doctor as cli_doctor
 from runmetrics.cli import metrics as cli_catalog
 from runmetrics.cli import serve as cli_serve
-from runmetrics.cli.options import DEFAULT_SINKS, ShardOption, chosen_sinks
-from runmetrics.cli.terminal import console, progress, reader_may_be_gone, stopped_by_signals
+from runmetrics.cli.options import (
+    DEFAULT_SINKS,
+    CollectorArgument,
+    ConfigOption,
+    JsonOption,
+    ShardOption,
+    SinkOption,
+    SpoolOption,
+    VerboseOption,
+    chosen_sinks,
+)
+from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
 from runmetrics.setup import load_settings
@@ -54,29 +64,18 @@ def _program() -> None:
 
 @app.command()
 def collect(
-    collector: Annotated[str, typer.Argument(help="Which collector: wandb, or an installed one.")],
+    collector: CollectorArgument,
     push: Annotated[
         bool, typer.Option("--push", help="Deliver to Datadog. Without it this is a dry run.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of the table.")
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
-    ] = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds for the whole run. Default: 90.")
     ] = None,
-    sink: Annotated[
-        list[str] | None,
-        typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
-    ] = None,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
-    ] = None,
+    sink: SinkOption = None,
+    spool: SpoolOption = None,
     report: Annotated[
         Path | None, typer.Option("--report", help="Write what --json prints to this file too.")
     ] = None,
@@ -164,15 +163,13 @@ def _collect(
 
 def _show(outcome: "Outcome", *, as_json: bool) -> None:
     from runmetrics import report
-    from runmetrics.outcome_log import log_outcome
 
-    log_outcome(outcome)
-    with reader_may_be_gone():
+    report.log_outcome(outcome)
+    with output():
         if as_json:
             sys.stdout.write(report.as_json(outcome) + "\n")
         else:
             report.print_table(outcome, console())
-        sys.stdout.flush()
 
 
 def _write_report(outcome: "Outcome", path: Path) -> None:

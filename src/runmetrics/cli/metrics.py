@@ -2,9 +2,6 @@
 
 import logging
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runmetrics import logs
-from runmetrics.cli.terminal import console, progress, reader_may_be_gone, stopped_by_signals
+from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
+from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.setup import load_settings
 
@@ -32,16 +30,6 @@ config_app = typer.Typer(
 app.add_typer(config_app)
 _log = logging.getLogger("runmetrics")
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of the table.")
-]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
-]
-
 
 def _complete_name(incomplete: str) -> list[str]:
     """Names of metrics for the shell; none where the configuration is wrong."""
@@ -59,7 +47,7 @@ def metrics(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
     catalog = _catalog(*load_settings(config))
     _say_notices(catalog)
-    with _output():
+    with output():
         if as_json:
             typer.echo(metrics_report.metrics_as_json(catalog))
         else:
@@ -92,7 +80,7 @@ def explain(
         outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
     for problem in outcome.collection.problems:
         _log.error(problem_line(problem, several_projects=True))
-    with _output():
+    with output():
         if as_json:
             typer.echo(metrics_report.explanation_as_json(explainer, outcome))
         else:
@@ -117,7 +105,7 @@ def plan(
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
     projects = settings.projects or (f"{settings.entity}/{settings.project}",)
     now = datetime.now(UTC)
-    with _output():
+    with output():
         metrics_report.print_plan(compiled, catalog, projects, now, console())
         if verbose:
             metrics_report.print_documents(compiled, now, console())
@@ -149,7 +137,7 @@ def discover(
     deadline = Deadline(settings.timeout_seconds)
     with stopped_by_signals(deadline):
         found = sample(settings, runs, deadline)
-    with _output():
+    with output():
         if not as_yaml:
             metrics_report.print_sampled(found, console())
         typer.echo(propose(found), nl=False)
@@ -162,7 +150,7 @@ def schema() -> None:
 
     from runmetrics.collectors.wandb.metrics.layout import config_schema
 
-    with _output():
+    with output():
         typer.echo(json.dumps({"$schema": SCHEMA_DIALECT, **config_schema()}, indent=2))
 
 
@@ -178,7 +166,7 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     catalog = _catalog(settings, found)
     _say_notices(catalog)
     own = len(found.metrics)
-    with _output():
+    with output():
         whole = f"{len(catalog.metrics)} metrics, {own} of them its own"
         typer.echo(f"{file}: right: {whole}")
 
@@ -192,10 +180,3 @@ def _catalog(settings: "Settings", file: "ConfigFile | None") -> "Catalog":
 def _say_notices(catalog: "Catalog") -> None:
     for notice in catalog.notices:
         _log.warning(notice)
-
-
-@contextmanager
-def _output() -> Iterator[None]:
-    with reader_may_be_gone():
-        yield
-        sys.stdout.flush()

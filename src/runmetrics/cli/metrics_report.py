@@ -19,6 +19,7 @@ from runmetrics.collectors.wandb.reading.plan import Plan
 from runmetrics.model import Missing, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import JSON_SCHEMA_VERSION, show_value
+from runmetrics.text import counted, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,9 +99,10 @@ def print_plan(
         table.add_row(_text(read.what), _text(read.filters), _text(names))
     console.print(table)
     count = requests_for_a_page(plan)
-    noun = "request" if count == 1 else "requests"
     lines = [f"projects: {', '.join(projects)}"]
-    lines += [f"for each: at most {count} {noun} with up to 1,000 runs in each list of runs"]
+    lines += [
+        f"for each: at most {counted(count, 'request')} with up to 1,000 runs in each list of runs"
+    ]
     lines += [f"  {line}" for line in growth_in_words(plan)]
     series = sum(estimate_series(catalog).values())
     plain = sum(not metric.by for metric in catalog.metrics)
@@ -221,7 +223,7 @@ def _text(text: str) -> Any:
     """W&B's and the user's text, without what would steer a terminal or be taken for markup."""
     from rich.text import Text
 
-    return Text("".join(sign if sign.isprintable() else " " for sign in text))
+    return Text(one_line(text))
 
 
 def _print_lines(lines: Iterable[str], console: "Console") -> None:

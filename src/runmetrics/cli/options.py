@@ -1,5 +1,6 @@
-"""Options that `collect` and `serve` share."""
+"""The options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,26 @@ from runmetrics.shard import Shard
 
 DEFAULT_SINKS = ("datadog",)
 """Where --push delivers unless --sink says otherwise."""
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of the table.")
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
+]
+CollectorArgument = Annotated[
+    str, typer.Argument(help="Which collector: wandb, or an installed one.")
+]
+SinkOption = Annotated[
+    list[str] | None,
+    typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
+]
+SpoolOption = Annotated[
+    Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
+]
 
 
 def _shard(text: str) -> Shard:

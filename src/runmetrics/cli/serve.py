@@ -5,19 +5,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runmetrics import logs
-from runmetrics.cli.metrics import ConfigOption, VerboseOption
-from runmetrics.cli.options import ShardOption, chosen_sinks
+from runmetrics.cli.options import (
+    CollectorArgument,
+    ConfigOption,
+    ShardOption,
+    SinkOption,
+    SpoolOption,
+    VerboseOption,
+    chosen_sinks,
+)
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.model import Delivery, Sample
 from runmetrics.setup import load_settings
+from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from runmetrics.config.settings import Settings
@@ -45,9 +52,7 @@ def _interval(text: str) -> float:
 
 @app.command()
 def serve(
-    collector: Annotated[
-        str, typer.Argument(help="Which collector: wandb, or an installed one.")
-    ] = "wandb",
+    collector: CollectorArgument = "wandb",
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all of IPv4.")
     ] = "127.0.0.1",
@@ -66,13 +71,8 @@ def serve(
     push: Annotated[
         bool, typer.Option("--push", help="Also deliver to Datadog after each collection.")
     ] = False,
-    sink: Annotated[
-        list[str] | None,
-        typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
-    ] = None,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
-    ] = None,
+    sink: SinkOption = None,
+    spool: SpoolOption = None,
     config: ConfigOption = None,
     timeout: Annotated[
         float | None,
@@ -122,17 +122,15 @@ class _Rounds:
     def collect(self, deadline: Deadline) -> "Outcome":
         """Collect and deliver, and say in the log what became of it."""
         from runmetrics import pipeline, report
-        from runmetrics.outcome_log import log_outcome
         from runmetrics.spool import Spool
 
         now = datetime.now(UTC)
         opened = [self._opened(name, deadline) for name in self.sinks]
         with Spool(self.settings.spool_dir if opened else None) as kept:
             outcome = pipeline.run(self.collector, opened, now, deadline, kept)
-        log_outcome(outcome)
+        report.log_outcome(outcome)
         known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
-        plural = "" if problems == 1 else "s"
-        said = [f"{known} series known, {problems} problem{plural}, {outcome.seconds:.1f} s"]
+        said = [f"{known} series known, {counted(problems, 'problem')}, {outcome.seconds:.1f} s"]
         _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
         return outcome
 

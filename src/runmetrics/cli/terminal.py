@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from runmetrics.plugins import Progress
+
+_BAR_AFTER_SECONDS = 1.0
 
 TERMINATION_GRACE_SECONDS = 8.0
 """What a push under way gets after SIGTERM, to be gone within 10 s; Kubernetes kills after 30."""
@@ -33,10 +36,11 @@ def console() -> "Console":
 
 
 @contextmanager
-def reader_may_be_gone() -> Iterator[None]:
-    """A closed stdout or a full disk under it does not change what was delivered, nor our code."""
+def output() -> Iterator[None]:
+    """Print results within; a closed stdout or a full disk under it changes no exit code."""
     try:
         yield
+        sys.stdout.flush()
     except OSError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until exit
 
@@ -58,13 +62,23 @@ def stopped_by_signals(deadline: Deadline) -> Iterator[None]:
 
 @contextmanager
 def progress() -> "Iterator[Progress]":
-    """A bar on a terminal's stderr once reading takes more than a second."""
+    """Show a bar on a terminal's stderr once reading takes more than a second."""
     from runmetrics.plugins import no_progress
 
     if not sys.stderr.isatty():
         yield no_progress
         return
-    from runmetrics.cli.progress import Bar
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
-    with Bar() as bar:
-        yield bar.update
+    bar = Bar(console=Console(stderr=True), transient=True)
+    task = bar.add_task("reading runs", total=None)
+    timer = threading.Timer(_BAR_AFTER_SECONDS, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield lambda done, total: bar.update(task, completed=done, total=max(done, total) or None)
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()

@@ -12,6 +12,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError
 from runmetrics.setup import load_settings
+from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from runmetrics.plugins import Setup
@@ -40,7 +41,7 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
     if file is None:
         text = f"no file, the {count} built-in metrics"
     else:
-        metrics = f"{count} metric{'s' * (count != 1)}, {len(file.metrics)} of them its own"
+        metrics = f"{counted(count, 'metric')}, {len(file.metrics)} of them its own"
         text = f"{file.path} is right: {metrics}"
     notices = [warning(step, notice) for notice in catalog.notices]
     return [ok(step, text), *notices], Setup(settings, file, environ=with_env_file())

@@ -6,6 +6,7 @@ from datetime import datetime
 from runmetrics.config.settings import Settings
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.doctor.project import Coverage, Seen
+from runmetrics.text import counted
 
 COVERED = ("accuracy", "loss", "GPU count", "GPU utilization")
 
@@ -36,7 +37,7 @@ def _runs(seen: Seen, where: str) -> Finding:
             *("runs", f"{where}the project has no runs"),
             "check WANDB_PROJECT and the file's where, or log a first run",
         )
-    count = "1 run" if seen.total == 1 else f"{seen.total:,} runs"
+    count = counted(seen.total, "run")
     last = _last_sign(seen)
     if not seen.week:
         return warning(
@@ -62,7 +63,7 @@ def _ago(then: datetime, now: datetime) -> str:
     seconds = max(0, int((now - then).total_seconds()))
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
         if count := seconds // size:
-            return f"{count} {unit}{'s' * (count != 1)} ago"
+            return f"{counted(count, unit)} ago"
     return "less than a minute ago"
 
 

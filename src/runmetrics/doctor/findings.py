@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import redact
+from runmetrics.text import one_line
 
 JSON_SCHEMA_VERSION = 1
 
@@ -98,4 +99,4 @@ def as_json(findings: Sequence[Finding], code: ExitCode) -> str:
 
 def _line(text: str) -> str:
     """Foreign text without what would steer a terminal, and without secrets."""
-    return redact("".join(sign if sign.isprintable() else " " for sign in text))
+    return redact(one_line(text))

@@ -27,6 +27,7 @@ from runmetrics.doctor.project import Seen, look
 from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
 from runmetrics.model import Problem
 from runmetrics.sinks.datadog.series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
+from runmetrics.text import some
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
@@ -198,9 +199,7 @@ class _Collecting:
         said = {notice for seen in self._seen.values() for notice in seen.notices}
         said |= {*self._collector.catalog.notices}
         for problem in problems:
-            names = ", ".join(problem.metrics[:_MOST_NAMES])
-            more = len(problem.metrics) - _MOST_NAMES
-            names += f" and {more} more" if more > 0 else ""
+            names = some(problem.metrics, _MOST_NAMES)
             cause = f"{names}: {problem.cause}" if names else problem.cause
             yield broken(_COLLECTING, cause, problem.fix, outcome.exit_code)
         for notice in outcome.collection.notices:
@@ -223,9 +222,7 @@ def _result(outcome: "Outcome", metrics: int) -> str:
     lacking = sorted({each.name for each in collection.missing} - known)
     text = f"{len(known)} of {metrics} metrics have a value"
     if lacking:
-        more = len(lacking) - _MOST_NAMES
-        names = ", ".join(lacking[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-        text += f"; no data for {names}"
+        text += f"; no data for {some(lacking, _MOST_NAMES)}"
     return text
 
 

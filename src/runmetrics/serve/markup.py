@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from runmetrics.text import one_line
+
 Child = Element | str
 Attributes = Mapping[str, str]
 
@@ -11,10 +13,10 @@ Attributes = Mapping[str, str]
 def el(tag: str, attributes: Attributes | str = "", *children: Child) -> Element:
     """An element; a string in the place of the attributes is its class."""
     found = {"class": attributes} if isinstance(attributes, str) and attributes else attributes
-    element = Element(tag, {key: plain(text) for key, text in dict(found or {}).items()})
+    element = Element(tag, {key: one_line(text) for key, text in dict(found or {}).items()})
     for child in children:
         if isinstance(child, str):
-            _append(element, plain(child))
+            _append(element, one_line(child))
         else:
             element.append(child)
     return element
@@ -25,11 +27,6 @@ def link(url: str, *children: Child) -> Element:
     if urlsplit(url).scheme not in ("http", "https"):
         return el("span", "", *children)
     return el("a", {"href": url, "rel": "noreferrer"}, *children)
-
-
-def plain(text: str) -> str:
-    """One line without what browsers and encodings stumble over."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def document(head: list[Element], body: Element) -> bytes:

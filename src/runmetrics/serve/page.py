@@ -11,10 +11,10 @@ from xml.etree.ElementTree import Element
 from runmetrics.model import Problem
 from runmetrics.report import delivered
 from runmetrics.serve.loop import Loop
-from runmetrics.serve.markup import Child, document, el, plain
+from runmetrics.serve.markup import Child, document, el
 from runmetrics.serve.snapshot import Snapshot
 from runmetrics.serve.tiles import project_of, tiles
-from runmetrics.serve.words import in_words
+from runmetrics.text import counted, one_line, rough_length, some
 
 _RENEWED_SECONDS, _RENEWED_WHILE_COLLECTING = 15, 2
 _MOST_CONCERNED = 12
@@ -105,7 +105,7 @@ def _state(snapshot: Snapshot | None) -> tuple[str, str]:
     if not collection.samples and not collection.missing:
         return "bad", "Nothing could be read"
     if troubles:
-        return "warn", "1 problem" if troubles == 1 else f"{troubles} problems"
+        return "warn", counted(troubles, "problem")
     return "good", "All is known"
 
 
@@ -116,12 +116,12 @@ def _header(loop: Loop, snapshot: Snapshot | None, title: str) -> Element:
     clock = loop.clock()
     if snapshot and (age := snapshot.age_seconds(clock)) is not None:
         time = f"{snapshot.outcome.time:%Y-%m-%d %H:%M:%S} UTC"
-        shown = el("b", {"title": f"last collection: {time}"}, f"{in_words(age)} old")
+        shown = el("b", {"title": f"last collection: {time}"}, f"{rough_length(age)} old")
         state.append(el("span", "", "data ", shown))
     if loop.collecting:
         state.append(el("span", "", "collecting now"))
     else:
-        wait = el("b", "", in_words(max(0.0, loop.next_at - clock)))
+        wait = el("b", "", rough_length(max(0.0, loop.next_at - clock)))
         state.append(el("span", "", "next collection in ", wait))
     name = el("div", "", el("div", "brand", logo, "runmetrics"), el("h1", "", title))
     return el("header", "", name, state)
@@ -129,7 +129,7 @@ def _header(loop: Loop, snapshot: Snapshot | None, title: str) -> Element:
 
 def _main(loop: Loop, snapshot: Snapshot | None) -> Element:
     if snapshot is None:
-        bound = f"It ends within {in_words(loop.timeout)}."
+        bound = f"It ends within {rough_length(loop.timeout)}."
         return el(
             "main", "", el("p", "first", el("strong", "", "Reading for the first time"), bound)
         )
@@ -156,9 +156,7 @@ def _problem(problem: Problem, where: str) -> Element:
     if problem.fix:
         children.append(el("p", "fix", _safe(problem.fix)))
     if problem.metrics:
-        shown = ", ".join(problem.metrics[:_MOST_CONCERNED])
-        more = len(problem.metrics) - _MOST_CONCERNED
-        shown += f" and {more} more" if more > 0 else ""
+        shown = some(problem.metrics, _MOST_CONCERNED)
         children.append(el("p", "concerned mono", shown))
     return el("li", "problem", *children)
 
@@ -178,7 +176,7 @@ def _sections(loop: Loop, snapshot: Snapshot) -> Iterator[Element]:
         _facts(
             ("took", f"{outcome.seconds:.1f} s, {cost.requests} requests"),
             ("read", f"{cost.runs_read:,} runs, {cost.bytes_received / 1024:,.0f} KiB"),
-            ("every", in_words(loop.interval)),
+            ("every", rough_length(loop.interval)),
         ),
     )
 
@@ -207,4 +205,4 @@ def _safe(text: str) -> str:
     """What others said, as the log would show it."""
     from runmetrics.logs import redact
 
-    return redact(plain(text))
+    return redact(one_line(text))

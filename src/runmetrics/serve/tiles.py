@@ -10,7 +10,7 @@ from runmetrics.report import show_value
 from runmetrics.serve.chart import chart
 from runmetrics.serve.markup import el, link
 from runmetrics.serve.snapshot import Snapshot, Value
-from runmetrics.serve.words import in_words
+from runmetrics.text import rough_length
 
 MOST_TILES = 200
 _TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
@@ -116,7 +116,7 @@ def _show(
     told.extend([shown, el("p", "what", sample.description)])
     if value.problem:
         tile.set("class", "tile held")
-        age = f"{in_words(clock - value.read_at)} old"
+        age = f"{rough_length(clock - value.read_at)} old"
         top.append(el("span", {"class": "badge bad", "title": str(value.problem)}, age))
     if sample.run:
         name = sample.run.display_name or sample.run.id
@@ -134,7 +134,7 @@ def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
         return
     ends = (show_value(end, unit or "unit") for end in (min(numbers), max(numbers)))
     least, greatest = (end.partition(" ")[0] for end in ends)
-    span = f"last {in_words(rows[-1].time - rows[0].time)}"
+    span = f"last {rough_length(rows[-1].time - rows[0].time)}"
     extent = f"{least} to {greatest}" if least != greatest else f"always {least}"
     tile.append(el("div", "range", el("span", "", extent), el("span", "", span)))
     tile.append(chart(rows, value.series, f"{value.sample.name}, {span}: {extent}"))

@@ -8,6 +8,7 @@ from runmetrics.collectors.wandb.groups import OTHER, Series
 from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.similar import most_alike
+from runmetrics.text import counted, some
 
 _DERIVED = {
     "duration_hours": "known duration",
@@ -58,10 +59,9 @@ def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[
 def vain_filter(where: Mapping[str, Any], metrics: Sequence[Metric]) -> str:
     """A filter that matches no run of the whole project: more often a slip than a fact."""
     names = [metric.name for metric in metrics if metric.where == where]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return (
         f"no run of the whole project matches where {json.dumps(where, ensure_ascii=False)} of "
-        f"{', '.join(names[:_MOST_NAMES])}{more}: check its keys and values"
+        f"{some(names, _MOST_NAMES)}: check its keys and values"
     )
 
 
@@ -72,7 +72,7 @@ def faults(runs: Iterable[Run]) -> list[str]:
         for fault in run.faults:
             found.setdefault(fault, []).append(run.id)
     return [
-        f"{fault} in {len(ids)} run{'s' * (len(ids) > 1)} (such as {ids[0]}): "
+        f"{fault} in {counted(len(ids), 'run')} (such as {ids[0]}): "
         "taken as if those runs did not have it"
         for fault, ids in sorted(found.items())
     ]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate, length_in_words
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.document import BASE_PARTS, Selection, render
 from runmetrics.collectors.wandb.reading.execute import FirstDocument
 from runmetrics.collectors.wandb.reading.extremes import PLAIN_KEY
@@ -21,6 +21,7 @@ from runmetrics.collectors.wandb.reading.project_client import Asker
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.deadline import Deadline
 from runmetrics.plugins import no_progress
+from runmetrics.text import exact_length
 
 _ORDERED = {
     Aggregate.MAX: "the greatest",
@@ -103,7 +104,7 @@ def _words(read: Read, plan: Plan) -> str:
         case ScanRead():
             which = _runs(read.states) if read.states else "every run of the project"
             if read.window is not None:
-                which = f"the runs of the last {length_in_words(read.window)}"
+                which = f"the runs of the last {exact_length(read.window)}"
             return f"{which}: {_fields(read.selection)}"
 
 

@@ -24,6 +24,7 @@ from runmetrics.collectors.wandb.metrics.language import (
     near,
     shown,
 )
+from runmetrics.text import exact_length
 
 __all__ = ["Aggregate", "Catalog", "Condition", "Field", "Metric", "load_catalog"]
 
@@ -77,7 +78,7 @@ class Metric:
         text += runs if narrowed else "all runs"
         if self.window is not None:
             sign = "created" if self.window_by == "created" else "whose last sign of life is"
-            text += f" {sign} within {length_in_words(self.window)}"
+            text += f" {sign} within {exact_length(self.window)}"
         if self.conditions:
             text += f" with {' and '.join(map(str, self.conditions))}"
         if self.where:
@@ -184,13 +185,3 @@ def _unlikely_states(config: ConfigFile, index: int, definition: Definition) -> 
                 f"{place}: {definition.name}: state: {shown(state)} is no state that W&B is known "
                 f'to report: did you mean "{guess}"?'
             )
-
-
-def length_in_words(window: timedelta) -> str:
-    """A window in words, in the unit that people use for it: 24 hours, but 7 days."""
-    seconds = int(window.total_seconds())
-    for unit, size, least in (("day", 86_400, 2), ("hour", 3600, 1), ("minute", 60, 1)):
-        count, rest = divmod(seconds, size)
-        if not rest and count >= least:
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"

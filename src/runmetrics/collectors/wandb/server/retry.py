@@ -10,6 +10,7 @@ from runmetrics.collectors.wandb.server.errors import RateLimited
 from runmetrics.deadline import Deadline
 from runmetrics.errors import RunmetricsError
 from runmetrics.retry import Backoff
+from runmetrics.text import counted
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -75,7 +76,7 @@ async def try_again(
 
 
 def _last_error(fault: Transient, failed: int, most: int, left: float) -> RunmetricsError:
-    count = "1 try" if failed == 1 else f"{failed} tries"
+    count = counted(failed, "try", "tries")
     if failed >= most:
         return fault.error(f"{fault.what} ({count})")
     if fault.asked_wait is None:

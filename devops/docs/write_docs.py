@@ -1,9 +1,12 @@
-"""Write the generated parts of README.md and docs/; with --check, only say which are stale.
+"""Write every generated part of the docs; with --check, only say which files are stale.
 
-A part stands between `<!-- begin generated: NAME -->` and `<!-- end generated: NAME -->`. A new one
-is a function here, entered in PARTS under its name; `file: PATH` shows a file word for word.
+A part of a page stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`. NAME is the path
+of a file, which is shown word for word, or one of PARTS: a new kind of part is a function here,
+entered there. devops/datadog/metadata.csv is written whole.
 """
 
+import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
+from runmetrics.assets.metadata import as_csv, describe
 from runmetrics.cli.main import app
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition
@@ -24,10 +29,15 @@ from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRe
 from runmetrics.pipeline import Outcome
 from runmetrics.report import as_json
 
-REPOSITORY = Path(__file__).parents[1]
-PAGES = REPOSITORY / "docs"
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "src/runmetrics"
+VALUES = REPOSITORY / "devops/charts/dashboard-cronjob/values.yaml"
+METADATA = REPOSITORY / "devops/datadog/metadata.csv"
 HELP_WIDTH = 88
-_PART = re.compile(r"(<!-- begin generated: (.+?) -->\n).*?(<!-- end generated: \2 -->)", re.DOTALL)
+_PART = re.compile(r"(<!-- begin: (.+?) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+_CHART_KEY = re.compile(r"( *)(\w+):")
+_LONGEST_DEFAULT = 50
+_LANGUAGES = {".py": "python"}
 _ZERO_IF_NOTHING = {"run.gpu_hours", "run.duration_hours", "run.gpus"}
 _EXIT_CODES = {
     ExitCode.OK: "everything is known and, with --push, delivered",
@@ -42,22 +52,27 @@ _EXIT_CODES = {
 
 
 def write(page: str) -> str:
-    """The page with every generated part written anew. KeyError for a part nobody writes."""
-    return _PART.sub(lambda found: found[1] + _written(found[2]) + found[3], page)
+    """Return the page with every generated part written anew. KeyError for an unknown part."""
+    return _PART.sub(lambda found: found[1] + _part(found[2]) + found[3], page)
 
 
-def pages() -> list[Path]:
-    """Every page with a generated part."""
-    candidates = (REPOSITORY / "README.md", *sorted(PAGES.glob("*.md")))
-    return [path for path in candidates if _PART.search(path.read_text())]
+def files() -> dict[Path, str]:
+    """Return every file with a generated part, and the text that it ought to have."""
+    pages = (*REPOSITORY.glob("*.md"), *sorted((REPOSITORY / "docs").glob("*.md")))
+    written = {path: write(text) for path in pages if _PART.search(text := path.read_text())}
+    return {**written, METADATA: metadata()}
 
 
-def _written(name: str) -> str:
-    kind, _, rest = name.partition(": ")
-    if kind == "file":
-        path = REPOSITORY / rest
-        return _fenced(path.read_text(), path.suffix.removeprefix("."))
-    return PARTS[name]()
+def metadata() -> str:
+    """Return what Datadog is to know of each built-in metric."""
+    return as_csv(describe(None, accuracy_key="accuracy", loss_key="loss"))
+
+
+def _part(name: str) -> str:
+    path = REPOSITORY / name
+    if not path.suffix:
+        return PARTS[name]()
+    return _fenced(path.read_text(), _LANGUAGES.get(path.suffix, path.suffix.removeprefix(".")))
 
 
 def _fenced(text: str, language: str) -> str:
@@ -155,6 +170,51 @@ def _metrics(pack: str) -> str:
     return _table(("metric", "unit", "what it is", "where nothing is known"), rows)
 
 
+def modules() -> str:
+    """List the package's modules that say what they are: path and first sentence, by folder."""
+    rows = []
+    for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: (path.parent, path.name)):
+        paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+        sentence = re.split(r"(?<=\.) (?=[A-Z])", " ".join(paragraph.split()))[0]
+        if sentence:
+            rows.append([_code(path.relative_to(PACKAGE).as_posix()), sentence])
+    return _table(("module", "what it is"), rows)
+
+
+def described_values(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each of the chart's values with a `# --` comment above it: dotted path and comment."""
+    path: list[str] = []
+    comment: list[str] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("# -- "):
+            comment = [stripped.removeprefix("# -- ")]
+        elif stripped.startswith("# ") and comment:
+            comment.append(stripped.removeprefix("# "))
+        elif found := _CHART_KEY.match(line):
+            path[len(found[1]) // 2 :] = [found[2]]
+            if comment:
+                yield ".".join(path), " ".join(comment)
+            comment = []
+
+
+def chart_values() -> str:
+    """Every value of the chart: path, default, meaning."""
+    text = VALUES.read_text()
+    values = yaml.safe_load(text)
+    rows = ((_code(path), _default(values, path), said) for path, said in described_values(text))
+    return _table(("value", "default", "meaning"), rows)
+
+
+def _default(values: Any, path: str) -> str:
+    for name in path.split("."):
+        values = values[name]
+    if values in ("", None):
+        return ""
+    text = values if isinstance(values, str) else json.dumps(values)
+    return _code(text) if len(text) <= _LONGEST_DEFAULT else "see values.yaml"
+
+
 def commands() -> str:
     """The --help of every command."""
     return (
@@ -184,6 +244,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "comparisons": lambda: _table(
         ("comparison", "holds for a value that is"), keys_of(Comparisons)
     ),
+    "chart values": chart_values,
+    "modules": modules,
     "exit codes": exit_codes,
     "json output": json_output,
     "commands": commands,
@@ -197,15 +259,16 @@ PARTS: Mapping[str, Callable[[], str]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Write every page, or tell which are stale."""
-    stale = [path for path in pages() if write(path.read_text()) != path.read_text()]
-    if arguments == ["--check"]:
-        for path in stale:
-            sys.stderr.write(f"{path.name} is stale: run {Path(__file__).name}\n")
-        return 1 if stale else 0
-    for path in stale:
-        path.write_text(write(path.read_text()))
-    return 0
+    """Write every file that is stale, or name it with --check."""
+    stale = {path: text for path, text in files().items() if path.read_text() != text}
+    for path, text in stale.items():
+        name = path.relative_to(REPOSITORY)
+        if arguments == ["--check"]:
+            sys.stderr.write(f"{name} is stale: uv run python devops/docs/write_docs.py\n")
+        else:
+            path.write_text(text)
+            sys.stdout.write(f"wrote {name}\n")
+    return 1 if stale and arguments == ["--check"] else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Words that every part of the program uses: one line, a count with its noun, a few names."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+
+def one_line(text: str) -> str:
+    """Return foreign text with a space for each sign that would break a line or steer a terminal.
+
+    Lone surrogates, which no encoding takes, are such signs too.
+    """
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: "1 run", "1,200 runs"; `plural` where an s is not enough."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """Return the first few of `names`, and how many more there are: "a, b, c and 4 more"."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def exact_length(length: timedelta) -> str:
+    """Return a length of time in the unit that people use for it: 24 hours, but 7 days."""
+    seconds = int(length.total_seconds())
+    for unit, size, least in (("day", 86_400, 2), ("hour", 3600, 1), ("minute", 60, 1)):
+        count, rest = divmod(seconds, size)
+        if not rest and count >= least:
+            return counted(count, unit)
+    return counted(seconds, "second")
+
+
+def rough_length(seconds: float) -> str:
+    """Return seconds, rounded, in the greatest unit of which there are two: 45 s, 90 min, 7 d."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {unit}"
+    return f"{round(max(0.0, seconds))} s"
