@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+TERMINATION_GRACE_SECONDS = 8.0
+"""What a push under way gets after SIGTERM, to be gone within 10 s; Kubernetes kills after 30."""
+
 
 @dataclass(slots=True)
 class _Stop:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from runmetrics.deadline import Deadline
+from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from runmetrics.plugins import Progress
 
 _BAR_AFTER_SECONDS = 1.0
-
-TERMINATION_GRACE_SECONDS = 8.0
-"""What a push under way gets after SIGTERM, to be gone within 10 s; Kubernetes kills after 30."""
 
 
 def console() -> "Console":

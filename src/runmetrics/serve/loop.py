@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from runmetrics.cli.terminal import TERMINATION_GRACE_SECONDS
-from runmetrics.deadline import Deadline
+from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
 from runmetrics.pipeline import Outcome
 from runmetrics.serve.snapshot import Snapshot, after
 

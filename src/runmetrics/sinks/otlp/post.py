@@ -10,6 +10,7 @@ import contextlib
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 
 import requests
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -25,13 +26,12 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from requests.adapters import BaseAdapter
 
-from runmetrics import __version__
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.sinks.http import Answer, Exchange, NoAnswer, tls
 from runmetrics.sinks.otlp.points import Point
 
-_SCOPE = InstrumentationScope("runmetrics", __version__)
+_SCOPE = InstrumentationScope("runmetrics", version("runmetrics"))
 
 
 def resource(defaults: Mapping[str, str]) -> Resource:
