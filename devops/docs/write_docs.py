@@ -19,6 +19,7 @@ import yaml
 
 from runmetrics.assets.metadata import as_csv, describe
 from runmetrics.cli.main import app
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition
 from runmetrics.collectors.wandb.metrics.file import parse_config
@@ -38,7 +39,6 @@ _PART = re.compile(r"(<!-- begin: (.+?) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _CHART_KEY = re.compile(r"( *)(\w+):")
 _LONGEST_DEFAULT = 50
 _LANGUAGES = {".py": "python"}
-_ZERO_IF_NOTHING = {"run.gpu_hours", "run.duration_hours", "run.gpus"}
 _EXIT_CODES = {
     ExitCode.OK: "everything is known and, with --push, delivered",
     ExitCode.BUG: "a bug of this program: please report it",
@@ -105,6 +105,18 @@ def keys_of(model: type[Layout] | type[Definition] | type[Comparisons]) -> Itera
         yield [_code(field.alias or name), field.description or ""]
 
 
+def run_fields() -> str:
+    """Every number that is worked out of a run."""
+    rows = ((_code(f"run.{row.name}"), row.words) for row in RUN_FIELDS.values())
+    return _table(("field", "what it is"), rows)
+
+
+def groups() -> str:
+    """Everything that `by` can split a metric by, but config keys."""
+    rows = ((_code(row.name), row.words) for row in GROUPS.values())
+    return _table(("group", "what it is"), rows)
+
+
 def exit_codes() -> str:
     """Every exit code and what it means."""
     return _table(
@@ -152,7 +164,8 @@ def without_data(metric: Metric) -> str:
     if metric.aggregate is Aggregate.COUNT and not metric.by:
         return "0"
     if metric.aggregate is Aggregate.SUM and not metric.by:
-        zero = str(metric.field) in _ZERO_IF_NOTHING
+        field = metric.field
+        zero = field and field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
         return "0" if zero else "0 without runs, else not sent"
     return "not sent"
 
@@ -246,6 +259,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     ),
     "chart values": chart_values,
     "modules": modules,
+    "run fields": run_fields,
+    "groups": groups,
     "exit codes": exit_codes,
     "json output": json_output,
     "commands": commands,

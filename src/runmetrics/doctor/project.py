@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runmetrics.collectors.wandb.reading.document import CountAsk, Filters, Page, PageAsk, Selection
+from runmetrics.collectors.wandb.fields import Rules
+from runmetrics.collectors.wandb.reading.document import CountAsk, Filters, Page, PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reading.project_client import Asker
 from runmetrics.collectors.wandb.reading.scan import Walk
-from runmetrics.collectors.wandb.reduce import Rules
 from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.similar import logged_keys, most_alike
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.settings import Settings

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from runmetrics import pipeline
 from runmetrics.cardinality import count_series
+from runmetrics.collectors.wandb.fields import GROUPS, Rules
 from runmetrics.collectors.wandb.groups import Series, capped, estimate_series
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
-from runmetrics.collectors.wandb.metrics.language import GROUPS, RESERVED_TAGS, parse_by, tag_name
-from runmetrics.collectors.wandb.reduce import Rules, reduce
+from runmetrics.collectors.wandb.metrics.language import RESERVED_TAGS, parse_by, tag_name
+from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.deadline import Deadline
 from runmetrics.model import Collection, Sample

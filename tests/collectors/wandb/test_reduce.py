@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runmetrics.collectors.wandb.fields import Rules, gpus
 from runmetrics.collectors.wandb.groups import Series, group_tags
 from runmetrics.collectors.wandb.metrics.catalog import (
     Aggregate,
@@ -20,7 +21,7 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.language import Op
-from runmetrics.collectors.wandb.reduce import Rules, gpus, measure, percentile, reduce
+from runmetrics.collectors.wandb.reduce import measure, percentile, reduce
 from runmetrics.collectors.wandb.runs import Run, Scalar, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ExitCode
@@ -405,11 +406,6 @@ def test_w19_ages_of_what_is_yet_to_be_are_0(name: str) -> None:
 )
 def test_w17_a_run_without_times_has_no_derived_numbers(name: str) -> None:
     assert measure(Field("run", name), Run("a"), RULES) is None
-
-
-def test_a_field_that_does_not_exist_is_a_bug() -> None:
-    with pytest.raises(ValueError, match=r"^there is no field run\.speed$"):
-        measure(Field("run", "speed"), run(), RULES)
 
 
 # conditions

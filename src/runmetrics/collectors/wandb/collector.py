@@ -9,6 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from runmetrics.collectors.wandb import remarks
+from runmetrics.collectors.wandb.fields import Rules
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.projects import (
@@ -20,15 +21,14 @@ from runmetrics.collectors.wandb.projects import (
 from runmetrics.collectors.wandb.reading.execute import Reading, read_project
 from runmetrics.collectors.wandb.reading.extremes import Winner
 from runmetrics.collectors.wandb.reading.plan import (
-    GROUP_PARTS,
     Plan,
     bare_counts,
     compile_plan,
-    field_selection,
+    metric_selection,
 )
 from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
 from runmetrics.collectors.wandb.reading.scan import Walk
-from runmetrics.collectors.wandb.reduce import Rules, reduce
+from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
@@ -212,10 +212,7 @@ class _Report:
 
     def _lost(self, metric: Metric) -> Unknown | None:
         """Names a field that the metric needs and that this server does not have."""
-        needed = {GROUP_PARTS[group] for group in metric.by if group in GROUP_PARTS}
-        for field in (metric.field, *(condition.field for condition in metric.conditions)):
-            parts = field_selection(field).parts if field else frozenset()
-            needed |= parts - {"systemMetrics"} if "runInfo" in parts else parts
+        needed = metric_selection(metric, gpus_per_run=1).parts  # GPUs are counted without, too
         for name in sorted(needed & self.asker.lost):
             return Unknown(
                 f"this W&B server has no field {name!r}",

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.runs import Run, Scalar
@@ -99,22 +100,10 @@ def _size(series: Series) -> float:
 
 
 def _group_values(name: str, run: Run) -> Sequence[str]:
-    if name == "tag":
-        return sorted(set(run.tags)) or (NONE,)
     if name.startswith("config."):
         value = run.values.get(name)
         return ((_plain(value) if value is not None else "") or NONE,)
-    found = {
-        "user": run.user,
-        "group": run.group,
-        "job_type": run.job_type,
-        "sweep": run.sweep,
-        "state": run.state,
-        "host": run.host,
-        "gpu_type": run.gpu_type,
-        "run": run.id,
-    }[name]
-    return (found or NONE,)
+    return [value for value in GROUPS[name].values(run) if value] or (NONE,)
 
 
 def _plain(value: Scalar) -> str:

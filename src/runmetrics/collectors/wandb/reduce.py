@@ -3,13 +3,11 @@
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, Rules, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
-from runmetrics.collectors.wandb.metrics.language import DEFAULT_MAX_SERIES
-from runmetrics.collectors.wandb.reading.plan import GROUP_PARTS
 from runmetrics.collectors.wandb.runs import Run, Scalar, mean, number
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 
@@ -20,26 +18,7 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
-_RECORDED_IN = {"runInfo", "config"}
-"""Where W&B records GPUs; the latter on a server that does not know the former."""
-
 _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetrics"}
-_SECONDS_PER_HOUR = 3600.0
-_ADD_NOTHING_UNKNOWN = {"run.gpu_hours", "run.duration_hours"}
-"""Their sum is 0 even where no run's duration is known (DESIGN, "The ten, exactly")."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What runs alone do not say: W&B's time of the collection, the GPUs per run, and the cap.
-
-    `gpus_per_run` is "auto" (what W&B recorded), a fixed number, or "config.KEY". `max_series` is
-    how many series `by` may split a metric into.
-    """
-
-    now: datetime
-    gpus_per_run: str | float = "auto"
-    max_series: int = DEFAULT_MAX_SERIES
 
 
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
@@ -76,36 +55,7 @@ def measure(
     """
     if metric_field.source != "run":
         return run.number(str(metric_field))
-    seconds = run.duration_seconds
-    match metric_field.key:
-        case "duration_hours":
-            return None if seconds is None else seconds / _SECONDS_PER_HOUR
-        case "gpus":
-            return gpus(run, rules)
-        case "gpu_hours":
-            if seconds is None or run.last_sign is None:
-                return None
-            if since is not None:
-                seconds = min(seconds, max(0.0, (run.last_sign - since).total_seconds()))
-            return number(gpus(run, rules) * seconds / _SECONDS_PER_HOUR)
-        case "gpu_utilization":
-            return run.gpu_utilization
-        case "age_hours":
-            return _elapsed(run.created_at, rules.now, _SECONDS_PER_HOUR)
-        case "idle_minutes":
-            return _elapsed(run.last_sign, rules.now, 60.0)
-    raise ValueError(f"there is no field {metric_field}")
-
-
-def gpus(run: Run, rules: Rules) -> float:
-    """GPUs of a run: by the rule of the settings, else as recorded, else as seen, else one."""
-    if isinstance(rules.gpus_per_run, float | int):
-        return float(rules.gpus_per_run)
-    if rules.gpus_per_run != "auto":
-        configured = run.number(rules.gpus_per_run)
-        if configured is not None and configured > 0:
-            return configured
-    return float(run.gpu_count or run.gpus_seen or 1)
+    return RUN_FIELDS[metric_field.key].measure(run, rules, since)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -141,13 +91,17 @@ def _series(
             value, holder = max(known, key=lambda pair: (pair[0], _seniority(pair[1])))
         case Aggregate.MIN if known:
             value, holder = max(known, key=lambda pair: (-pair[0], _seniority(pair[1])))
-        case Aggregate.SUM if known or not selected or str(metric.field) in _ADD_NOTHING_UNKNOWN:
+        case Aggregate.SUM if known or not selected or _sums_to_zero(metric.field):
             value = math.fsum(each for each, _ in known)
         case Aggregate.MEAN if known:
             value = mean([each for each, _ in known])
         case _ if known and metric.aggregate in _PERCENTILES:
             value = percentile([each for each, _ in known], _PERCENTILES[metric.aggregate])
     return Series(value, selected, len(known), holder, tags)
+
+
+def _sums_to_zero(metric_field: Field) -> bool:
+    return metric_field.source == "run" and RUN_FIELDS[metric_field.key].sums_to_zero
 
 
 def _recency(run: Run) -> tuple[float, float, str]:
@@ -173,12 +127,8 @@ def _in_state(metric: Metric, run: Run) -> bool:
     return not metric.states or run.state in metric.states
 
 
-def _elapsed(since: datetime | None, now: datetime, unit_seconds: float) -> float | None:
-    return None if since is None else max(0.0, (now - since).total_seconds()) / unit_seconds
-
-
 def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
-    """What this metric needs of a run that the server cannot serve, if anything (FAULTS W5)."""
+    """What this metric needs of a run that the server cannot serve, if anything."""
     if not run.unreadable:
         return None
     fields = [condition.field for condition in metric.conditions]
@@ -186,12 +136,9 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     for each in [*fields, *([metric.field] if metric.field else [])]:
         needed |= _needed_parts(each, run, rules)
     for group in metric.by:
-        if group.startswith("config."):
-            needed.add("config")
-        elif group == "gpu_type":
-            needed |= set() if run.gpu_type else _RECORDED_IN
-        elif group in GROUP_PARTS:
-            needed.add(GROUP_PARTS[group])
+        needed |= {"config"} if group.startswith("config.") else {GROUPS[group].part}
+    if "runInfo" in needed:  # on a server without that field the record is in the config
+        needed = needed - {"runInfo"} if run.gpu_type else {*needed, "config"}
     for part in sorted(needed & run.unreadable):
         return unreadable([run], part)
     return None
@@ -200,17 +147,13 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
 def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
     if metric_field.source != "run":
         return {_PARTS[metric_field.source]}
-    parts: set[str] = set()
-    if metric_field.key in ("duration_hours", "gpu_hours"):
-        parts.add("computeSeconds")
-    if metric_field.key == "gpu_utilization":
-        parts.add("systemMetrics")
-    if metric_field.key in ("gpus", "gpu_hours") and isinstance(rules.gpus_per_run, str):
-        if rules.gpus_per_run != "auto":
-            parts.add("config")
-        if not run.number(rules.gpus_per_run):
-            parts |= set() if run.gpu_count else {*_RECORDED_IN, "systemMetrics"}
-    return parts
+    row = RUN_FIELDS[metric_field.key]
+    if not row.counts_gpus:
+        return {*row.needs.parts}
+    rule = rules.gpus_per_run
+    parts = {*row.needs.parts, *({"config"} if gpu_selection(rule).config_keys else ())}
+    counted = run.gpu_count or (isinstance(rule, str) and run.number(rule))
+    return parts if counted else {*parts, *gpu_selection(rule).parts}
 
 
 def _holds(condition: Condition, metric: Metric, run: Run, rules: Rules) -> bool:

@@ -4,17 +4,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.groups import OTHER, Series
 from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.similar import most_alike
 from runmetrics.text import counted, some
 
-_DERIVED = {
-    "duration_hours": "known duration",
-    "gpu_hours": "known duration",
-    "gpu_utilization": "GPU utilization",
-}
 _MOST_NAMES = 3
 
 
@@ -79,4 +75,4 @@ def faults(runs: Iterable[Run]) -> list[str]:
 
 
 def _named(field: Field) -> str:
-    return f"'{field.key}'" if field.source != "run" else _DERIVED.get(field.key, field.key)
+    return f"'{field.key}'" if field.source != "run" else RUN_FIELDS[field.key].noun

@@ -1,6 +1,6 @@
 """One typed, cleaned record per run, made once from the node that W&B sent.
 
-Whatever the server puts in a node (FACTS: NaN in three spellings, doubly encoded or empty
+Whatever the server puts in a node (NaN in three spellings, doubly encoded or empty
 summaries, null users and times, dotted, nested and slashed keys), a `Run` holds plain values, and
 a part that makes no sense is as if the run did not have it, with a line in `faults`.
 """
@@ -170,7 +170,7 @@ def look_up(mapping: Mapping[str, Any], key: str) -> object:
 
 
 def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's config as its author wrote it: W&B stores {"lr": {"value": 0.1}} (FACTS 12)."""
+    """A run's config as its author wrote it: W&B stores {"lr": {"value": 0.1}}."""
     return {
         key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
         for key, entry in config.items()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import (
     Aggregate,
     Catalog,
@@ -17,7 +18,7 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.file import parse_config
-from runmetrics.collectors.wandb.metrics.language import RUN_FIELDS, parse_window
+from runmetrics.collectors.wandb.metrics.language import parse_window
 
 WEEK = timedelta(days=7)
 ACCURACY = Field("summary", "accuracy")
@@ -286,7 +287,7 @@ def test_a_window_is_its_number_of_units_up_to_ten_years(count: int, unit: str) 
             st.sampled_from(["summary", "config", "system"]),
             st.text(min_size=1).filter(lambda key: key == key.strip()),
         ),
-        st.builds(Field, st.just("run"), st.sampled_from(RUN_FIELDS)),
+        st.builds(Field, st.just("run"), st.sampled_from([*RUN_FIELDS])),
     )
 )
 def test_a_field_is_read_back_from_the_way_it_is_written(field: Field) -> None:

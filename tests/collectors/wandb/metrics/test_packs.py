@@ -5,8 +5,8 @@ import pytest
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.file import pack
 from runmetrics.collectors.wandb.metrics.layout import PACKS
-from runmetrics.collectors.wandb.reading.document import Selection
 from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
+from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.model import Collection
 from runmetrics.sandbox.store import StoredRun
 from tests.collectors.wandb.collecting import (

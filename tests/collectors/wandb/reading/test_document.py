@@ -14,13 +14,13 @@ from runmetrics.collectors.wandb.reading.document import (
     CountAsk,
     Page,
     PageAsk,
-    Selection,
     SummaryAsk,
     both,
     parse_page,
     render,
     timestamp,
 )
+from runmetrics.collectors.wandb.selection import Selection
 
 FINISHED = {"state": "finished"}
 BASE = "name displayName state createdAt heartbeatAt"

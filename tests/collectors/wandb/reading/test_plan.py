@@ -17,7 +17,6 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.file import parse_config
-from runmetrics.collectors.wandb.reading.document import Selection
 from runmetrics.collectors.wandb.reading.plan import (
     CountRead,
     Plan,
@@ -27,6 +26,7 @@ from runmetrics.collectors.wandb.reading.plan import (
     field_selection,
     metric_selection,
 )
+from runmetrics.collectors.wandb.selection import Selection
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
-from runmetrics.collectors.wandb.reading.document import BASE_PARTS, Selection, render
+from runmetrics.collectors.wandb.reading.document import render
 from runmetrics.collectors.wandb.reading.execute import FirstDocument
 from runmetrics.collectors.wandb.reading.extremes import PLAIN_KEY
 from runmetrics.collectors.wandb.reading.plan import (
@@ -18,6 +18,7 @@ from runmetrics.collectors.wandb.reading.plan import (
     ScanRead,
 )
 from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.deadline import Deadline
 from runmetrics.plugins import no_progress

@@ -11,9 +11,10 @@ from typing import Any
 
 from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL
 from runmetrics.collectors.wandb.projects import expand, near_projects
-from runmetrics.collectors.wandb.reading.document import PageAsk, Selection
+from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
 from runmetrics.collectors.wandb.runs import decode_object, scalar, unwrapped
+from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.event_loop import Loop
 from runmetrics.collectors.wandb.unknown import Unknown

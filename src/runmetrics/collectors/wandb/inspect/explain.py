@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, series_of
+from runmetrics.collectors.wandb.fields import Rules
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import choose
@@ -16,7 +17,7 @@ from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.extremes import best, rank
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import Asker
-from runmetrics.collectors.wandb.reduce import Rules, measure
+from runmetrics.collectors.wandb.reduce import measure
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
+from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import Definition
 from runmetrics.collectors.wandb.metrics.file import ConfigFile, builtin_metrics, pack
 from runmetrics.collectors.wandb.metrics.language import (
-    DEFAULT_MAX_SERIES,
     LIVE_STATES,
     STATES,
     Aggregate,

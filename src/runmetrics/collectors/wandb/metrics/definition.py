@@ -13,10 +13,9 @@ from typing import Annotated, Any, Final, Literal, cast
 
 import pydantic
 
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.language import (
-    GROUPS,
     LIVE_STATES,
-    RUN_FIELDS,
     STATES,
     WINDOW,
     Aggregate,
@@ -48,12 +47,25 @@ _CHEAP = ("count", "min", "max", "latest")
 _LIST: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
-_FIELD_PATTERN = rf"^(summary|config|system)\..+$|^run\.({'|'.join(RUN_FIELDS)})$"
-FieldText = Annotated[
-    Field,
-    pydantic.BeforeValidator(Field.parse),
-    pydantic.WithJsonSchema({"type": "string", "pattern": _FIELD_PATTERN}),
-]
+
+
+class _FieldSchema:
+    """What editors offer for a field: every `run.NAME` there is, and any key of the sources."""
+
+    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
+        of_a_source = {"type": "string", "pattern": r"^(summary|config|system)\..+$"}
+        return {"anyOf": [{"enum": [f"run.{name}" for name in RUN_FIELDS]}, of_a_source]}
+
+
+class _BySchema:
+    """What editors offer for `by`: every group there is, any config key, or a list of them."""
+
+    def __get_pydantic_json_schema__(self, *_: object) -> dict[str, Any]:
+        group = {"anyOf": [{"enum": [*GROUPS]}, {"type": "string", "pattern": r"^config\..*\S$"}]}
+        return {"anyOf": [group, {"type": "array", "items": group, "minItems": 1}]}
+
+
+FieldText = Annotated[Field, pydantic.BeforeValidator(Field.parse), _FieldSchema()]
 Name = Annotated[
     str,
     pydantic.BeforeValidator(parse_name),
@@ -72,7 +84,7 @@ Window = Annotated[
 States = Annotated[
     tuple[str, ...], pydantic.BeforeValidator(parse_states), pydantic.WithJsonSchema(_LIST)
 ]
-By = Annotated[tuple[str, ...], pydantic.BeforeValidator(parse_by), pydantic.WithJsonSchema(_LIST)]
+By = Annotated[tuple[str, ...], pydantic.BeforeValidator(parse_by), _BySchema()]
 Number = Annotated[float, pydantic.BeforeValidator(parse_number)]
 Operand = Annotated[
     float | str | bool,
@@ -161,8 +173,8 @@ class Definition(Entry):
     )
     by: By = pydantic.Field(
         (),
-        description=f"split into one series per value: {', '.join(GROUPS)} or config.KEY, or a "
-        "list of them",
+        description="split into one series per value of a group or of config.KEY, or of a list "
+        "of them",
     )
     full_scan: bool = pydantic.Field(
         False,

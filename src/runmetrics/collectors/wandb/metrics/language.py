@@ -14,19 +14,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, Self, get_args
 
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
+
 Source = Literal["summary", "config", "system", "run"]
 Op = Literal["gt", "gte", "lt", "lte", "eq", "ne", "is"]
 Kind = Literal["nan", "infinite", "not_finite", "numeric", "missing"]
 
-RUN_FIELDS: Final = (
-    "duration_hours",
-    "gpu_hours",
-    "gpus",
-    "gpu_utilization",
-    "age_hours",
-    "idle_minutes",
-)
-GROUPS: Final = ("user", "group", "job_type", "sweep", "state", "host", "gpu_type", "tag", "run")
 # The states W&B names (running, finished, ... in its docs, preempt* in its client); an open set.
 STATES: Final = (
     "running",
@@ -47,7 +40,6 @@ RESERVED_TAGS: Final = (
     *("host", "device", "source", "env", "service", "version"),
     *("wandb_entity", "wandb_project", "wandb_host", "collector"),
 )
-DEFAULT_MAX_SERIES: Final = 200
 FIELD_HELP = "write summary.KEY, config.KEY, system.KEY or run.NAME"
 WINDOW = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -8,6 +8,7 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import (
     Comparisons,
     Definition,
@@ -15,7 +16,7 @@ from runmetrics.collectors.wandb.metrics.definition import (
     Text,
     described,
 )
-from runmetrics.collectors.wandb.metrics.language import DEFAULT_MAX_SERIES, choose, shown
+from runmetrics.collectors.wandb.metrics.language import choose, shown
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 
 PACKS: Final = ("health", "gpu", "throughput")

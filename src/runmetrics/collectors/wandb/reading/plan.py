@@ -9,10 +9,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
-from runmetrics.collectors.wandb.reading.document import Filters, Selection, both, timestamp
+from runmetrics.collectors.wandb.reading.document import Filters, both, timestamp
+from runmetrics.collectors.wandb.selection import Selection
 
 PAGE_SIZE = 1000
 """Runs a page: the most that was seen to work against api.wandb.ai (FACTS 18)."""
@@ -22,18 +24,6 @@ _EDGE = timedelta(seconds=1)
 _WINDOW_BOUNDARIES = 7
 _HISTORY_BOUNDARIES = 24
 _HISTORY_STEP = timedelta(days=30)
-
-_DERIVED_PARTS = {"duration_hours": {"computeSeconds"}, "gpu_hours": {"computeSeconds"}}
-GROUP_PARTS: Final = {
-    "user": "user",
-    "group": "group",
-    "job_type": "jobType",
-    "sweep": "sweepName",
-    "host": "host",
-    "gpu_type": "runInfo",
-    "tag": "tags",
-}
-"""Which part of a run a group is found in; `state` and `run` are read of every run."""
 
 
 @dataclass(frozen=True)
@@ -175,15 +165,7 @@ def field_selection(field: Field, gpus_per_run: str | float = "auto") -> Selecti
             return Selection(config_keys=frozenset({field.key}))
         case "system":
             return Selection(frozenset({"systemMetrics"}), system_keys=frozenset({field.key}))
-    selection = Selection(frozenset(_DERIVED_PARTS.get(field.key, ())))
-    if field.key == "gpu_utilization":
-        return Selection(frozenset({"systemMetrics"}))
-    if field.key in ("gpus", "gpu_hours") and not isinstance(gpus_per_run, float | int):
-        selection |= Selection(frozenset({"runInfo", "systemMetrics"}))
-        if gpus_per_run != "auto":
-            key = gpus_per_run.removeprefix("config.")
-            selection |= Selection(config_keys=frozenset({key}))
-    return selection
+    return RUN_FIELDS[field.key].selection(gpus_per_run)
 
 
 def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Selection:
@@ -196,8 +178,8 @@ def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Sele
         if group.startswith("config."):
             key = group.removeprefix("config.")
             selection |= Selection(config_keys=frozenset({key}))
-        elif group in GROUP_PARTS:
-            selection |= Selection(frozenset({GROUP_PARTS[group]}))
+        else:
+            selection |= GROUPS[group].selection
     return selection
 
 

@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from runmetrics.collectors.wandb.reading.document import (
-    BASE_PARTS,
     Ask,
     CountAsk,
     Page,
     PageAsk,
-    Selection,
     SummaryAsk,
     parse_page,
     render,
 )
+from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.errors import BadDocument, ServerFault
