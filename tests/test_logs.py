@@ -1,4 +1,4 @@
-"""Logs: readable, redacted at one place, and never a reason to stop (FAULTS H7)."""
+"""Logs: readable, redacted at one place, and never a reason to stop (row H7)."""
 
 import json
 import os

@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> ExitCode:
-        """By DESIGN, "Exit codes": what was delivered makes trouble partial; else the worst.
+        """Return 76 for trouble where anything was delivered, else the most lasting cause.
 
         Samples about ourselves never decide.
         """

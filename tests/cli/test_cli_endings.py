@@ -1,4 +1,4 @@
-"""How a run ends: at its deadline, on SIGTERM, whatever hangs (FAULTS W7, W8, H3, H6)."""
+"""How a run ends: at its deadline, on SIGTERM, whatever hangs (rows W7, W8, H3, H6)."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""What goes wrong between us and W&B, as a user sees it (FAULTS W2 to W25, D18)."""
+"""What goes wrong between us and W&B, as a user sees it (rows W2 to W25, D18)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager: what is in the secret, and every way of not getting it (FAULTS A1-A6)."""
+"""AWS Secrets Manager: what is in the secret, and every way of not getting it (rows A1-A6)."""
 
 import json
 import time

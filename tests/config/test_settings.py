@@ -1,4 +1,4 @@
-"""Settings: which source wins, and every fault named at once (FAULTS H9, H10)."""
+"""Settings: which source wins, and every fault named at once (rows H9, H10)."""
 
 from pathlib import Path
 

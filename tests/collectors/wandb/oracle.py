@@ -1,4 +1,4 @@
-"""The ten computed by brute force from DESIGN's definitions, over every run there is.
+"""The ten computed by brute force from the definitions in docs/METRICS.md, over every run there is.
 
 Deliberately naive and with no code of the package: a run here is a plain dict with id, state,
 created_at and heartbeat_at (aware datetimes or None), summary and system (dicts), compute_seconds

@@ -1,4 +1,4 @@
-"""Runs turned into numbers: DESIGN's definitions, each corner with exact values by hand."""
+"""Runs turned into numbers: the definitions, each corner with exact values by hand."""
 
 import math
 import statistics

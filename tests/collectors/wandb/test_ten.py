@@ -1,4 +1,4 @@
-"""The ten, exactly: each corner of DESIGN's definitions, from a server to the samples."""
+"""The ten, exactly: each corner of the definitions, from a server to the samples."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The D rows of FAULTS.md that are about what Datadog answers."""
+"""The D rows (docs/RELIABILITY.md) about what Datadog answers."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The D rows of FAULTS.md that are about the way to Datadog: resets, hangs, redirects, time."""
+"""The D rows (docs/RELIABILITY.md) about the way to Datadog: resets, hangs, redirects, time."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""What is sent to Datadog: names, tags, values, times and sizes (D15 to D17 of FAULTS.md)."""
+"""What is sent to Datadog: names, tags, values, times and sizes (rows D15 to D17)."""
 
 import json
 import random

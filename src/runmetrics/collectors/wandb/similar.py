@@ -10,7 +10,7 @@ from runmetrics.collectors.wandb.runs import Run, decode_object, number
 from runmetrics.errors import RunmetricsError
 
 _MOST_RUNS = 3
-"""Whole summaries are read of no more runs: one may be hundreds of KB (FACTS 27)."""
+"""Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
 
 _MOST_KEYS = 3
 

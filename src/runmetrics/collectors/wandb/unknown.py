@@ -27,7 +27,7 @@ class Disagreement(Unknown):
 
 
 def unreadable(runs: Iterable[Run], part: str) -> Unknown | None:
-    """Names the first run whose part the server cannot serve, if there is one (FAULTS W5)."""
+    """Name the first run whose part the server cannot serve, if there is one (row W5)."""
     for run in runs:
         if part in run.unreadable:
             return Unknown(

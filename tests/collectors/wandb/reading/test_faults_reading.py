@@ -1,4 +1,4 @@
-"""Faults of the server while runs are read (FAULTS W5, W11 to W14, W17, W18, W20, W24, W25).
+"""Faults of the server while runs are read (rows W5, W11 to W14, W17, W18, W20, W24, W25).
 
 Whatever it does, a number is exact or it is unknown and said.
 """

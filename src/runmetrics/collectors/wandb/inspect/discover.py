@@ -1,6 +1,6 @@
 """What a project's runs log: the keys of a few whole summaries and configs, counted.
 
-A summary may be hundreds of KB (FACTS 27), so they are read of a bounded sample, in small pages.
+A summary may be hundreds of KB (fact 27), so they are read of a bounded sample, in small pages.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from runmetrics.errors import ConfigurationError, TemporaryError
 
 _PAGE = 10
 _DEEPEST = 4
-"""Levels of nesting that W&B's own index goes down to (FACTS 13)."""
+"""Levels of nesting that W&B's own index goes down to (fact 13)."""
 
 _WHOLE = Selection(frozenset({"summaryMetrics", "config"}))
 

@@ -1,6 +1,6 @@
 """Takes the server's counts, unless the runs that were read show that they lag behind.
 
-Counts come from another index than runs do (FACTS 15). What an index can have missed is what
+Counts come from another index than runs do (fact 15). What an index can have missed is what
 moved lately, and that is in the scan of the last days, which is read anyway: where the two
 disagree, a count is asked for again beside the runs that it counts, and otherwise unknown.
 """

@@ -1,7 +1,7 @@
 """Finds the greatest, least or latest run of a whole history, and proves it from both sides.
 
 The backend ignores orders that it does not know, may rank strings above numbers, may not filter
-keys with slashes or dots and may match keys without regard to case (FACTS 11 to 14). So a winner
+keys with slashes or dots and may match keys without regard to case (facts 11 to 14). So a winner
 counts only when the filter `>= value` finds it (the path works) and everything that the server
 says lies above is fetched and shown not to be a number under the exact key. What cannot be proven
 so is read in full: every run, that key alone.
@@ -180,7 +180,7 @@ class Prover:
         return "summaryMetrics" if self.read.field.source == "summary" else "config"
 
     def _is_plain(self) -> bool:
-        """A key that the server can surely filter: no slash, dot or other sign (FACTS 13)."""
+        """A key that the server can surely filter: no slash, dot or other sign (fact 13)."""
         return PLAIN_KEY.fullmatch(self.read.field.key) is not None
 
     async def _read_in_full(self) -> Proof:

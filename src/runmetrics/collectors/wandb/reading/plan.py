@@ -1,6 +1,6 @@
 """Compiles a catalog into the fewest reads that answer it. Pure: nothing here asks anybody.
 
-Three kinds of reads (DESIGN, "The plan"): a count without a window is the server's; an extreme or
+Three kinds of reads: a count without a window is the server's; an extreme or
 latest value without a window is the head of an ordered page, proven later; everything else is
 reduced from a scan of the runs, one per distinct filter and window.
 """
@@ -17,7 +17,7 @@ from runmetrics.collectors.wandb.reading.document import Filters, both, timestam
 from runmetrics.collectors.wandb.selection import Selection
 
 PAGE_SIZE = 1000
-"""Runs a page: the most that was seen to work against api.wandb.ai (FACTS 18)."""
+"""Runs a page: the most that was seen to work against api.wandb.ai (fact 18)."""
 
 _WITNESS_WINDOW = timedelta(hours=1)
 _EDGE = timedelta(seconds=1)

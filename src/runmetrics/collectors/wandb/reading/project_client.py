@@ -2,7 +2,7 @@
 
 What the client gives up on with a 5xx is split: first the aliases of the document, then the page,
 down to the one run that the server cannot serve, which is then read without the part that hurts
-(FAULTS W5). A field that the server does not know is dropped for good (W24). An alias that came
+(row W5). A field that the server does not know is dropped for good (W24). An alias that came
 with errors is asked for alone once (W11). A filter that the server refuses costs its own alias
 alone, not its neighbours.
 """

@@ -5,7 +5,7 @@ offset to offset, which would skip a run for each one that is deleted. The first
 the runs and brings the first page; what is left is cut into slices of creation time that are read
 side by side. Runs are told apart by id. What moved while several pages were read is read again at
 the end, in one document with the count, so that all runs are as they were at one instant, and as
-many as the server counted then (DESIGN, "Proof before trust").
+many as the server counted then.
 """
 
 import asyncio
