@@ -69,7 +69,7 @@ class LoopbackServer:
     `faults` are consumed one a request, in order; None in the queue is a healthy answer.
     `fault_for` decides by request and is asked when the queue is empty. `latency_seconds` delays
     every answer; `clock` is what its Date header tells. `requests` is everything received so far;
-    `bytes_sent` counts answer bodies.
+    `bytes_sent` counts answer bodies; `most_at_once` is how many requests ever were under way.
     """
 
     def __init__(self, handler: Handler, *, latency_seconds: float = 0.0, port: int = 0) -> None:
@@ -77,6 +77,8 @@ class LoopbackServer:
         self.latency_seconds = latency_seconds
         self.requests: list[Request] = []
         self.bytes_sent = 0
+        self.most_at_once = 0
+        self._under_way = 0
         self.faults: deque[Fault | None] = deque()
         self.fault_for: Callable[[Request], Fault | None] = lambda _request: None
         self.clock: Callable[[], float] = time.time
@@ -104,7 +106,14 @@ class LoopbackServer:
         """Record a request and say how to answer it."""
         with self._lock:
             self.requests.append(request)
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
             return self.faults.popleft() if self.faults else self.fault_for(request)
+
+    def done(self) -> None:
+        """Note that a request is no longer under way."""
+        with self._lock:
+            self._under_way -= 1
 
     def sent(self, size: int) -> None:
         """Count bytes of an answer's body."""
@@ -156,17 +165,28 @@ class _RequestHandler(BaseHTTPRequestHandler):
         request = self._read()
         server = self.server_side
         fault = server.take(request) or Fault()
+        try:
+            response = self._response(request, fault)
+        finally:
+            server.done()  # before it is sent, or the client's next request could be counted beside
+        if response is None:
+            self._reset()
+        else:
+            self._answer(response, fault)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815 - the base class's names
+
+    def _response(self, request: Request, fault: Fault) -> Response | None:
+        """Return what to answer; None where the connection is to be reset."""
+        server = self.server_side
         server.closing.wait(server.latency_seconds + fault.delay_seconds)
         if fault.after_handling:
             server.handler(request)
         if fault.silent:
             server.closing.wait(600)
         if fault.reset or fault.silent:
-            self._reset()
-            return
-        self._answer(fault.response or server.handler(request), fault)
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815 - the base class's names
+            return None
+        return fault.response or server.handler(request)
 
     def _read(self) -> Request:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():

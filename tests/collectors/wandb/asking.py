@@ -54,10 +54,13 @@ def fast(**changes: Any) -> RetryPolicy:
 
 
 class Waits(list[float]):
-    """A sleep that records how long it was asked for and takes no time."""
+    """A sleep that records how long it was asked for and takes no time but on its own clock."""
 
     async def sleep(self, seconds: float) -> None:
         self.append(seconds)
+
+    def clock(self) -> datetime:
+        return datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=sum(self))
 
 
 def answering(body: object, headers: Mapping[str, str] | None = None, status: int = 200) -> Handler:

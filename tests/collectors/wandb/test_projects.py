@@ -151,7 +151,7 @@ def test_a_refused_key_is_not_tried_on_every_project() -> None:
         sandbox.server.fault_for = lambda _request: refusal
         collection = collect(sandbox, projects=tuple(f"e/p{index}" for index in range(40)))
 
-    assert collection.cost.requests == 3
+    assert collection.cost.requests == 4
     assert len(collection.problems) == 40
     assert exit_code(collection) is ExitCode.REFUSED
 

@@ -111,20 +111,35 @@ def test_w20_a_junk_date_is_no_date(text: str | None) -> None:
     assert http_date(text) is None
 
 
-def test_w3_three_readers_while_the_quota_is_good() -> None:
-    waits = Waits()
-    with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": "100"})) as server:
-        asker = Asker(server.url, policy=fast(sleep=waits.sleep))
-        asker.answers(2)
-    assert asker.client.slots == 3
-    assert not asker.client.quota_low
-    assert waits == []
+def most_at_once(latency: float = 0.05, queries: int = 12, **headers: str) -> int:
+    """How many of some queries, made all at once, a server ever has under way at once."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with LoopbackServer(answering({"data": DATA}, named), latency_seconds=latency) as server:
+        asker = Asker(server.url, policy=fast(low_quota_pause_seconds=0))
+
+        async def all_of_them() -> None:
+            async with asker.client as client:
+                await client.query(DOCUMENT)
+                await asyncio.gather(*(client.query(DOCUMENT) for _ in range(queries)))
+
+        asyncio.run(all_of_them())
+        assert len(server.requests) == queries + 1
+        return server.most_at_once
 
 
-def test_w3_under_a_tenth_of_the_quota_there_is_one_reader_and_a_pause_before_each_query() -> None:
+def test_w3_at_most_four_requests_are_under_way_at_once_whoever_asks() -> None:
+    assert most_at_once(RateLimit_Remaining="100") == 4
+
+
+def test_w3_under_a_tenth_of_the_quota_one_request_is_under_way_at_once() -> None:
+    assert most_at_once(RateLimit_Remaining="99") == 1
+
+
+def test_w3_under_a_tenth_of_the_quota_there_is_a_pause_before_each_request() -> None:
     waits = Waits()
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": "99"})) as server:
-        asker = Asker(server.url, policy=fast(sleep=waits.sleep, low_quota_pause_seconds=1.5))
+        policy = fast(sleep=waits.sleep, low_quota_pause_seconds=1.5)
+        asker = Asker(server.url, policy=policy, clock=waits.clock)
         asker.answers(3)
     assert asker.client.slots == 1
     assert asker.client.quota_low
@@ -132,11 +147,27 @@ def test_w3_under_a_tenth_of_the_quota_there_is_one_reader_and_a_pause_before_ea
     assert len(server.requests) == 3
 
 
+def test_w3_the_pause_lasts_from_the_last_answer_on_and_is_kept_by_those_that_ask_at_once() -> None:
+    waits = Waits()
+    with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": "99"})) as server:
+        policy = fast(sleep=waits.sleep, low_quota_pause_seconds=1.5)
+        asker = Asker(server.url, policy=policy, clock=waits.clock)
+
+        async def two_after_a_while() -> None:
+            async with asker.client as client:
+                await client.query(DOCUMENT)
+                await waits.sleep(1)
+                await asyncio.gather(client.query(DOCUMENT), client.query(DOCUMENT))
+
+        asyncio.run(two_after_a_while())
+    assert waits == [1, 0.5, 1.5]
+
+
 def test_w3_an_empty_quota_is_waited_for_until_it_is_reset() -> None:
     waits = Waits()
     headers = {"RateLimit-Limit": "500", "RateLimit-Remaining": "0", "RateLimit-Reset": "12"}
     with LoopbackServer(answering({"data": DATA}, headers)) as server:
-        Asker(server.url, policy=fast(sleep=waits.sleep)).answers(2)
+        Asker(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
     assert waits == [12]
 
 
@@ -144,7 +175,7 @@ def test_w3_a_pause_that_does_not_fit_the_deadline_is_not_taken() -> None:
     waits = Waits()
     headers = {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"}
     with LoopbackServer(answering({"data": DATA}, headers)) as server:
-        Asker(server.url, policy=fast(sleep=waits.sleep)).answers(2)
+        Asker(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
     assert waits == []
     assert len(server.requests) == 2
 
@@ -154,7 +185,7 @@ def test_w4_a_junk_quota_is_no_quota(junk: str) -> None:
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": junk})) as server:
         asker = Asker(server.url)
         asker.answer()
-    assert asker.client.slots == 3
+    assert asker.client.slots == 4
 
 
 @pytest.mark.parametrize(

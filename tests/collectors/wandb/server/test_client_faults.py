@@ -1,7 +1,9 @@
 """Faults of the answer (rows W of docs/RELIABILITY.md), over real sockets: meaning and cost."""
 
+import asyncio
 import gzip
 import json
+import re
 
 import pytest
 
@@ -14,6 +16,7 @@ from runmetrics.collectors.wandb.server.errors import (
     NotWandb,
     RateLimited,
     Redirected,
+    ServerDown,
     ServerFault,
     TooLarge,
 )
@@ -23,6 +26,7 @@ from tests.collectors.wandb.asking import (
     ADDRESS,
     CANARY,
     DATA,
+    DOCUMENT,
     HEALTHY,
     SERVER_SIDE,
     Asker,
@@ -39,6 +43,14 @@ DOCUMENT_FIX = (
     "check the filters and keys of the metrics file; an older W&B server may lack these fields"
 )
 LOWER = "run less often, or read fewer projects with this key"
+
+
+async def all_fail(asker: Asker, queries: int, *, little: bool = False) -> list[BaseException]:
+    """The errors of queries that are made all at once and fail, in the order of asking."""
+    async with asker.client as client:
+        asked = (client.query(DOCUMENT, little=little) for _ in range(queries))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    return [answer for answer in answers if isinstance(answer, BaseException)]
 
 
 def test_w1_a_401_names_the_host_and_the_source_of_the_key_and_is_not_tried_again() -> None:
@@ -104,7 +116,8 @@ def test_w3_a_429_waits_as_long_as_the_server_says_and_a_little_more() -> None:
     waits = Waits()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(status(429, RateLimit_Reset="7", RateLimit_Remaining="0"))
-        asker = Asker(server.url, policy=fast(sleep=waits.sleep, first_seconds=0.5))
+        policy = fast(sleep=waits.sleep, first_seconds=0.5)
+        asker = Asker(server.url, policy=policy, clock=waits.clock)
         assert asker.answer().data == DATA
     assert len(waits) == 1
     assert 7 <= waits[0] <= 7.5
@@ -199,6 +212,48 @@ def test_w5_a_backoff_that_does_not_fit_the_deadline_is_not_begun() -> None:
         error = Asker(server.url, policy=policy, deadline=frozen(30)).fails(ServerFault)
     assert error.cause == f"W&B at {server.url} answered 500 (1 try, no time for another)"
     assert len(server.requests) == 1
+
+
+def test_w33_a_server_that_never_answers_is_given_up_after_ten_tries_whoever_asks() -> None:
+    with LoopbackServer(failing(503)) as server:
+        errors = asyncio.run(all_fail(Asker(server.url), 50))
+    assert len(errors) == 50
+    assert len(server.requests) <= 13  # ten, and what was under way beside the last of them
+    assert isinstance(errors[-1], ServerDown)
+    assert errors[-1].exit_code == ExitCode.TEMPORARY
+    said = rf"W&B at {server.url} answered 503 \(1[0-3] tries in a row\): {re.escape(SERVER_SIDE)}"
+    assert re.fullmatch(said, str(errors[-1]))
+
+
+def test_w33_a_server_that_has_answered_may_fail_on_large_documents_more_often() -> None:
+    with LoopbackServer(HEALTHY) as server:
+        server.misbehave(None, *[status(500)] * 15)
+        asker = Asker(server.url, policy=fast(tries=16))
+        answers = asker.answers(2)
+    assert [answer.data for answer in answers] == [DATA, DATA]
+    assert len(server.requests) == 17
+
+
+def test_w33_a_server_that_fails_on_the_smallest_question_too_is_given_up() -> None:
+    with LoopbackServer(HEALTHY) as server:
+        server.misbehave(None, *[status(500)] * 50)
+        asker = Asker(server.url)
+
+        async def answered_once() -> list[BaseException]:
+            async with asker.client as client:
+                await client.query(DOCUMENT)
+            return await all_fail(asker, 50, little=True)
+
+        assert len(asyncio.run(answered_once())) == 50
+    assert len(server.requests) <= 1 + 13
+
+
+def test_w33_an_answer_ends_the_count_of_failures() -> None:
+    with LoopbackServer(HEALTHY) as server:
+        server.misbehave(*[status(500)] * 8, None, *[status(500)] * 8)
+        asker = Asker(server.url, policy=fast(tries=9))
+        assert len(asker.answers(2, little=True)) == 2
+    assert len(server.requests) == 18
 
 
 @pytest.mark.parametrize("code", [405, 407, 418, 501])

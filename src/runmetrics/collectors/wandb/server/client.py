@@ -21,7 +21,8 @@ from runmetrics.collectors.wandb.server.errors import (
     TooLarge,
     UnusableConnection,
 )
-from runmetrics.collectors.wandb.server.headers import Quota, read_quota
+from runmetrics.collectors.wandb.server.outage import Outage
+from runmetrics.collectors.wandb.server.pace import Pace
 from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, try_again
 from runmetrics.deadline import Deadline
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "RetryPolicy", "WandbClient"]
 
-_READERS = 3
 _DEFAULT_POLICY = RetryPolicy()
 
 
@@ -66,18 +66,19 @@ class WandbClient:
         self._deadline = deadline
         self._policy = retry
         self._clock = clock
-        self._quota: Quota | None = None
-        self._under_way: set[asyncio.Timeout] = set()
+        self._pace = Pace(retry, deadline, clock)
+        self._outage = Outage()
+        self._scopes: set[asyncio.Timeout] = set()
 
     @property
     def slots(self) -> int:
-        """Return how many queries to keep under way at once just now."""
-        return 1 if self.quota_low else _READERS
+        """Return how many requests may be under way at once just now."""
+        return self._pace.most_at_once
 
     @property
     def quota_low(self) -> bool:
         """Whether the server said that less than a tenth of our requests are left."""
-        return self._quota is not None and self._quota.low
+        return self._pace.quota_low
 
     async def __aenter__(self) -> Self:
         self._http = self._connection_pool()
@@ -94,31 +95,41 @@ class WandbClient:
         await self._http.aclose()
 
     async def query(
-        self, document: str, variables: Mapping[str, Any] | None = None, *, tries: int | None = None
+        self,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        tries: int | None = None,
+        little: bool = False,
     ) -> Answer:
         """Return the answer to a GraphQL document, after at most `tries` (the policy's) tries.
 
-        GraphQL errors beside data are in the answer; without data they are raised. Raises the
-        errors of server/errors.py; OutOfTime at the deadline and Stopped on SIGTERM, both at
-        once, even in the middle of a wait.
+        `little` says that the document asks for next to nothing: a server that fails on it, too,
+        is down. GraphQL errors beside data are in the answer; without data they are raised.
+        Raises the errors of server/errors.py; OutOfTime at the deadline and Stopped on SIGTERM,
+        both at once, even in the middle of a wait.
         """
         content = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
         failures: list[str] = []
 
         async def attempt() -> Answer:
-            self._check_stopped()
-            try:
-                return await self._post(content)
-            except Transient as fault:
-                failures.append(fault.what)
-                raise
+            async with self._pace.turn():
+                self._check_stopped()
+                self._outage.check()
+                try:
+                    answer = await self._post(content)
+                except Transient as fault:
+                    failures.append(fault.what)
+                    self._outage.failed(fault, little=little)
+                    raise
+                self._outage.answered()
+                return answer
 
         self._check_stopped()
         scope = asyncio.timeout(self._deadline.remaining())
-        self._under_way.add(scope)
+        self._scopes.add(scope)
         try:
             async with scope:
-                await self._spare_quota()
                 return await try_again(
                     attempt,
                     tries=tries or self._policy.tries,
@@ -133,7 +144,7 @@ class WandbClient:
                 "raise --timeout, or ask for less",
             ) from None
         finally:
-            self._under_way.discard(scope)
+            self._scopes.discard(scope)
 
     def _check_stopped(self) -> None:
         if self._deadline.stopped:
@@ -141,18 +152,9 @@ class WandbClient:
 
     def _interrupt(self) -> None:
         now = asyncio.get_running_loop().time()
-        for scope in self._under_way:
+        for scope in self._scopes:
             if not scope.expired():
                 scope.reschedule(now)
-
-    async def _spare_quota(self) -> None:
-        if self._quota is None or not self._quota.low:
-            return
-        pause = self._policy.low_quota_pause_seconds
-        if self._quota.remaining == 0:
-            pause = max(pause, self._quota.reset_seconds or 0.0)
-        if pause < self._deadline.remaining():
-            await self._policy.sleep(pause)
 
     async def _post(self, content: bytes) -> Answer:
         self.requests += 1
@@ -174,7 +176,7 @@ class WandbClient:
         except httpx.TransportError as exc:
             began = response is not None
             raise (self._answers.broken() if began else self._answers.no_connection(exc)) from exc
-        self._quota = read_quota(response.headers) or self._quota
+        self._pace.learn(response.headers, answered_at)
         answer = self._answers.read(response, body)
         if answer.server_time is not None:
             middle = sent_at + (answered_at - sent_at) / 2
@@ -197,6 +199,8 @@ class WandbClient:
             async for chunk in response.aiter_raw():
                 body += unpack.decompress(chunk, cap + 1 - len(body)) if unpack else chunk
                 if len(body) > cap:
+                    self.bytes_decoded += len(body)
+                    body.clear()  # the error's traceback keeps this frame, and so the body, alive
                     raise TooLarge(
                         f"{self.endpoint} sent more than {cap:,} bytes in one answer",
                         "ask for fewer keys, or narrow the windows",

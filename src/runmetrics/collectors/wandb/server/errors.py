@@ -88,6 +88,10 @@ class OutOfTime(TemporaryError):
     """The run's own deadline passed."""
 
 
+class ServerDown(TemporaryError):
+    """The server failed again and again, on small questions too: it is asked nothing more."""
+
+
 class ServerFault(TemporaryError):
     """The server failed on this document; a smaller one may pass.
 
