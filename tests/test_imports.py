@@ -11,14 +11,14 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 FLOORS = (
     # the ground: words that everything shares
-    "model errors deadline logs text units shard atomic_file retry transport_errors extras",
+    "model errors deadline logs text spelling units shard atomic_file retry transport_errors extras",
     "config",
     "plugins",
     # the parts that speak to the outside, each by itself
     "sinks",
     (
-        "collectors.wandb.runs collectors.wandb.fields collectors.wandb.unknown "
-        "collectors.wandb.metrics collectors.wandb.server"
+        "collectors.wandb.runs collectors.wandb.fields collectors.wandb.selection "
+        "collectors.wandb.unknown collectors.wandb.metrics collectors.wandb.server"
     ),
     "collectors",
     "collectors.wandb.collector",

@@ -23,7 +23,7 @@ from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition
 from runmetrics.collectors.wandb.metrics.file import parse_config
-from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout
+from runmetrics.collectors.wandb.metrics.layout import PACKS, file_keys
 from runmetrics.config.settings import settings_table
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRef, Sample
@@ -99,7 +99,7 @@ def settings() -> str:
     return _table(("variable", "meaning", "default"), rows)
 
 
-def keys_of(model: type[Layout] | type[Definition] | type[Comparisons]) -> Iterator[list[str]]:
+def keys_of(model: type[Definition] | type[Comparisons]) -> Iterator[list[str]]:
     """Key and meaning of everything that a mapping of the file may hold."""
     for name, field in model.model_fields.items():
         yield [_code(field.alias or name), field.description or ""]
@@ -252,7 +252,9 @@ def _helps() -> Iterator[tuple[str, str]]:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "settings": settings,
-    "file keys": lambda: _table(("key", "meaning"), keys_of(Layout)),
+    "file keys": lambda: _table(
+        ("key", "meaning"), ((_code(key), meaning) for key, meaning in file_keys())
+    ),
     "metric keys": lambda: _table(("key", "meaning"), keys_of(Definition)),
     "comparisons": lambda: _table(
         ("comparison", "holds for a value that is"), keys_of(Comparisons)

@@ -145,18 +145,18 @@ def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: Wandb
 
     assert (ended.code, ended.out) == (78, "")
     assert ended.said() == [
-        "WANDB_API_KEY: is empty; set it to the key, or unset it",
+        "--timeout: -1.0 is no timeout: write seconds, from 1 to 86400",
+        "WANDB_API_KEY: is empty: set it to the key, or unset it",
         (
-            "DD_API_KEY: holds white space, a line end or another character that no key has; "
+            "DD_API_KEY: holds white space, a line end or another character that no key has: "
             "set it to the key, or unset it"
         ),
         (
-            "DD_SITE: 'foo' is not a Datadog site; use datadoghq.com, us3.datadoghq.com, "
+            'DD_SITE: "foo" is not a Datadog site: it can be datadoghq.com, us3.datadoghq.com, '
             "us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, uk1.datadoghq.com, "
             "datadoghq.eu, ddog-gov.com, us2.ddog-gov.com"
         ),
-        "DD_URL: 'ftp://x' is not an https URL; write https://HOST",
-        "--timeout: '-1.0' is no timeout; write seconds, from 1 to 86400",
+        'DD_URL: "ftp://x" is not an https URL: write https://HOST',
         "5 settings are wrong",
     ]
     assert ended.contacts == frozenset()

@@ -208,7 +208,7 @@ def test_a_chosen_host_gets_the_key_recorded_for_it_and_no_other() -> None:
 def test_a_recorded_host_must_not_be_plain_http_elsewhere() -> None:
     log_in(KEY, host="http://wandb.lan")
     assert found() == {
-        "error": "what `wandb login` recorded would send the key to wandb.lan unencrypted; "
+        "error": "what `wandb login` recorded would send the key to wandb.lan unencrypted: "
         "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true: log in anew",
         "faults": [],
     }

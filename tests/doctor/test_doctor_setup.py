@@ -38,7 +38,7 @@ def test_every_fault_of_a_file_and_of_the_settings_at_once(tmp_path: Path) -> No
         ),
         line(
             *("broken", "configuration"),
-            "DD_SITE: 'datadog.example' is not a Datadog site; use datadoghq.com, "
+            'DD_SITE: "datadog.example" is not a Datadog site: it can be datadoghq.com, '
             "us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, "
             "uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com",
         ),
@@ -56,9 +56,7 @@ def test_a_site_that_datadog_does_not_have() -> None:
     assert lines(ended) == [
         line(
             *("broken", "configuration"),
-            "DD_SITE: 'datadoghq.comm' is not a Datadog site; use datadoghq.com, "
-            "us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, "
-            "uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com",
+            'DD_SITE: "datadoghq.comm" is not a Datadog site: did you mean datadoghq.com?',
         )
     ]
     assert ended.code == 78

@@ -103,7 +103,7 @@ def plan(
     catalog = _catalog(settings, file)
     _say_notices(catalog)
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
-    projects = settings.projects or (f"{settings.entity}/{settings.project}",)
+    projects = [entry.path for entry in settings.entries]
     now = datetime.now(UTC)
     with output():
         metrics_report.print_plan(compiled, catalog, projects, now, console())

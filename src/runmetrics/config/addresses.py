@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from runmetrics.spelling import shown
+
 ALLOW_INSECURE_HTTP = "RUNMETRICS_ALLOW_INSECURE_HTTP"
 
 _EC2_METADATA_IPV6 = ipaddress.ip_address("fd00:ec2::254")
@@ -18,7 +20,7 @@ _NO_PROXY_ENTRY = re.compile(
 def checked_url(url: str, *, allow_insecure_http: bool) -> str:
     """The base URL without a slash at its end.
 
-    Raises ValueError with "what is wrong; what would be right" for anything but https to a host
+    Raises ValueError with "what is wrong: what would be right" for anything but https to a host
     (http on loopback, or where it is allowed), for user names, queries and fragments, and for
     link-local and metadata addresses, however they are written. Never shows a user name.
     """
@@ -26,20 +28,20 @@ def checked_url(url: str, *, allow_insecure_http: bool) -> str:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("is not a URL; write https://HOST") from None
+        raise ValueError("is not a URL: write https://HOST") from None
     if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name or a password; write https://HOST without them")
+        raise ValueError("holds a user name or a password: write https://HOST without them")
     if parts.scheme not in ("http", "https") or not host or re.search(r"[\s\\]", url):
-        raise ValueError(f"{url[:80]!r} is not an https URL; write https://HOST")
+        raise ValueError(f"{shown(url)} is not an https URL: write https://HOST")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
-        raise ValueError("holds a query or a fragment; write https://HOST or https://HOST/PATH")
+        raise ValueError("holds a query or a fragment: write https://HOST or https://HOST/PATH")
     address = numeric_address(host)
     if address is not None and is_forbidden(address):
-        raise ValueError(f"{host} is a link-local or metadata address; name the real server")
+        raise ValueError(f"{host} is a link-local or metadata address: name the real server")
     loopback = host == "localhost" or (address is not None and address.is_loopback)
     if parts.scheme == "http" and not loopback and not allow_insecure_http:
         raise ValueError(
-            f"would send the key to {host} unencrypted; "
+            f"would send the key to {host} unencrypted: "
             f"use https, or set {ALLOW_INSECURE_HTTP}=true"
         )
     return url.rstrip("/")
@@ -71,11 +73,11 @@ def proxy_faults(environ: Mapping[str, str]) -> list[str]:
     for variable in (*_PROXY_VARIABLES, *map(str.lower, _PROXY_VARIABLES)):
         value = environ.get(variable, "").strip()
         if value and not _is_proxy(value):
-            faults.append(f"{variable}: is not an http proxy; write http://HOST:PORT or unset it")
+            faults.append(f"{variable}: is not an http proxy: write http://HOST:PORT or unset it")
     for variable in ("NO_PROXY", "no_proxy"):
         entries = [entry.strip() for entry in environ.get(variable, "").split(",")]
         faults += [
-            f"{variable}: {entry[:80]!r} is neither a host, an address nor a network; "
+            f"{variable}: {shown(entry)} is neither a host, an address nor a network: "
             "write them comma-separated, IPv6 without brackets"
             for entry in entries
             if entry and not _NO_PROXY_ENTRY.fullmatch(entry)

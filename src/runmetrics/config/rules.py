@@ -1,6 +1,8 @@
-"""What each setting may hold: one function a kind of value, for pydantic to call.
+"""What each setting may hold: one function for each kind of value, for pydantic to call.
 
-Each returns the cleaned value or raises ValueError with "what is wrong; what would be right".
+Environment, `.env`, command line and YAML file go through the same functions. Each returns the
+cleaned value or raises ValueError with "what is wrong: what would be right"; each takes what it has
+returned before.
 """
 
 import math
@@ -10,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationInfo
 
 from runmetrics.config.addresses import checked_url
+from runmetrics.spelling import near, shown
 
 DATADOG_SITES = (
     "datadoghq.com",
@@ -22,12 +25,22 @@ DATADOG_SITES = (
     "ddog-gov.com",
     "us2.ddog-gov.com",
 )
+RESERVED_TAGS = (
+    *("host", "device", "source", "env", "service", "version"),
+    *("wandb_entity", "wandb_project", "wandb_host", "collector"),
+)
+"""Tags that Datadog or this program give a meaning of their own; `host` is that of a metric."""
 
 _NOT_IN_A_PROJECT_NAME = r"/\\#?%:"  # W&B refuses these
+ENTITY_PATTERN = rf"[^\s*{_NOT_IN_A_PROJECT_NAME}]+"
+PROJECT_PATTERN = rf"[^*{_NOT_IN_A_PROJECT_NAME}]+"  # may hold blanks
+PATH_PATTERN = rf"{ENTITY_PATTERN}/(\*|{PROJECT_PATTERN})"
+CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
+TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
 
 
 def clean_key(text: str) -> str:
-    """A key without the white space, line end or byte order mark around it.
+    """Return a key without the white space, line end or byte order mark around it.
 
     Raises ValueError ("is empty", ...), never with the key. Nothing else is checked: the formats
     of keys change, and the server knows best.
@@ -45,57 +58,69 @@ def key(value: object) -> SecretStr:
     try:
         return SecretStr(clean_key(text))
     except ValueError as exc:
-        raise ValueError(f"{exc}; set it to the key, or unset it") from None
+        raise ValueError(f"{exc}: set it to the key, or unset it") from None
 
 
 def text(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value.strip() or not value.strip().isprintable():
-        raise ValueError("is not a line of text; write a name")
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not text: write it in quotes")
+    if not value.strip():
+        raise ValueError("is empty: write a value, or leave it out")
+    if not value.strip().isprintable():
+        raise ValueError("is not one line of text: write a name")
     return value.strip()
 
 
 def entity(value: object) -> str:
     name = text(value)
-    if re.search(rf"[\s*{_NOT_IN_A_PROJECT_NAME}]", name):
-        raise ValueError(f"{name[:80]!r} is not the name of an entity; write the name alone")
+    if not re.fullmatch(ENTITY_PATTERN, name):
+        raise ValueError(f"{shown(name)} is not the name of an entity: write the name alone")
     return name
 
 
 def project(value: object) -> str:
     name = text(value)
-    if re.search(rf"[*{_NOT_IN_A_PROJECT_NAME}]", name):
+    if not re.fullmatch(PROJECT_PATTERN, name):
         raise ValueError(
-            f"{name[:80]!r} is not the name of a project; "
+            f"{shown(name)} is not the name of a project: "
             "write the name alone, or entity/project in RUNMETRICS_PROJECTS"
         )
     return name
 
 
-def _items(value: object, separators: str) -> list[str]:
+def project_path(value: object) -> str:
+    path = text(value)
+    if not re.fullmatch(PATH_PATTERN, path):
+        raise ValueError(f"{shown(path)} is not a project: write entity/project or entity/*")
+    return path
+
+
+def listed(value: object) -> tuple[object, ...]:
+    """Return the items of a list, or of a comma-separated text."""
     if isinstance(value, str):
-        value = re.split(separators, value)
+        return tuple(item for item in re.split(r"\s*,\s*", value.strip()) if item)
     if not isinstance(value, list | tuple):
-        raise ValueError("is not a list; write the items separated by commas")
-    return list(dict.fromkeys(text(item) for item in value if item != ""))
+        raise ValueError(f"{shown(value)} is not a list: write [one, another]")
+    return tuple(value)
 
 
-def projects(value: object) -> tuple[str, ...]:
-    items = _items(value, r"\s*,\s*")
-    item_form = re.compile(rf"[^\s*{_NOT_IN_A_PROJECT_NAME}]+/(\*|[^*{_NOT_IN_A_PROJECT_NAME}]+)")
-    for item in items:
-        if not item_form.fullmatch(item):
-            raise ValueError(f"{item[:80]!r} is not a project; write entity/project or entity/*")
-    return tuple(items)
+def tag_name(value: object) -> str:
+    name = text(value)
+    if not re.fullmatch(TAG_NAME_PATTERN, name):
+        fix = "write letters, digits and _-./, from a letter on"
+        raise ValueError(f"{shown(name)} is not the name of a tag: {fix}")
+    if name.lower() in RESERVED_TAGS:
+        raise ValueError(f"{shown(name)} has a meaning of its own: take another name")
+    return name
 
 
 def tags(value: object) -> tuple[str, ...]:
-    items = _items(value, r"[\s,]+")
-    for item in items:
+    items = listed(re.sub(r"\s+", ",", value) if isinstance(value, str) else value)
+    kept = dict.fromkeys(map(text, items))
+    for item in kept:
         if not re.fullmatch(r"[^\W\d_](.*[^:])?", item):
-            raise ValueError(f"{item[:80]!r} is not a tag; write key:value, from a letter on")
-    return tuple(items)
+            raise ValueError(f"{shown(item)} is not a tag: write key:value, from a letter on")
+    return tuple(kept)
 
 
 def url(value: object, info: ValidationInfo) -> str:
@@ -107,23 +132,28 @@ def url(value: object, info: ValidationInfo) -> str:
 def site(value: object) -> str:
     site = text(value).lower()
     if site not in DATADOG_SITES:
-        raise ValueError(f"{site[:80]!r} is not a Datadog site; use {', '.join(DATADOG_SITES)}")
+        # people copy the address of a page or of the API: https://app.datadoghq.eu/
+        host = re.sub(r"^(https?://)?((app|api)\.)?|/.*$", "", site)
+        guess = host if host in DATADOG_SITES else near(host, DATADOG_SITES, cutoff=0.85)
+        fix = f"did you mean {guess}?" if guess else f"it can be {', '.join(DATADOG_SITES)}"
+        raise ValueError(f"{shown(site)} is not a Datadog site: {fix}")
     return site
 
 
 def gpus(value: object) -> float | str:
-    if isinstance(value, str) and (value == "auto" or re.fullmatch(r"config\.\S+", value)):
+    if isinstance(value, str) and (value == "auto" or re.fullmatch(CONFIG_KEY_PATTERN, value)):
         return value
     number = _number(value)
     if number is None or not 0 < number <= 1_000_000:
-        raise ValueError(f"{str(value)[:80]!r} is no rule; write auto, a number or config.KEY")
+        fix = "write auto, a number or config.KEY"
+        raise ValueError(f"{shown(value)} is no way to count GPUs: {fix}")
     return number
 
 
 def timeout(value: object) -> float:
     number = _number(value)
     if number is None or not 1 <= number <= 86_400:
-        raise ValueError(f"{str(value)[:80]!r} is no timeout; write seconds, from 1 to 86400")
+        raise ValueError(f"{shown(value)} is no timeout: write seconds, from 1 to 86400")
     return number
 
 
@@ -140,7 +170,7 @@ def _number(value: object) -> float | None:
 def secret_name(value: object) -> str:
     name = text(value)
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@:!-]{1,2048}", name):
-        raise ValueError(f"{name[:80]!r} is neither the name nor the ARN of an AWS secret")
+        raise ValueError(f"{shown(name)} is not an AWS secret: write its name or its ARN")
     return name
 
 
@@ -148,12 +178,12 @@ def path(value: object) -> Path:
     try:
         return value if isinstance(value, Path) else Path(text(value)).expanduser()
     except RuntimeError:
-        raise ValueError("starts with ~, but there is no home directory; write it out") from None
+        raise ValueError("starts with ~, but there is no home directory: write it out") from None
 
 
 def switch(value: object) -> bool:
     known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     switch = known.get(str(value).strip().lower())
     if switch is None:
-        raise ValueError(f"{str(value)[:80]!r} is neither true nor false; write true or false")
+        raise ValueError(f"{shown(value)} is neither true nor false: write true or false")
     return switch

@@ -10,9 +10,8 @@ the fault, and pydantic-settings, which cannot say it, costs 90 ms of every star
 import io
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -23,127 +22,79 @@ from pydantic import (
     ValidationError,
 )
 
-from runmetrics.config import rules as rules
+from runmetrics.config import rules
 from runmetrics.config.addresses import ALLOW_INSECURE_HTTP, proxy_faults
+from runmetrics.config.file_settings import FileSettings, From, Text, env, source_of
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
 
 ENV_FILE = Path(".env")
 _KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
 
-
-@dataclass(frozen=True, slots=True)
-class _From:
-    """Where a setting is read from besides its name: variables (the first wins), an option.
-
-    `in_file`: whether the YAML file may set it. It may not set a key, nor where a key is sent.
-    """
-
-    variables: tuple[str, ...] = ()
-    option: str = ""
-    in_file: bool = False
-
-
-def _env(*variables: str) -> _From:
-    return _From(variables)
-
-
-def _env_or_file(*variables: str) -> _From:
-    return _From(variables, in_file=True)
-
-
 _Key = Annotated[SecretStr | None, BeforeValidator(rules.key)]
-_Text = Annotated[str, BeforeValidator(rules.text)]
 _Url = Annotated[str | None, BeforeValidator(rules.url)]
 _SecretName = Annotated[str, BeforeValidator(rules.secret_name)]
 _Path = Annotated[Path | None, BeforeValidator(rules.path)]
 
 
-class Settings(BaseModel):
+class Settings(FileSettings):
     """Everything that can be set. Made by `Settings.load`, or by hand in a test."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     # First, because the rules for URLs ask for it.
     allow_insecure_http: Annotated[
-        bool, BeforeValidator(rules.switch), _env(ALLOW_INSECURE_HTTP)
+        bool, BeforeValidator(rules.switch), env(ALLOW_INSECURE_HTTP)
     ] = Field(False, description="send keys over plain http to other machines too")
-    wandb_api_key: Annotated[_Key, _env("WANDB_API_KEY")] = Field(
+    wandb_api_key: Annotated[_Key, env("WANDB_API_KEY")] = Field(
         None, description="W&B key; else the AWS secret, else what `wandb login` left"
     )
-    wandb_api_key_file: Annotated[_Path, _env("WANDB_API_KEY_FILE")] = Field(
+    wandb_api_key_file: Annotated[_Path, env("WANDB_API_KEY_FILE")] = Field(
         None, description="file that holds the W&B key (a mounted secret)"
     )
-    entity: Annotated[str, BeforeValidator(rules.entity), _env_or_file("WANDB_ENTITY")] = Field(
-        "pufferai", description="W&B entity to read"
-    )
-    project: Annotated[str, BeforeValidator(rules.project), _env_or_file("WANDB_PROJECT")] = Field(
-        "metta", description="W&B project to read"
-    )
-    projects: Annotated[
-        tuple[str, ...], BeforeValidator(rules.projects), _env_or_file("RUNMETRICS_PROJECTS")
-    ] = Field(
-        (),
-        description="several projects: entity/project or entity/*, comma-separated; "
-        "overrides WANDB_ENTITY and WANDB_PROJECT",
-    )
-    base_url: Annotated[_Url, _env("WANDB_BASE_URL")] = Field(
+    base_url: Annotated[_Url, env("WANDB_BASE_URL")] = Field(
         None,
         description="W&B server; else the host that `wandb login` recorded, "
         "else https://api.wandb.ai",
     )
-    accuracy_key: Annotated[_Text, _env_or_file("RUNMETRICS_ACCURACY_KEY")] = Field(
-        "accuracy", description="summary key behind the accuracy metrics"
-    )
-    loss_key: Annotated[_Text, _env_or_file("RUNMETRICS_LOSS_KEY")] = Field(
-        "loss", description="summary key behind the loss metric"
-    )
-    gpus_per_run: Annotated[
-        Literal["auto"] | float | str,
-        BeforeValidator(rules.gpus),
-        _env_or_file("RUNMETRICS_GPUS_PER_RUN"),
-    ] = Field("auto", description="auto, a number, or config.KEY")
-    wandb_secret: Annotated[_SecretName, _env("RUNMETRICS_WANDB_SECRET")] = Field(
+    wandb_secret: Annotated[_SecretName, env("RUNMETRICS_WANDB_SECRET")] = Field(
         "wandb/api-key", description="name or ARN of the AWS secret with the W&B key"
     )
-    datadog_secret: Annotated[_SecretName, _env("RUNMETRICS_DATADOG_SECRET")] = Field(
+    datadog_secret: Annotated[_SecretName, env("RUNMETRICS_DATADOG_SECRET")] = Field(
         "datadog/api-key", description="name or ARN of the AWS secret with the Datadog key"
     )
-    dd_api_key: Annotated[_Key, _env("DD_API_KEY")] = Field(
+    dd_api_key: Annotated[_Key, env("DD_API_KEY")] = Field(
         None, description="Datadog key; else the AWS secret"
     )
-    dd_api_key_file: Annotated[_Path, _env("DD_API_KEY_FILE")] = Field(
+    dd_api_key_file: Annotated[_Path, env("DD_API_KEY_FILE")] = Field(
         None, description="file that holds the Datadog key (a mounted secret)"
     )
-    dd_app_key: Annotated[_Key, _env("DD_APP_KEY")] = Field(
+    dd_app_key: Annotated[_Key, env("DD_APP_KEY")] = Field(
         None,
         description="Datadog application key, for pushing dashboards, monitors and metadata; "
         "collecting needs none",
     )
-    dd_site: Annotated[str, BeforeValidator(rules.site), _env("DD_SITE")] = Field(
+    dd_site: Annotated[str, BeforeValidator(rules.site), env("DD_SITE")] = Field(
         "datadoghq.com", description="Datadog site"
     )
-    dd_url: Annotated[_Url, _env("DD_DD_URL", "DD_URL")] = Field(
+    dd_url: Annotated[_Url, env("DD_DD_URL", "DD_URL")] = Field(
         None, description="whole base URL that overrides DD_SITE; DD_DD_URL wins"
     )
-    dd_env: Annotated[_Text | None, _env("DD_ENV")] = Field(None, description="tag env")
-    dd_service: Annotated[_Text | None, _env("DD_SERVICE")] = Field(None, description="tag service")
-    dd_version: Annotated[_Text | None, _env("DD_VERSION")] = Field(None, description="tag version")
-    dd_tags: Annotated[tuple[str, ...], BeforeValidator(rules.tags), _env("DD_TAGS")] = Field(
+    dd_env: Annotated[Text | None, env("DD_ENV")] = Field(None, description="tag env")
+    dd_service: Annotated[Text | None, env("DD_SERVICE")] = Field(None, description="tag service")
+    dd_version: Annotated[Text | None, env("DD_VERSION")] = Field(None, description="tag version")
+    dd_tags: Annotated[tuple[str, ...], BeforeValidator(rules.tags), env("DD_TAGS")] = Field(
         (), description="further tags: key:value, comma- or space-separated"
     )
-    spool_dir: Annotated[_Path, _From(("RUNMETRICS_SPOOL_DIR",), "--spool")] = Field(
+    spool_dir: Annotated[_Path, From(("RUNMETRICS_SPOOL_DIR",), "--spool")] = Field(
         None, description="where undelivered samples wait"
     )
-    prometheus_textfile: Annotated[_Path, _env("RUNMETRICS_PROMETHEUS_TEXTFILE")] = Field(
+    prometheus_textfile: Annotated[_Path, env("RUNMETRICS_PROMETHEUS_TEXTFILE")] = Field(
         None, description="file that the sink prometheus writes, in node_exporter's directory"
     )
-    config: Annotated[_Path, _From(("RUNMETRICS_CONFIG",), "--config")] = Field(
+    config: Annotated[_Path, From(("RUNMETRICS_CONFIG",), "--config")] = Field(
         None, description="the YAML file; else ./runmetrics.yaml if it is there"
     )
-    timeout_seconds: Annotated[
-        float, BeforeValidator(rules.timeout), _From(option="--timeout", in_file=True)
-    ] = Field(90, description="bound in time for the whole run, in seconds")
 
     @classmethod
     def load(
@@ -156,9 +107,9 @@ class Settings(BaseModel):
     ) -> Self:
         """Read every source and validate.
 
-        `overrides` (the command line) and `file_values` (the YAML file's scalar settings) are by
+        `overrides` (the command line) and `file_values` (the YAML file's settings) are by
         the names of the attributes; None in them means "not given". Empty variables count as not
-        set, except the keys. Raises ConfigurationError with all faults, "NAME: what is wrong;
+        set, except the keys. Raises ConfigurationError with all faults, "NAME: what is wrong:
         what would be right". The keys found are hidden from logs from here on.
         """
         variables = os.environ if environ is None else environ
@@ -199,18 +150,13 @@ def settings_table() -> list[tuple[str, str, str]]:
     """(variables or option, meaning, default) of every setting, for the documentation."""
     rows = []
     for name, field in Settings.model_fields.items():
-        source = _source(Settings, name)
         default = field.default
         if isinstance(default, bool):
             shown = str(default).lower()
         else:
             shown = "" if default in (None, ()) else str(default)
-        rows.append((", ".join(source.variables) or source.option, field.description or "", shown))
+        rows.append((str(source_of(Settings, name)), field.description or "", shown))
     return rows
-
-
-def _source(model: type[BaseModel], name: str) -> _From:
-    return next(item for item in model.model_fields[name].metadata if isinstance(item, _From))
 
 
 def _gather(
@@ -224,7 +170,7 @@ def _gather(
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name in model.model_fields:
-        source = _source(model, name)
+        source = source_of(model, name)
         is_key = name in _KEYS
         candidates = [(overrides.get(name), source.option or name)]
         for variables, place in ((environ, ""), (dotenv, f" in {ENV_FILE}")):
@@ -235,7 +181,7 @@ def _gather(
                 )
                 for variable in source.variables
             ]
-        if source.in_file:
+        if name in FileSettings.model_fields:
             candidates.append((file_values.get(name), f"{name} in the configuration file"))
         for value, origin in candidates:
             if value is not None:
@@ -251,7 +197,7 @@ def _read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
         return {}, []
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        return {}, [f"{path}: cannot be read ({reason}); fix or remove it"]
+        return {}, [f"{path}: cannot be read ({reason}): fix or remove it"]
     from dotenv import dotenv_values
 
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)

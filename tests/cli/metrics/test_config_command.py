@@ -35,16 +35,42 @@ def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_setting_that_only_its_value_makes_wrong_is_a_fault_too(tmp_path: Path) -> None:
+def test_wrong_settings_and_wrong_metrics_are_found_in_one_round(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
-    file.write_text("entity: a/b\n")
+    file.write_text(
+        "entity: a/b\nprojects: [acme]\ntimeout_seconds: 0.5\n"
+        "metrics:\n- {name: m.x, count: runs, unit: hours, state: finshed}\n"
+    )
 
     ended = command("config", "check", file)
 
     assert ended.code == 78
-    assert ended.errors[0] == (
-        "entity in the configuration file: 'a/b' is not the name of an entity; write the name alone"
-    )
+    assert ended.errors == [
+        f'{file}:1: entity: "a/b" is not the name of an entity: write the name alone',
+        f'{file}:2: projects[0]: "acme" is not a project: write entity/project or entity/*',
+        f"{file}:3: timeout_seconds: 0.5 is no timeout: write seconds, from 1 to 86400",
+        (
+            f'{file}:5: m.x: state: "finshed" is no state that W&B is known to report: '
+            'did you mean "finished"?'
+        ),
+        f'{file}:5: m.x: unit: "hours" is not in Datadog\'s unit catalogue: did you mean "hour"?',
+        f"{file} has 5 faults: fix what is listed",
+    ]
+
+
+def test_a_state_that_w_and_b_may_have_newly_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "doubtful.yaml"
+    file.write_text("metrics:\n- {name: m.x, count: runs, state: finshed}\n")
+
+    ended = command("config", "check", file)
+
+    assert (ended.code, ended.out) == (0, f"{file}: right: 11 metrics, 1 of them its own\n")
+    assert ended.errors == [
+        (
+            f'{file}:2: m.x: state: "finshed" is no state that W&B is known to report: '
+            'did you mean "finished"?'
+        )
+    ]
 
 
 def test_the_environment_has_no_part_in_the_check_of_a_file(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from runmetrics.cardinality import count_series
 from runmetrics.collectors.wandb.fields import GROUPS, Rules
 from runmetrics.collectors.wandb.groups import Series, capped, estimate_series
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
-from runmetrics.collectors.wandb.metrics.language import RESERVED_TAGS, parse_by, tag_name
+from runmetrics.collectors.wandb.metrics.language import parse_by, tag_name
 from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.config.rules import RESERVED_TAGS
 from runmetrics.deadline import Deadline
 from runmetrics.model import Collection, Sample
 from runmetrics.sandbox.store import Store, StoredRun

@@ -189,19 +189,19 @@ def test_the_url_of_messages_is_where_the_exporter_posts(
 @pytest.mark.parametrize(
     ("endpoint", "headers", "fault"),
     [
-        ("ftp://a.test", "", "'ftp://a.test' is not an https URL; write https://HOST"),
+        ("ftp://a.test", "", '"ftp://a.test" is not an https URL: write https://HOST'),
         (
             "http://a.test",
             f"api-key={CANARY}",
             (
-                "would send the key to a.test unencrypted;"
-                " use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true"
+                "would send the key to a.test unencrypted: "
+                "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true"
             ),
         ),
         (
             f"https://user:{CANARY}@a.test",
             "",
-            "holds a user name or a password; write https://HOST without them",
+            "holds a user name or a password: write https://HOST without them",
         ),
     ],
 )

@@ -132,6 +132,7 @@ class WandbCollector:
     ) -> Collection:
         asker = Asker(client, entity, project)
         tags = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
+        tags |= self.settings.tags_of(entity, project)
         if self._refused:
             return Collection(problems=(self._all_unknown(self._refused, tags),))
         try:

@@ -34,11 +34,10 @@ class Found:
 
 async def find_projects(client: WandbClient, settings: Settings) -> Found:
     """Everything that the settings name; an entity that cannot be listed does not hide others."""
-    wanted = settings.projects or (f"{settings.entity}/{settings.project}",)
     projects: dict[tuple[str, str], None] = {}
     failed: dict[str, RunmetricsError] = {}
-    for item in wanted:
-        entity, _, project = item.partition("/")
+    for entry in settings.entries:
+        entity, _, project = entry.path.partition("/")
         try:
             names = await _all_of(client, entity) if project == "*" else [project]
         except RunmetricsError as error:

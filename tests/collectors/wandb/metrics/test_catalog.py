@@ -217,11 +217,11 @@ def test_a_state_that_is_nearly_a_known_one_gets_a_notice_and_an_unknown_one_pas
     assert result.metrics[-1].states == ("faild", "frozen", "Running")
     assert result.notices == (
         (
-            'runmetrics.yaml:4: a.b: state: "faild" is no state that W&B is known to report: '
+            'runmetrics.yaml:4: a.b: state[0]: "faild" is no state that W&B is known to report: '
             'did you mean "failed"?'
         ),
         (
-            'runmetrics.yaml:4: a.b: state: "Running" is no state that W&B is known to report: '
+            'runmetrics.yaml:4: a.b: state[2]: "Running" is no state that W&B is known to report: '
             'did you mean "running"?'
         ),
     )

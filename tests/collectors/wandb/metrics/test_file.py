@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import builtin_metrics, find_config, parse_config
 from runmetrics.collectors.wandb.metrics.language import Aggregate
 from runmetrics.collectors.wandb.metrics.layout import config_schema
+from runmetrics.config.file_settings import Project
+from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, ExitCode
 
 FILE = Path("runmetrics.yaml")
@@ -119,12 +122,98 @@ def test_the_settings_of_a_file_are_those_it_sets() -> None:
     assert parse_config(text, FILE).settings == {
         "entity": "pufferai",
         "project": "metta",
-        "projects": ["a/b", "c/*"],
+        "projects": (Project(path="a/b"), Project(path="c/*")),
         "accuracy_key": "val/acc",
         "loss_key": "val/loss",
         "gpus_per_run": "config.trainer.devices",
         "timeout_seconds": 60,
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "variable", "value"),
+    [
+        ("projects", "RUNMETRICS_PROJECTS", "acme/my project"),
+        ("projects", "RUNMETRICS_PROJECTS", "acme/*"),
+        ("projects", "RUNMETRICS_PROJECTS", "acme/a/b"),
+        ("projects", "RUNMETRICS_PROJECTS", "my team/a"),
+        ("entity", "WANDB_ENTITY", "a/b"),
+        ("project", "WANDB_PROJECT", "my project"),
+        ("project", "WANDB_PROJECT", "50%"),
+        ("accuracy_key", "RUNMETRICS_ACCURACY_KEY", "two\nlines"),
+        ("gpus_per_run", "RUNMETRICS_GPUS_PER_RUN", "config.a b"),
+        ("gpus_per_run", "RUNMETRICS_GPUS_PER_RUN", "1e9"),
+    ],
+)
+def test_the_file_and_the_environment_take_the_same_and_refuse_it_in_the_same_words(
+    key: str, variable: str, value: str
+) -> None:
+    text = json.dumps({key: [value] if key == "projects" else value})
+    try:
+        in_file = parse_config(text, FILE).settings[key]
+    except ConfigurationError as error:
+        (fault,) = error.faults
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.load(environ={variable: value}, env_file=Path("none"))
+        what = re.sub(r"^runmetrics.yaml:1: \w+(\[0\])?: ", "", fault)
+        assert caught.value.faults == (f"{variable}: {what}",)
+    else:
+        settings = Settings.load(environ={variable: value}, env_file=Path("none"))
+        assert getattr(settings, key) == in_file
+
+
+def test_projects_may_carry_tags() -> None:
+    text = """
+        projects:
+        - {path: acme/llm, tags: {team: nlp, cost-centre: "017"}}
+        - acme/*
+    """
+    assert parse_config(text, FILE).settings["projects"] == (
+        Project(path="acme/llm", tags={"team": "nlp", "cost-centre": "017"}),
+        Project(path="acme/*"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("projects", "fault"),
+    [
+        ("[{tags: {team: a}}]", "projects[0].path: is missing: write path: acme/llm"),
+        ("[{path: acme}]", (
+            'projects[0].path: "acme" is not a project: write entity/project or entity/*'
+        )),
+        ("[{path: a/b, tag: {a: b}}]", 'projects[0].tag: unknown key: did you mean "tags"?'),
+        ("[{path: a/b, tags: {cost: 17}}]", (
+            "projects[0].tags.cost: 17 is not text: write it in quotes"
+        )),
+        ("[{path: a/b, tags: {env: x}}]", (
+            'projects[0].tags.env: "env" has a meaning of its own: take another name'
+        )),
+        ("[{path: a/b, tags: {a b: x}}]", (
+            'projects[0].tags.a b: "a b" is not the name of a tag: '
+            "write letters, digits and _-./, from a letter on"
+        )),
+        ("[{path: a/b, tags: {user: x}}]", (
+            "projects[0].tags.user: is the tag that `by: user` gives: take another name"
+        )),
+        ("[a/b, {path: a/b, tags: {team: x}}]", (
+            'projects: "a/b" stands twice with other tags: keep one of them'
+        )),
+        ("[7]", "projects[0]: 7 is not a project: write entity/project or entity/*"),
+        ("7", "projects: 7 is not a list: write [one, another]"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_a_project_says_which_entry_and_what_would_be_right(
+    projects: str, fault: str
+) -> None:
+    assert faults(f"projects: {projects}") == [f"1: {fault}"]
+
+
+def test_a_tag_of_a_project_must_not_be_one_that_splits_a_metric() -> None:
+    text = "projects: [{path: a/b, tags: {Team: x}}]\n"
+    text += "metrics: [{name: m.x, count: runs, window: 7d, by: config.team}]"
+    assert faults(text) == [
+        "1: projects[0].tags.Team: is the tag that `by: config.team` gives: take another name"
+    ]
 
 
 @pytest.mark.parametrize("value", ["auto", 8, 0.5, "config.a"])
@@ -173,8 +262,8 @@ metrics:
         f"runmetrics.yaml:7: wandb.x.y: has no aggregate: a metric has exactly one of {options}",
         "runmetrics.yaml:7: wandb.x.y: name: stands twice, first on line 4: give one another name",
         (
-            'runmetrics.yaml:8: wandb.x.y: unit: "per second" is not a unit: '
-            "write one word like run, hour or percent"
+            'runmetrics.yaml:8: wandb.x.y: unit: "per second" is not in Datadog\'s unit catalogue: '
+            "write one like run, hour or percent"
         ),
     ]
 
@@ -214,7 +303,7 @@ metrics:
         ("- 1", "1: [1] is not a mapping: write key: value"),
         ("entity: a\nentity: b", "2: entity: stands twice, first on line 1: keep one of the two"),
         ("entity:", "1: entity: has no value: write one, or leave the key out"),
-        ("entity: ''", "1: entity: is empty: write a value, or leave the key out"),
+        ("entity: ''", "1: entity: is empty: write a value, or leave it out"),
         (
             "wandb_api_key: abc",
             "1: wandb_api_key: a key never stands in a file: set WANDB_API_KEY or the AWS secret",
@@ -230,7 +319,11 @@ metrics:
         ),
         (
             "timeout_seconds: 1m",
-            '1: timeout_seconds: "1m" is not a number of seconds above zero: write 90',
+            '1: timeout_seconds: "1m" is no timeout: write seconds, from 1 to 86400',
+        ),
+        (
+            "timeout_seconds: 0.5",
+            "1: timeout_seconds: 0.5 is no timeout: write seconds, from 1 to 86400",
         ),
         ("builtin: 'no'", '1: builtin: "no" is neither true nor false: write true or false'),
         (
@@ -339,6 +432,23 @@ def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str)
 )  # fmt: skip
 def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> None:
     assert faults(entry(f"if: {condition}\n  window: 7d")) == [f"4: m.x: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "fix"),
+    [
+        ("hours", 'did you mean "hour"?'),
+        ("Percent", 'did you mean "percent"?'),
+        ("degree_celsius", 'did you mean "degree celsius"?'),
+        ("%", "write one like run, hour or percent"),
+    ],
+)
+def test_a_unit_that_datadog_does_not_know_is_refused_with_what_would_be_right(
+    unit: str, fix: str
+) -> None:
+    assert faults(entry(f"unit: {json.dumps(unit)}")) == [
+        f'4: m.x: unit: "{unit}" is not in Datadog\'s unit catalogue: {fix}'
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, serie
 from runmetrics.collectors.wandb.fields import Rules
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
-from runmetrics.collectors.wandb.metrics.language import choose
 from runmetrics.collectors.wandb.reading.document import Filters, PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.extremes import best, rank
@@ -23,6 +22,7 @@ from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, RunmetricsError
 from runmetrics.model import Collection, Missing, RunRef, Sample
+from runmetrics.spelling import choose
 
 MOST_RUNS = 20
 """Runs that are shown of those behind a value."""

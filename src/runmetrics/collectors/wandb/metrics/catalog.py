@@ -7,7 +7,7 @@ user's own file; nothing else in the package knows a metric by its name.
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -17,12 +17,9 @@ from runmetrics.collectors.wandb.metrics.definition import Definition
 from runmetrics.collectors.wandb.metrics.file import ConfigFile, builtin_metrics, pack
 from runmetrics.collectors.wandb.metrics.language import (
     LIVE_STATES,
-    STATES,
     Aggregate,
     Condition,
     Field,
-    near,
-    shown,
 )
 from runmetrics.text import exact_length
 
@@ -124,11 +121,11 @@ def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str)
                 metric = _metric(definition, origin, scope, keys)
                 metrics[metric.name] = dataclasses.replace(metric, builtin=True)
     if config is not None:
-        for index, definition in enumerate(config.metrics):
+        notices.extend(config.notices)
+        for definition in config.metrics:
             if definition.name in metrics:
                 notices.append(f"{config.path} replaces the built-in {definition.name}")
             metrics[definition.name] = _metric(definition, config, scope, keys)
-            notices.extend(_unlikely_states(config, index, definition))
     max_series = config.max_series if config else DEFAULT_MAX_SERIES
     return Catalog(tuple(metrics.values()), tuple(notices), max_series)
 
@@ -174,14 +171,3 @@ def _sorted(where: Any) -> Any:
     if isinstance(where, Mapping):
         return {key: _sorted(where[key]) for key in sorted(where)}
     return [_sorted(value) for value in where] if isinstance(where, list) else where
-
-
-def _unlikely_states(config: ConfigFile, index: int, definition: Definition) -> Iterator[str]:
-    for state in definition.state:
-        guess = near(state, STATES)
-        if state not in STATES and guess:
-            place = config.place(("metrics", index, "state"))
-            yield (
-                f"{place}: {definition.name}: state: {shown(state)} is no state that W&B is known "
-                f'to report: did you mean "{guess}"?'
-            )

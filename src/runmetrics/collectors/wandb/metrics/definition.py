@@ -23,7 +23,6 @@ from runmetrics.collectors.wandb.metrics.language import (
     Field,
     Kind,
     Op,
-    choose,
     parse_by,
     parse_name,
     parse_number,
@@ -31,9 +30,10 @@ from runmetrics.collectors.wandb.metrics.language import (
     parse_states,
     parse_unit,
     parse_window,
-    shown,
 )
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.spelling import choose, shown
+from runmetrics.units import UNITS
 
 # The operators that the official client documents for `Api.runs(filters=...)`.
 OPERATORS: Final = (
@@ -74,7 +74,7 @@ Name = Annotated[
 Unit = Annotated[
     str,
     pydantic.BeforeValidator(parse_unit),
-    pydantic.WithJsonSchema({"type": "string", "pattern": "^[a-z_]*$"}),
+    pydantic.WithJsonSchema({"enum": ["", *sorted(UNITS)]}),
 ]
 Window = Annotated[
     timedelta,
@@ -137,7 +137,7 @@ class Definition(Entry):
     )
     description: str = pydantic.Field("", description="what the number is, for people")
     unit: Unit = pydantic.Field(
-        "", description="one word of Datadog's unit catalogue: run, hour, percent, ..."
+        "", description="a word of Datadog's unit catalogue: run, hour, percent, ..."
     )
     count: Literal["runs"] | None = described("how many runs")
     sum: FieldText | None = described("sum of a field over the runs that have it")

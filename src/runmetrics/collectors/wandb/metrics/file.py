@@ -14,11 +14,14 @@ from typing import Any, Final
 import pydantic
 from pydantic_core import ErrorDetails
 
+from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.definition import Definition, contradictions, where_faults
-from runmetrics.collectors.wandb.metrics.language import choose, shown
-from runmetrics.collectors.wandb.metrics.layout import PACKS, SETTINGS, Layout, unknown_key
+from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
+from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout, unknown_key
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place, YamlFault, read_yaml
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ConfigurationError
+from runmetrics.spelling import choose, near, shown
 
 DEFAULT_FILE: Final = Path("runmetrics.yaml")
 
@@ -30,6 +33,7 @@ class ConfigFile:
     `settings` holds only what the file sets, under the names of `Settings`. `builtin` False leaves
     out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
     these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into.
+    `notices` are what is doubtful and no fault, each with its line.
     """
 
     path: Path
@@ -40,11 +44,7 @@ class ConfigFile:
     max_series: int
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
-    lines: Mapping[Place, int]
-
-    def place(self, place: Place) -> str:
-        """Where something stands, for a message: "runmetrics.yaml:12"."""
-        return f"{self.path}:{self.lines[place]}"
+    notices: tuple[str, ...] = ()
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
@@ -110,14 +110,16 @@ def parse_config(text: str, path: Path) -> ConfigFile:
     except pydantic.ValidationError as error:
         for place, what in map(_explained, error.errors()):
             faults.setdefault(place, what)
+    doubts = dict(_unlikely_states(raw))
+
+    def lines(said: Mapping[Place, str]) -> list[str]:
+        return [
+            ": ".join([f"{path}:{document.line(place)}", *_subject(place, raw), what])
+            for place, what in sorted(said.items(), key=lambda item: document.line(item[0]))
+        ]
+
     if faults or layout is None:
-        raise _refusal(
-            path,
-            [
-                ": ".join([f"{path}:{document.line(place)}", *_subject(place, raw), what])
-                for place, what in sorted(faults.items(), key=lambda item: document.line(item[0]))
-            ],
-        )
+        raise _refusal(path, lines(doubts | faults))
     return ConfigFile(
         path=path,
         metrics=tuple(layout.metrics),
@@ -126,8 +128,12 @@ def parse_config(text: str, path: Path) -> ConfigFile:
         packs=tuple(layout.packs),
         max_series=layout.max_series,
         where=layout.where,
-        settings={key: getattr(layout, key) for key in SETTINGS if key in layout.model_fields_set},
-        lines=document.lines,
+        settings={
+            key: getattr(layout, key)
+            for key in FileSettings.model_fields
+            if key in layout.model_fields_set
+        },
+        notices=tuple(lines(doubts)),
     )
 
 
@@ -154,6 +160,7 @@ def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
 def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place, str]]:
     """What no key is wrong about alone: names, filters, and keys of a metric that do not fit."""
     yield from where_faults(raw.get("where"), ("where",))
+    yield from _tags_twice(raw)
     first: dict[str, int] = {}
     for index, entry in enumerate(_list(raw, "metrics")):
         if not isinstance(entry, dict):
@@ -179,6 +186,36 @@ def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place,
             yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
 
 
+def _tags_twice(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Tags of a project that `by` gives a metric too: one value would hide the other."""
+    metrics = [entry for entry in _list(raw, "metrics") if isinstance(entry, dict)]
+    by = [each for entry in metrics for each in _one_or_more(entry.get("by"))]
+    taken = {folded(tag_name(each)): each for each in (*by, *GROUPS) if isinstance(each, str)}
+    for index, entry in enumerate(_list(raw, "projects")):
+        tags = entry.get("tags") if isinstance(entry, dict) else None
+        for tag in tags if isinstance(tags, dict) else ():
+            if group := taken.get(folded(str(tag))):
+                what = f"is the tag that `by: {group}` gives: take another name"
+                yield ("projects", index, "tags", tag), what
+
+
+def _unlikely_states(raw: object) -> Iterator[tuple[Place, str]]:
+    """States that are close to a known one; no fault, since W&B may report others than it names."""
+    for index, entry in enumerate(_list(raw, "metrics") if isinstance(raw, dict) else ()):
+        state = entry.get("state") if isinstance(entry, dict) else None
+        place: Place = ("metrics", index, "state")
+        for i, word in enumerate(_one_or_more(state)):
+            guess = near(word, STATES) if isinstance(word, str) and word not in STATES else ""
+            if guess:
+                what = f"{shown(word)} is no state that W&B is known to report"
+                where = (*place, i) if isinstance(state, list) else place
+                yield where, f'{what}: did you mean "{guess}"?'
+
+
+def _one_or_more(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _list(raw: Mapping[str, Any], key: str) -> list[Any]:
     value = raw.get(key)
     return value if isinstance(value, list) else []
@@ -193,6 +230,9 @@ _WRONG_TYPE: Final = {
 }
 
 
+_FOR_EXAMPLE: Final = {"name": "wandb.runs.mine", "path": "acme/llm"}
+
+
 def _explained(error: ErrorDetails) -> tuple[Place, str]:
     """A fault that pydantic found, in our words: (place, what is wrong and what would be right)."""
     place, kind, value = error["loc"], error["type"], error["input"]
@@ -202,7 +242,7 @@ def _explained(error: ErrorDetails) -> tuple[Place, str]:
     if kind == "extra_forbidden":
         return place, unknown_key(place)
     if kind == "missing":
-        return place, f"is missing: write {place[-1]}: wandb.runs.mine"
+        return place, f"is missing: write {place[-1]}: {_FOR_EXAMPLE[str(place[-1])]}"
     if kind == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "")
         return place, f"{shown(value)} is not known here: write {expected}"

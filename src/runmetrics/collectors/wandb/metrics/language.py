@@ -4,17 +4,17 @@ Every `parse_...` takes whatever YAML holds and raises ValueError with what is w
 be right. The entry that these words make up is in definition.py.
 """
 
-import difflib
-import json
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, Self, get_args
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
+from runmetrics.config.rules import RESERVED_TAGS
+from runmetrics.spelling import choose, near, shown
+from runmetrics.units import UNITS
 
 Source = Literal["summary", "config", "system", "run"]
 Op = Literal["gt", "gte", "lt", "lte", "eq", "ne", "is"]
@@ -35,11 +35,6 @@ LIVE_STATES: Final = ("running", "pending", "preempting")
 """States that a run leaves by itself, so that there are never many in them: W&B marks a run that
 falls silent as crashed."""
 
-# Tags that Datadog or this program give a meaning of their own; `host` is that of a metric there.
-RESERVED_TAGS: Final = (
-    *("host", "device", "source", "env", "service", "version"),
-    *("wandb_entity", "wandb_project", "wandb_host", "collector"),
-)
 FIELD_HELP = "write summary.KEY, config.KEY, system.KEY or run.NAME"
 WINDOW = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -141,10 +136,15 @@ def parse_name(text: object) -> str:
 
 
 def parse_unit(text: object) -> str:
-    """Check that a unit is one word, as in Datadog's unit catalogue."""
-    if isinstance(text, str) and re.fullmatch(r"[a-z][a-z_]{0,39}|", text):
-        return text
-    raise ValueError(f"{shown(text)} is not a unit: write one word like run, hour or percent")
+    """Check that a unit is in Datadog's catalogue, which shows a metric of any other without one.
+
+    An empty text is no unit.
+    """
+    if text == "" or text in UNITS:
+        return str(text)
+    guess = near(text.replace("_", " "), UNITS, cutoff=0.8) if isinstance(text, str) else ""
+    fix = f'did you mean "{guess}"?' if guess else "write one like run, hour or percent"
+    raise ValueError(f"{shown(text)} is not in Datadog's unit catalogue: {fix}")
 
 
 def parse_states(value: object) -> tuple[str, ...]:
@@ -161,11 +161,11 @@ def parse_by(value: object) -> tuple[str, ...]:
             raise ValueError(f"{shown(group)} cannot split a metric: {fix}")
     tags: dict[str, str] = {}
     for group in groups:
-        folded = _folded(tag_name(group))
-        if other := tags.get(folded):
+        key = folded(tag_name(group))
+        if other := tags.get(key):
             both = f"{shown(other)} and {shown(group)}"
             raise ValueError(f"{both} become the same tag, {tag_name(group)}: keep one of the two")
-        tags[folded] = group
+        tags[key] = group
     return tuple(groups)
 
 
@@ -179,13 +179,13 @@ def tag_name(group: str) -> str:
     if not group.startswith("config."):
         return "wandb_host" if group == "host" else group
     key = re.sub(r"[^\w./-]+", "_", group.removeprefix("config.")).strip("_./-")
-    taken = {_folded(name) for name in (*GROUPS, *RESERVED_TAGS)}
-    if not key[:1].isalpha() or _folded(key) in taken:
+    taken = {folded(name) for name in (*GROUPS, *RESERVED_TAGS)}
+    if not key[:1].isalpha() or folded(key) in taken:
         return f"config_{key}".rstrip("_")
     return key
 
 
-def _folded(tag: str) -> str:
+def folded(tag: str) -> str:
     """What is left of a tag's name in the narrowest of the sinks, where case and signs go."""
     return re.sub(r"[\W_]+", "_", tag.lower())
 
@@ -211,25 +211,3 @@ def _words(value: object, what: str, fix: str) -> list[str]:
     if not values or not all(isinstance(word, str) and word.strip() for word in values):
         raise ValueError(f"{shown(value)} is not {what}: {fix}")
     return list(dict.fromkeys(values))
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` was probably meant to be, or an empty string."""
-    folded = {name.lower(): name for name in known}
-    return next((folded[m] for m in difflib.get_close_matches(word.lower(), folded, n=1)), "")
-
-
-def choose(word: str, known: Iterable[str], *, prefix: str = "", more: Iterable[str] = ()) -> str:
-    """The fix for an unknown word: the near miss, or else all that it could be."""
-    known = tuple(known)
-    if guess := near(word, known):
-        return f'did you mean "{prefix}{guess}"?'
-    return "it can be " + ", ".join([*(prefix + name for name in known), *more])
-
-
-def shown(value: object) -> str:
-    """A value of the file as a message quotes it: as YAML would write it, cut at 60 characters."""
-    text = json.dumps(value, ensure_ascii=False)
-    if not text.isprintable():
-        text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

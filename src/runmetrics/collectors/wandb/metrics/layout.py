@@ -1,7 +1,6 @@
 """What a configuration file may hold: its top-level keys, their types, and its JSON Schema."""
 
-import math
-import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import pydantic
@@ -9,15 +8,10 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
-from runmetrics.collectors.wandb.metrics.definition import (
-    Comparisons,
-    Definition,
-    Entry,
-    Text,
-    described,
-)
-from runmetrics.collectors.wandb.metrics.language import choose, shown
+from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.config.file_settings import FileSettings, Project, source_of
+from runmetrics.spelling import choose, shown
 
 PACKS: Final = ("health", "gpu", "throughput")
 """Further built-in metrics that a file switches on by name; each is a file in packs."""
@@ -35,26 +29,6 @@ _ELSEWHERE: Final = {
 }
 
 
-def _gpus(value: object) -> float | str:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
-        return value
-    if isinstance(value, str) and (value == "auto" or re.fullmatch(r"config\.\S.*", value)):
-        return value
-    raise ValueError(f"{shown(value)} is no way to count GPUs: write auto, a number or config.KEY")
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
-        return value
-    raise ValueError(f"{shown(value)} is not a number of seconds above zero: write 90")
-
-
-def _project(value: object) -> str:
-    if isinstance(value, str) and re.fullmatch(r"[^/\s]+/[^/\s]+", value):
-        return value
-    raise ValueError(f"{shown(value)} is not a project: write entity/project or entity/*")
-
-
 def _series(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
@@ -67,55 +41,13 @@ MaxSeries = Annotated[
     pydantic.BeforeValidator(_series),
     pydantic.WithJsonSchema({"type": "integer", "minimum": 1}),
 ]
-Project = Annotated[
-    str,
-    pydantic.BeforeValidator(_project),
-    pydantic.WithJsonSchema({"type": "string", "pattern": r"^[^/\s]+/[^/\s]+$"}),
-]
-Gpus = Annotated[
-    float | str,
-    pydantic.BeforeValidator(_gpus),
-    pydantic.WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": "auto"},
-                {"type": "number", "exclusiveMinimum": 0},
-                {"type": "string", "pattern": r"^config\..+$"},
-            ]
-        }
-    ),
-]
-Seconds = Annotated[
-    float,
-    pydantic.BeforeValidator(_seconds),
-    pydantic.WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
-]
 
 
-class Layout(Entry):
+class Layout(FileSettings, Entry):
     """What the file may hold at its top; every key may be left out."""
 
     model_config = pydantic.ConfigDict(title="runmetrics.yaml")
 
-    entity: Text | None = described("W&B entity to read (WANDB_ENTITY beats it)")
-    project: Text | None = described("W&B project to read (WANDB_PROJECT beats it)")
-    projects: list[Project] | None = described(
-        "several projects, each entity/project or entity/*; overrides entity and project "
-        "(RUNMETRICS_PROJECTS beats it)"
-    )
-    accuracy_key: Text | None = described(
-        "summary key behind the accuracy metrics (RUNMETRICS_ACCURACY_KEY beats it)"
-    )
-    loss_key: Text | None = described(
-        "summary key behind the loss metric (RUNMETRICS_LOSS_KEY beats it)"
-    )
-    gpus_per_run: Gpus | None = described(
-        "GPUs of a run: auto (what W&B recorded), a number, or config.KEY "
-        "(RUNMETRICS_GPUS_PER_RUN beats it)"
-    )
-    timeout_seconds: Seconds | None = described(
-        "bound in time for the whole run, in seconds (--timeout beats it)"
-    )
     builtin: bool = pydantic.Field(True, description="false leaves out the built-in metrics")
     drop: list[str] = pydantic.Field([], description="names of built-in metrics to leave out")
     packs: list[Pack] = pydantic.Field(
@@ -130,17 +62,6 @@ class Layout(Entry):
         {}, description="a W&B filter (MongoDB-style) that narrows every metric"
     )
     metrics: list[Definition] = pydantic.Field([], description="metrics of your own")
-
-
-SETTINGS: Final = (
-    "entity",
-    "project",
-    "projects",
-    "accuracy_key",
-    "loss_key",
-    "gpus_per_run",
-    "timeout_seconds",
-)
 
 
 class _WithoutNulls(GenerateJsonSchema):
@@ -160,13 +81,24 @@ def config_schema() -> dict[str, Any]:
     return Layout.model_json_schema(schema_generator=_WithoutNulls)
 
 
+def file_keys() -> Iterator[tuple[str, str]]:
+    """Key and meaning of everything at the top of the file, for the documentation."""
+    for name, field in Layout.model_fields.items():
+        meaning = field.description or ""
+        if name in FileSettings.model_fields:
+            meaning += f" ({source_of(Layout, name)} beats it)"
+        yield name, meaning
+
+
 def unknown_key(place: Place) -> str:
-    """What to say of a key that is not known where it stands."""
+    """Return what to say of a key that is not known where it stands."""
     key = str(place[-1])
     if len(place) == 1:
         if fix := _ELSEWHERE.get(key.lower()):
             return fix
         model: type[pydantic.BaseModel] = Layout
+    elif place[0] == "projects":
+        model = Project
     else:
         model = Definition if len(place) == 3 else Comparisons
     known = [field.alias or name for name, field in model.model_fields.items()]

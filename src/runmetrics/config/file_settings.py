@@ -1,0 +1,154 @@
+"""The settings that the YAML file may hold too, by the same rules as from the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+
+from runmetrics.config import rules
+from runmetrics.spelling import shown
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where a setting is read from besides the file: variables (the first wins), an option."""
+
+    variables: tuple[str, ...] = ()
+    option: str = ""
+
+    def __str__(self) -> str:
+        return ", ".join(self.variables) or self.option
+
+
+def env(*variables: str) -> From:
+    """Return the source of a setting that stands in the first of these variables that is set."""
+    return From(variables)
+
+
+TagName = Annotated[
+    str,
+    BeforeValidator(rules.tag_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{rules.TAG_NAME_PATTERN}$"}),
+]
+Text = Annotated[
+    str, BeforeValidator(rules.text), WithJsonSchema({"type": "string", "minLength": 1})
+]
+_Path = Annotated[
+    str,
+    BeforeValidator(rules.project_path),
+    WithJsonSchema({"type": "string", "pattern": f"^{rules.PATH_PATTERN}$"}),
+]
+
+
+class Project(BaseModel):
+    """One entry of `projects`: what to read, and the tags that every sample of it gets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: _Path = Field(description="entity/project, or entity/* for all projects of an entity")
+    tags: dict[TagName, Text] = Field({}, description="tags of every sample of it: {team: nlp}")
+
+
+def _entry(value: object) -> object:
+    """A path alone is an entry without tags."""
+    if isinstance(value, str):
+        return Project(path=rules.project_path(value))
+    if not isinstance(value, dict | Project):
+        raise ValueError(f"{shown(value)} is not a project: write entity/project or entity/*")
+    return value
+
+
+def _distinct(entries: tuple[Project, ...]) -> tuple[Project, ...]:
+    """Keep one of equal entries; refuse a path with tags of two kinds."""
+    kept: dict[str, Project] = {}
+    for entry in entries:
+        if kept.setdefault(entry.path, entry) != entry:
+            raise ValueError(f"{shown(entry.path)} stands twice with other tags: keep one of them")
+    return tuple(kept.values())
+
+
+_Entry = Annotated[Project, BeforeValidator(_entry, json_schema_input_type=_Path | Project)]
+
+
+class FileSettings(BaseModel):
+    """What the file may set; an option or a variable beats it.
+
+    It may not set a key, nor where a key is sent: a file that lies in the working directory must
+    not be able to send a key anywhere.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entity: Annotated[
+        str,
+        BeforeValidator(rules.entity),
+        WithJsonSchema({"type": "string", "pattern": f"^{rules.ENTITY_PATTERN}$"}),
+        env("WANDB_ENTITY"),
+    ] = Field("pufferai", description="W&B entity to read")
+    project: Annotated[
+        str,
+        BeforeValidator(rules.project),
+        WithJsonSchema({"type": "string", "pattern": f"^{rules.PROJECT_PATTERN}$"}),
+        env("WANDB_PROJECT"),
+    ] = Field("metta", description="W&B project to read")
+    projects: Annotated[
+        tuple[_Entry, ...],
+        BeforeValidator(rules.listed),
+        AfterValidator(_distinct),
+        env("RUNMETRICS_PROJECTS"),
+    ] = Field(
+        (),
+        description="several projects: entity/project or entity/*, comma-separated in the "
+        "variable; beats entity and project",
+    )
+    accuracy_key: Annotated[Text, env("RUNMETRICS_ACCURACY_KEY")] = Field(
+        "accuracy", description="summary key behind the accuracy metrics"
+    )
+    loss_key: Annotated[Text, env("RUNMETRICS_LOSS_KEY")] = Field(
+        "loss", description="summary key behind the loss metric"
+    )
+    gpus_per_run: Annotated[
+        Literal["auto"] | float | str,
+        BeforeValidator(rules.gpus),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": "auto"},
+                    {"type": "number", "exclusiveMinimum": 0},
+                    {"type": "string", "pattern": f"^{rules.CONFIG_KEY_PATTERN}$"},
+                ]
+            }
+        ),
+        env("RUNMETRICS_GPUS_PER_RUN"),
+    ] = Field(
+        "auto", description="GPUs of a run: auto (what W&B recorded), a number, or config.KEY"
+    )
+    timeout_seconds: Annotated[
+        float,
+        BeforeValidator(rules.timeout),
+        WithJsonSchema({"type": "number", "minimum": 1, "maximum": 86_400}),
+        From(option="--timeout"),
+    ] = Field(90, description="bound in time for the whole run, in seconds")
+
+    @property
+    def entries(self) -> tuple[Project, ...]:
+        """What is to be read: `projects`, else the one that `entity` and `project` name."""
+        return self.projects or (Project(path=f"{self.entity}/{self.project}"),)
+
+    def tags_of(self, entity: str, project: str) -> Mapping[str, str]:
+        """Return the tags of a project: those of its own entry, else of its entity's."""
+        tags = {entry.path: entry.tags for entry in self.entries}
+        return tags.get(f"{entity}/{project}", tags.get(f"{entity}/*", {}))
+
+
+def source_of(model: type[BaseModel], name: str) -> From:
+    """Return where a setting is read from."""
+    return next(item for item in model.model_fields[name].metadata if isinstance(item, From))
