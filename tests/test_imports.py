@@ -11,7 +11,10 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 FLOORS = (
     # the ground: words that everything shares
-    "model errors deadline logs text spelling units shard atomic_file retry transport_errors extras",
+    (
+        "model errors deadline logs text spelling units shard atomic_file retry transport_errors "
+        "extras"
+    ),
     "config",
     "plugins",
     # the parts that speak to the outside, each by itself
