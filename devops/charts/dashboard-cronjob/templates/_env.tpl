@@ -1,4 +1,8 @@
-{{/* The program's environment; extraEnv adds to it and replaces entries of the same name. */}}
+{{/*
+The program's environment: what the values say and nothing else, so that what they leave open is
+the configuration file's to say, and an extraEnvFrom's. extraEnv adds to it and replaces entries of
+the same name.
+*/}}
 {{- define "runmetrics.ownEnv" -}}
 {{- range $tag := list "env" "service" "version" }}
 {{- if index $.Values.datadog $tag }}
@@ -8,64 +12,50 @@
       fieldPath: metadata.labels['tags.datadoghq.com/{{ $tag }}']
 {{- end }}
 {{- end }}
-{{- with .Values.datadog.site }}
-- name: DD_SITE
-  value: {{ . | quote }}
+{{- $plain := list
+  (list "DD_SITE" .Values.datadog.site)
+  (list "RUNMETRICS_PROJECTS" (join "," .Values.wandb.projects))
+  (list "WANDB_ENTITY" .Values.wandb.entity)
+  (list "WANDB_PROJECT" .Values.wandb.project)
+  (list "WANDB_BASE_URL" .Values.wandb.baseUrl)
+  (list "RUNMETRICS_WANDB_SECRET" .Values.aws.wandbSecret)
+  (list "RUNMETRICS_DATADOG_SECRET" .Values.aws.datadogSecret)
+  (list "AWS_DEFAULT_REGION" .Values.aws.region)
+  (list "RUNMETRICS_CONFIG" (ternary "/etc/runmetrics/runmetrics.yaml" "" (not (empty .Values.config))))
+  (list "RUNMETRICS_SPOOL_DIR" (ternary "/var/lib/runmetrics" "" (not (empty .Values.persistence.enabled))))
+}}
+{{- range $entry := include "runmetrics.keyEntries" . | fromYamlArray }}
+{{- $plain = append $plain (list (printf "%s_FILE" $entry.path) (printf "/var/run/secrets/runmetrics/%s" $entry.path)) }}
 {{- end }}
-{{- if .Values.wandb.projects }}
-- name: RUNMETRICS_PROJECTS
-  value: {{ join "," .Values.wandb.projects | quote }}
-{{- else }}
-- name: WANDB_ENTITY
-  value: {{ .Values.wandb.entity | quote }}
-- name: WANDB_PROJECT
-  value: {{ .Values.wandb.project | quote }}
-{{- end }}
-{{- with .Values.wandb.baseUrl }}
-- name: WANDB_BASE_URL
-  value: {{ . | quote }}
-{{- end }}
-{{- $secret := include "runmetrics.secretName" . }}
-{{- with .Values.keys }}
-{{- if and $secret .wandbEntry }}
-- name: WANDB_API_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ $secret }}
-      key: {{ .wandbEntry }}
-{{- end }}
-{{- if and $secret .datadogEntry }}
-- name: DD_API_KEY
-  valueFrom:
-    secretKeyRef:
-      name: {{ $secret }}
-      key: {{ .datadogEntry }}
+{{- range $plain }}
+{{- if last . }}
+- name: {{ first . }}
+  value: {{ last . | quote }}
 {{- end }}
 {{- end }}
-- name: RUNMETRICS_WANDB_SECRET
-  value: {{ .Values.aws.wandbSecret | quote }}
-- name: RUNMETRICS_DATADOG_SECRET
-  value: {{ .Values.aws.datadogSecret | quote }}
-{{- with .Values.aws.region }}
-- name: AWS_DEFAULT_REGION
-  value: {{ . | quote }}
 {{- end }}
-{{- if .Values.config }}
-- name: RUNMETRICS_CONFIG
-  value: /etc/runmetrics/runmetrics.yaml
+
+{{/* The keys that come from a Secret: which entry of it becomes which file. */}}
+{{- define "runmetrics.keyEntries" -}}
+{{- if include "runmetrics.secretName" . }}
+{{- with .Values.keys.wandbEntry }}
+- key: {{ . }}
+  path: WANDB_API_KEY
 {{- end }}
-{{- if .Values.persistence.enabled }}
-- name: RUNMETRICS_SPOOL_DIR
-  value: /var/lib/runmetrics
+{{- with .Values.keys.datadogEntry }}
+- key: {{ . }}
+  path: DD_API_KEY
+{{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "runmetrics.env" -}}
+{{- $given := .Values.extraEnv | default list -}}
 {{- $extra := list -}}
-{{- range .Values.extraEnv }}{{ $extra = append $extra .name }}{{ end -}}
+{{- range $given }}{{ $extra = append $extra .name }}{{ end -}}
 {{- $env := list -}}
 {{- range include "runmetrics.ownEnv" . | fromYamlArray -}}
 {{- if not (has .name $extra) }}{{ $env = append $env . }}{{ end -}}
 {{- end -}}
-{{- toYaml (concat $env .Values.extraEnv) -}}
+{{- toYaml (concat $env $given) -}}
 {{- end }}

@@ -1,12 +1,3 @@
-{{/* A CronJob's name may have 52 characters: its Jobs append 11. */}}
-{{- define "runmetrics.fullname" -}}
-{{- default .Release.Name .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
-{{- end }}
-
-{{- define "runmetrics.serviceAccountName" -}}
-{{- default (ternary (include "runmetrics.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
-{{- end }}
-
 {{- define "runmetrics.image" -}}
 {{- with .Values.image -}}
 {{- if .digest -}}
@@ -18,7 +9,7 @@
 {{- end }}
 
 {{- define "runmetrics.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/name: {{ include "runmetrics.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
@@ -36,21 +27,22 @@ tags.datadoghq.com/{{ $tag }}: {{ . | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/component: collector
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" (include "runmetrics.lowercase" .Chart.Name) .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- include "runmetrics.datadogLabels" . }}
 {{- end }}
 
 {{- define "runmetrics.podLabels" -}}
 {{- $ours := fromYaml (printf "%s\n%s" (include "runmetrics.selectorLabels" .) (include "runmetrics.datadogLabels" .)) -}}
-{{- toYaml (merge $ours .Values.podLabels) -}}
+{{- toYaml (merge $ours (.Values.podLabels | default dict)) -}}
 {{- end }}
 
-{{/* The Secret that holds the keys, whoever wrote it; empty where the program asks AWS. */}}
-{{- define "runmetrics.secretName" -}}
-{{- if .Values.externalSecrets.enabled -}}
-{{ include "runmetrics.fullname" . }}
-{{- else -}}
-{{ .Values.keys.existingSecret }}
+{{/* A line for each field of `from` that `names` lists, as a whole number; null is left out. */}}
+{{- define "runmetrics.integers" -}}
+{{- range $name := .names -}}
+{{- $value := index $.from $name -}}
+{{- if not (kindIs "invalid" $value) -}}
+{{- printf "%s: %d" $name (int $value) | nindent $.indent -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
@@ -60,4 +52,35 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else if .Values.config -}}
 {{ toYaml .Values.config }}
 {{- end -}}
+{{- end }}
+
+{{/* What runs: the values' own words, or ours with the documented arguments. */}}
+{{- define "runmetrics.commandLine" -}}
+{{- with .Values -}}
+command: {{ .command | default (list "runmetrics") | toJson }}
+{{- if .args }}
+args: {{ toJson .args }}
+{{- else if not .command }}
+args:
+  {{- if eq .mode "deployment" }}
+  - serve
+  - --push
+  - --host=::
+  - --port={{ int .serve.port }}
+  {{- with .serve.interval }}
+  - --interval={{ . }}
+  {{- end }}
+  {{- else }}
+  - collect
+  - wandb
+  - --push
+  {{- end }}
+  {{- with .timeoutSeconds }}
+  - --timeout={{ int . }}
+  {{- end }}
+  {{- if gt (int .shards) 1 }}
+  - --shard=$(JOB_COMPLETION_INDEX)/{{ int .shards }}
+  {{- end }}
+{{- end }}
+{{- end }}
 {{- end }}

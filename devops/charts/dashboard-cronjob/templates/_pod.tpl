@@ -1,31 +1,3 @@
-{{/* What runs: the values' own words, or ours with the documented arguments. */}}
-{{- define "runmetrics.commandLine" -}}
-{{- with .Values -}}
-command: {{ .command | default (list "runmetrics") | toJson }}
-{{- if .args }}
-args: {{ toJson .args }}
-{{- else if not .command }}
-{{- if eq .mode "deployment" }}
-args:
-  - serve
-  - --push
-  - --host=0.0.0.0
-  - --port={{ int .serve.port }}
-  - --interval={{ .serve.interval }}
-{{- else }}
-args:
-  - collect
-  - wandb
-  - --push
-  - --timeout={{ int .timeoutSeconds }}
-  {{- if gt (int .shards) 1 }}
-  - --shard=$(JOB_COMPLETION_INDEX)/{{ int .shards }}
-  {{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-
 {{/* The pod template of the Job and of the Deployment. */}}
 {{- define "runmetrics.podTemplate" -}}
 metadata:
@@ -41,13 +13,14 @@ metadata:
     {{- end }}
   {{- end }}
 spec:
+  {{- $keys := include "runmetrics.keyEntries" . | fromYamlArray }}
   {{- if eq .Values.mode "cronjob" }}
   restartPolicy: Never
   {{- end }}
   serviceAccountName: {{ include "runmetrics.serviceAccountName" . }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
+  {{- include "runmetrics.integers" (dict "from" .Values "indent" 2 "names" (list "terminationGracePeriodSeconds")) }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
@@ -74,10 +47,14 @@ spec:
   containers:
     - name: collector
       image: {{ include "runmetrics.image" . }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      {{- with .Values.image.pullPolicy }}
+      imagePullPolicy: {{ . }}
+      {{- end }}
       {{- include "runmetrics.commandLine" . | nindent 6 }}
+      {{- with include "runmetrics.env" . | fromYamlArray }}
       env:
-        {{- include "runmetrics.env" . | nindent 8 }}
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       {{- with .Values.extraEnvFrom }}
       envFrom:
         {{- toYaml . | nindent 8 }}
@@ -111,6 +88,11 @@ spec:
       volumeMounts:
         - name: tmp
           mountPath: /tmp
+        {{- if $keys }}
+        - name: keys
+          mountPath: /var/run/secrets/runmetrics
+          readOnly: true
+        {{- end }}
         {{- if .Values.config }}
         - name: config
           mountPath: /etc/runmetrics
@@ -130,6 +112,15 @@ spec:
     - name: tmp
       emptyDir:
         sizeLimit: 64Mi
+    {{- with $keys }}
+    # As files, so that a rotated Secret reaches a process that stays.
+    - name: keys
+      secret:
+        secretName: {{ include "runmetrics.secretName" $ }}
+        defaultMode: 0444
+        items:
+          {{- toYaml . | nindent 10 }}
+    {{- end }}
     {{- if .Values.config }}
     - name: config
       configMap:
