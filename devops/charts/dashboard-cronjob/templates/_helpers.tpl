@@ -65,7 +65,7 @@ args:
   {{- if eq .mode "deployment" }}
   - serve
   - --push
-  - --host=::
+  - "--host=::"
   - --port={{ int .serve.port }}
   {{- with .serve.interval }}
   - --interval={{ . }}
