@@ -1,11 +1,15 @@
 """What the tests of the assets share: what is sent, and a Datadog to push to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from runmetrics.assets.monitors import Compiled, Split, compile_monitors
+from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.metrics.layout import PACKS
 from runmetrics.sandbox.intake import DatadogIntake
 from tests.assets.emitted import Emitted, emitted
 from tests.cli.metrics.case import Ended, command
@@ -23,6 +27,15 @@ def sent() -> Emitted:
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     return find_promtool(Path(__file__).parents[2] / ".cache")
+
+
+def compiled(
+    text: str = "", *, pages: str = "https://wandb.ai", tags: Sequence[str] = ()
+) -> Compiled:
+    """The monitors of a file with all packs; `tags` are what every project carries."""
+    file = parse_config(f"packs: [{', '.join(PACKS)}]\n{text}", Path("mine.yaml"))
+    catalog = load_catalog(file, accuracy_key="accuracy", loss_key="loss")
+    return compile_monitors(catalog, file, Split(pages, tuple(tags)))
 
 
 @dataclass(frozen=True)

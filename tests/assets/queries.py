@@ -59,6 +59,16 @@ def datadog_monitor(query: str) -> list[Asked]:
     return asked
 
 
+def datadog_slo(document: Mapping[str, Any]) -> list[Asked]:
+    """What an SLO by time slices asks for; its formula is over its queries."""
+    asked = document["sli_specification"]["time_slice"]["query"]
+    (formula,) = asked["formulas"]
+    whole = re.fullmatch(r"default_zero\((.+)\)", formula["formula"])
+    assert whole, f"not a formula of an SLO: {formula}"
+    arithmetic(whole[1], {query["name"] for query in asked["queries"]})
+    return [datadog(query["query"], {}) for query in asked["queries"]]
+
+
 def arithmetic(formula: str, names: set[str]) -> None:
     """Fail unless it is arithmetic over just these names."""
     code = compile(formula, "formula", "eval")

@@ -12,16 +12,24 @@ import pytest
 from datadog_api_client import ApiClient, Configuration
 from datadog_api_client.v1.model.dashboard import Dashboard
 from datadog_api_client.v1.model.monitor import Monitor
+from datadog_api_client.v1.model.service_level_objective_request import (
+    ServiceLevelObjectiveRequest,
+)
 from hatchling.builders.wheel import WheelBuilder
 
 from runmetrics import assets
 from runmetrics.assets import Asset, Kind, find
 from runmetrics.errors import ConfigurationError
 from tests.assets import queries
+from tests.assets.conftest import compiled
 
-DASHBOARDS, MONITORS, GRAFANA = (
-    find(kind) for kind in (Kind.DASHBOARD, Kind.MONITOR, Kind.GRAFANA)
-)
+DASHBOARDS, SLOS, GRAFANA = (find(kind) for kind in (Kind.DASHBOARD, Kind.SLO, Kind.GRAFANA))
+MONITORS = compiled().wanted
+MODELS: dict[Kind, type[Any]] = {
+    Kind.DASHBOARD: Dashboard,
+    Kind.MONITOR: Monitor,
+    Kind.SLO: ServiceLevelObjectiveRequest,
+}
 REPOSITORY = Path(__file__).parents[2]
 OPERATIONS = REPOSITORY / "docs/OPERATIONS.md"
 each_monitor = pytest.mark.parametrize("monitor", MONITORS, ids=lambda asset: asset.path.stem)
@@ -31,9 +39,11 @@ def as_model(document: dict[str, Any], kind: type[Any]) -> Any:
     return ApiClient(Configuration()).deserialize(json.dumps(document), (kind,), True)
 
 
-@pytest.mark.parametrize("asset", [*DASHBOARDS, *MONITORS], ids=lambda asset: asset.path.name)
+@pytest.mark.parametrize(
+    "asset", [*DASHBOARDS, *MONITORS, *SLOS], ids=lambda asset: asset.path.name
+)
 def test_the_official_client_knows_everything_in_it(asset: Asset) -> None:
-    made = as_model(asset.document, Dashboard if asset.kind is Kind.DASHBOARD else Monitor)
+    made = as_model(asset.document, MODELS[asset.kind])
 
     assert not made._unparsed
     assert made.to_dict() == asset.document
@@ -140,12 +150,6 @@ def test_variables_in_a_message_are_groups_of_the_query(monitor: Asset) -> None:
 
 
 @each_monitor
-def test_the_threshold_is_that_of_the_query(monitor: Asset) -> None:
-    compared = float(monitor.document["query"].rsplit(" ", 1)[1])
-    assert monitor.document["options"]["thresholds"]["critical"] == compared
-
-
-@each_monitor
 def test_a_monitor_is_marked_by_its_file_and_is_in_the_documentation(monitor: Asset) -> None:
     name = monitor.path.stem
 
@@ -153,19 +157,23 @@ def test_a_monitor_is_marked_by_its_file_and_is_in_the_documentation(monitor: As
     assert f"| `{name}` |" in OPERATIONS.read_text()
 
 
-def test_silence_itself_is_noticed() -> None:
+def test_of_silence_itself_somebody_is_told_and_elsewhere_it_is_only_shown() -> None:
     options = {asset.path.stem: asset.document["options"] for asset in MONITORS}
-    silent = {name for name, option in options.items() if option["notify_no_data"]}
+    missing = {name: option["on_missing_data"] for name, option in options.items()}
 
-    assert silent == {"collector_no_data"}
-    assert options["collector_no_data"]["no_data_timeframe"] == 120
+    assert missing.pop("collector_no_data") == "show_and_notify_no_data"
+    assert set(missing.values()) == {"show_no_data"}
 
 
 def test_a_wheel_has_every_file_where_it_is_found_once_installed(tmp_path: Path) -> None:
     (wheel,) = WheelBuilder(str(REPOSITORY)).build(directory=str(tmp_path), versions=["standard"])
     with ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from runmetrics.assets import *; print(home(), *map(len, map(find, Kind)))"
+    code = """
+from runmetrics.assets import *
+from runmetrics.assets.alerts import shipped
+print(home(), *map(len, map(find, (Kind.DASHBOARD, Kind.SLO, Kind.GRAFANA))), len(shipped()))
+"""
 
     ran = subprocess.run(
         [sys.executable, "-c", code],
@@ -176,14 +184,14 @@ def test_a_wheel_has_every_file_where_it_is_found_once_installed(tmp_path: Path)
     )
 
     installed = tmp_path / "runmetrics/assets/devops"
-    assert (ran.stdout, ran.stderr) == (f"{installed} 1 {len(MONITORS)} 1\n", "")
+    assert (ran.stdout, ran.stderr) == (f"{installed} 1 1 1 {len(MONITORS)}\n", "")
 
 
 def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
     written = assets.export(MONITORS, tmp_path)
 
     assert [path.name for path in written] == [asset.path.name for asset in MONITORS]
-    assert find(Kind.MONITOR, tmp_path) == MONITORS
+    assert find(Kind.MONITOR, tmp_path) == list(MONITORS)
 
 
 @pytest.mark.parametrize(

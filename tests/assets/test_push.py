@@ -17,12 +17,13 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sinks.datadog.sink import RetryPolicy
-from tests.assets.conftest import API_KEY, APP_KEY, Datadog
+from tests.assets.conftest import API_KEY, APP_KEY, Datadog, compiled
 from tests.cli.metrics.case import command
 
 (BOARD,) = find(Kind.DASHBOARD)
-MONITORS = find(Kind.MONITOR)
+MONITORS = compiled().wanted
 TITLES = [asset.title for asset in MONITORS]
+ALL_PACKS = "packs: [health, gpu, throughput]\n"
 QUICK = RetryPolicy(tries=3, first_seconds=0.001, most_seconds=0.002, request_seconds=0.3)
 SMALL = dataclasses.replace(BOARD, document={**BOARD.document, "widgets": []})
 
@@ -32,9 +33,16 @@ def kept(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in ("id", "url", "multi")}
 
 
+def written(directory: Path, text: str = "") -> Path:
+    """A configuration file with all packs."""
+    path = directory / "mine.yaml"
+    path.write_text(ALL_PACKS + text)
+    return path
+
+
 def edited(directory: Path, kind: Kind, name: str, *changes: tuple[str, str]) -> Path:
     """Export, and change a file's text."""
-    noun = {Kind.DASHBOARD: "dashboards", Kind.MONITOR: "monitors"}[kind]
+    noun = {Kind.DASHBOARD: "dashboards", Kind.MONITOR: "monitors", Kind.SLO: "slos"}[kind]
     assert command(noun, "export", directory).code == 0
     path = directory / kind / name
     text = path.read_text()
@@ -64,8 +72,9 @@ def test_what_is_shipped_is_listed() -> None:
         "datadog/dashboards/wandb.json                 W&B training runs",
         "grafana/wandb.json                            W&B training runs",
     ]
+    assert command("slos", "list").out.split("  ")[0] == "datadog/slos/numbers_are_fresh.json"
     names = [line.split()[0] for line in command("monitors", "list").out.splitlines()]
-    assert names == [asset.path.as_posix() for asset in MONITORS]
+    assert names == [*names[:3], "gpus_idle", "nan_loss", "runs_failing", "stale_runs"]
 
 
 def test_exported_files_are_those_that_are_shipped(tmp_path: Path) -> None:
@@ -129,12 +138,13 @@ def test_an_edited_dashboard_is_updated_and_the_changes_are_shown(
     assert organisation.written == ["POST /api/v1/dashboard", "PUT /api/v1/dashboard/abc-def-000"]
 
 
-@pytest.mark.parametrize("noun", ["dashboards", "monitors"])
+@pytest.mark.parametrize("noun", ["dashboards", "monitors", "slos"])
 def test_a_dry_run_writes_nothing(organisation: Datadog, noun: str) -> None:
     ended = organisation.run(noun, "push", "--dry-run")
 
     assert ended.code == 0
-    assert all(line.startswith("would be created  ") for line in ended.out.splitlines())
+    verdicts = {line.split("  ")[0] for line in ended.out.splitlines()}
+    assert verdicts <= {"would be created", "left out"}
     assert organisation.written == []
 
 
@@ -181,7 +191,7 @@ def test_what_the_official_client_does_not_know_is_not_sent(
 
 
 def test_what_datadog_refuses_is_said_in_its_words(organisation: Datadog, tmp_path: Path) -> None:
-    mine = edited(tmp_path, Kind.MONITOR, "gpus_idle.json", ("} > 50", "} > 60"))
+    mine = edited(tmp_path, Kind.MONITOR, "gpu_hours_over_budget.json", ("} > 1000", "} > 60"))
 
     ended = organisation.run("monitors", "push", "--from", mine)
 
@@ -197,19 +207,140 @@ def test_what_datadog_refuses_is_said_in_its_words(organisation: Datadog, tmp_pa
 # monitors
 
 
-def test_monitors_are_created_as_they_are_in_the_files(organisation: Datadog) -> None:
-    ended = organisation.run("monitors", "push")
+def test_monitors_are_created_as_they_are_exported(organisation: Datadog, tmp_path: Path) -> None:
+    file = written(tmp_path)
+    organisation.run("monitors", "export", tmp_path, "--config", file)
+
+    ended = organisation.run("monitors", "push", "--config", file)
 
     assert ended.out.splitlines() == [f"created  {title}" for title in TITLES]
+    there = {one["name"]: kept(one) for one in organisation.intake.assets.monitors.values()}
+    exported = [asset.document for asset in find(Kind.MONITOR, tmp_path)]
+    assert there == {document["name"]: document for document in exported}
+
+
+def test_monitors_that_are_as_the_file_says_are_left_alone(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    file = written(tmp_path)
+    organisation.run("monitors", "push", "--config", file)
+    before = list(organisation.written)
+
+    ended = organisation.run("monitors", "push", "--config", file)
+
+    assert ended.out.splitlines() == [f"unchanged  {title}" for title in TITLES]
+    assert organisation.written == before
+
+
+def test_one_line_of_the_file_changes_the_threshold_and_the_query(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    organisation.run("monitors", "push", "--config", written(tmp_path))
+    file = written(tmp_path, "monitors: {runs_failing: {threshold: 5}}")
+
+    ended = organisation.run("monitors", "push", "--config", file)
+
+    changed = [line for line in ended.out.splitlines() if not line.startswith("unchanged")]
+    assert [line.split(":")[0].strip() for line in changed[1:]] == [
+        "query",
+        "options.thresholds.critical",
+    ]
+    assert changed[2] == "    options.thresholds.critical: 3 -> 5"
+
+
+def test_a_monitor_that_is_switched_off_is_deleted(organisation: Datadog, tmp_path: Path) -> None:
+    organisation.run("monitors", "push", "--config", written(tmp_path))
+    file = written(tmp_path, "monitors: {gpus_idle: off}")
+
+    dry = organisation.run("monitors", "push", "--config", file, "--dry-run")
+    ended = organisation.run("monitors", "push", "--config", file)
+    again = organisation.run("monitors", "push", "--config", file)
+
+    title = next(title for title in TITLES if "GPUs idle" in title)
+    assert dry.out.splitlines()[-1] == f"would be deleted  {title}"
+    assert ended.out.splitlines()[-1] == f"deleted  {title}"
+    assert "deleted" not in again.out
     there = organisation.intake.assets.monitors.values()
-    assert [kept(one) for one in there] == [asset.document for asset in MONITORS]
+    assert [one["name"] for one in there] == [each for each in TITLES if each != title]
 
 
-def test_a_renamed_monitor_is_found_by_its_tag(organisation: Datadog) -> None:
-    organisation.run("monitors", "push")
+def test_a_monitor_whose_metric_is_not_collected_is_left_out_and_said(
+    organisation: Datadog,
+) -> None:
+    ended = organisation.run("monitors", "push")
+
+    assert (
+        "left out  nan_loss: needs wandb.health.loss_not_finite_7d, not collected"
+        " (packs in the configuration file)"
+    ) in ended.out.splitlines()
+    assert "monitor:nan_loss" not in str(organisation.intake.assets.monitors)
+
+
+def test_each_team_is_told_where_it_listens(organisation: Datadog, tmp_path: Path) -> None:
+    told = '{wandb_project: {llm: "@slack-nlp", vision: ["@slack-cv", "@cv"], default: "@ml"}}'
+    file = written(tmp_path, f"monitors: {{notify: {told}}}")
+
+    organisation.run("monitors", "push", "--config", file)
+
+    for one in organisation.intake.assets.monitors.values():
+        lines = one["message"].split("\n\n")[-1].splitlines()
+        if one["multi"]:
+            llm, vision = ('is_exact_match "wandb_project.name" "' + p + '"' for p in PROJECTS)
+            end = "{{/is_exact_match}}"
+            assert lines == [
+                f"{{{{#{llm}}}}}@slack-nlp{end}",
+                f"{{{{#{vision}}}}}@slack-cv @cv{end}",
+                f"{{{{^{vision}}}}}{{{{^{llm}}}}}@ml{end}{end}",
+            ]
+        else:
+            assert lines == ["@ml"]
+
+
+PROJECTS = ("llm", "vision")
+
+
+TEAMS = """
+projects:
+  - {path: acme/llm, tags: {team: nlp}}
+  - {path: acme/*, tags: {team: other, cost_center: "7"}}
+monitors:
+  notify: {team: {nlp: "@slack-nlp", default: "@slack-ml"}}
+"""
+
+
+def test_alerts_are_split_by_the_tags_of_every_project_and_tell_the_team(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    organisation.run("monitors", "push", "--config", written(tmp_path, TEAMS))
+
+    idle = next(
+        one
+        for one in organisation.intake.assets.monitors.values()
+        if "monitor:gpus_idle" in one["tags"]
+    )
+    assert idle["query"].count("{*} by {team,wandb_entity,wandb_project}") == 2
+    assert idle["message"].split("\n\n")[-1].splitlines() == [
+        '{{#is_exact_match "team.name" "nlp"}}@slack-nlp{{/is_exact_match}}',
+        '{{^is_exact_match "team.name" "nlp"}}@slack-ml{{/is_exact_match}}',
+    ]
+
+
+def test_a_tag_that_some_project_lacks_tells_nobody(organisation: Datadog, tmp_path: Path) -> None:
+    lacking = TEAMS.replace("tags: {team: other, cost_center: ", "tags: {cost_center: ")
+
+    ended = organisation.run("monitors", "push", "--config", written(tmp_path, lacking))
+
+    assert ended.code == 78
+    assert "monitors.notify: not every project has the tag team" in ended.errors[0]
+    assert organisation.written == []
+
+
+def test_a_renamed_monitor_is_found_by_its_tag(organisation: Datadog, tmp_path: Path) -> None:
+    file = written(tmp_path)
+    organisation.run("monitors", "push", "--config", file)
     next(iter(organisation.intake.assets.monitors.values()))["name"] = "Hush"
 
-    ended = organisation.run("monitors", "push")
+    ended = organisation.run("monitors", "push", "--config", file)
 
     assert ended.out.splitlines() == [
         f"updated  {TITLES[0]}",
@@ -219,15 +350,29 @@ def test_a_renamed_monitor_is_found_by_its_tag(organisation: Datadog) -> None:
     assert len(organisation.intake.assets.monitors) == len(MONITORS)
 
 
-def test_who_is_to_be_told_stands_at_the_end_of_each_message(organisation: Datadog) -> None:
-    organisation.run("monitors", "push", "--notify", "@slack-ml", "--notify", "@pagerduty")
+def test_the_command_line_says_whom_to_tell_in_place_of_the_file(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    file = written(tmp_path, 'monitors: {notify: "@file", gpus_idle: {notify: "@own"}}')
 
-    for asset, there in zip(MONITORS, organisation.intake.assets.monitors.values(), strict=True):
-        assert there["message"] == f"{asset.document['message']}\n\n@slack-ml @pagerduty"
+    options = ("--notify", "@slack-ml", "--notify", "@pagerduty")
+    organisation.run("monitors", "push", "--config", file, *options)
+
+    told = {
+        one["tags"][1]: one["message"].split("\n\n")[-1]
+        for one in organisation.intake.assets.monitors.values()
+    }
+    assert told.pop("monitor:gpus_idle") == "@own"
+    assert set(told.values()) == {"@slack-ml @pagerduty"}
 
 
-def test_a_handle_begins_with_an_at_sign(organisation: Datadog) -> None:
-    ended = organisation.run("monitors", "push", "--notify", "slack-ml")
+@pytest.mark.parametrize(
+    "arguments", [["--notify", "slack-ml"], ["--notify", "@slack-ml", "--from", "exported"]]
+)
+def test_a_handle_begins_with_an_at_sign_and_is_not_for_exported_files(
+    organisation: Datadog, arguments: list[str]
+) -> None:
+    ended = organisation.run("monitors", "push", *arguments)
 
     assert ended.code == 2
     assert organisation.intake.server.requests == []
@@ -249,6 +394,28 @@ def test_a_file_that_could_not_be_found_again_is_not_pushed(
             )
         ],
     )
+
+
+# service level objectives
+
+
+def test_an_slo_is_created_left_alone_and_updated(organisation: Datadog, tmp_path: Path) -> None:
+    (slo,) = find(Kind.SLO)
+    created = organisation.run("slos", "push")
+    again = organisation.run("slos", "push")
+    mine = edited(tmp_path, Kind.SLO, "numbers_are_fresh.json", ('"target": 99.0', '"target": 98'))
+    updated = organisation.run("slos", "push", "--from", mine)
+
+    assert created.out == f"created  {slo.title}\n"
+    assert again.out == f"unchanged  {slo.title}\n"
+    assert updated.out.splitlines() == [
+        f"updated  {slo.title}",
+        "    thresholds[0].target: 99 -> 98",
+        "    thresholds[1].target: 99 -> 98",
+    ]
+    assert [one["thresholds"][0]["target"] for one in organisation.intake.assets.slos.values()] == [
+        98
+    ]
 
 
 # metadata

@@ -11,14 +11,14 @@ import yaml
 
 from runmetrics.assets import Asset, Kind, find
 from tests.assets import queries
+from tests.assets.conftest import compiled
 from tests.assets.emitted import Emitted, Tags
 from tests.assets.queries import Asked
 
-DASHBOARDS, MONITORS, GRAFANA = (
-    find(kind) for kind in (Kind.DASHBOARD, Kind.MONITOR, Kind.GRAFANA)
-)
+DASHBOARDS, SLOS, GRAFANA = (find(kind) for kind in (Kind.DASHBOARD, Kind.SLO, Kind.GRAFANA))
+MONITORS = compiled().wanted
 each_asset = pytest.mark.parametrize(
-    "asset", [*DASHBOARDS, *MONITORS, *GRAFANA], ids=lambda asset: asset.path.as_posix()
+    "asset", [*DASHBOARDS, *MONITORS, *SLOS, *GRAFANA], ids=lambda asset: asset.path.as_posix()
 )
 
 
@@ -37,6 +37,8 @@ def asked_by(asset: Asset, document: dict[str, Any] | None = None) -> list[Asked
         return queries.asked_by_dashboard(document)
     if asset.kind is Kind.GRAFANA:
         return queries.asked_by_grafana(document)
+    if asset.kind is Kind.SLO:
+        return queries.datadog_slo(document)
     return queries.datadog_monitor(document["query"])
 
 

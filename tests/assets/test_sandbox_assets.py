@@ -8,6 +8,7 @@ import pytest
 
 from runmetrics.sandbox.intake import DatadogIntake
 
+QUERY_OF_ALL = {"name": "a", "data_source": "metrics", "query": "max:a.b{*}"}
 QUERY = {"name": "a", "data_source": "metrics", "query": "sum:a.b{$env}"}
 
 
@@ -54,7 +55,7 @@ def monitor(**changes: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("path", ["dashboard", "monitor", "metrics/a.b"])
+@pytest.mark.parametrize("path", ["dashboard", "monitor", "slo", "metrics/a.b"])
 def test_a_wrong_application_key_is_forbidden(intake: DatadogIntake, path: str) -> None:
     answer = ask(intake, "GET", path, app_key="wrong")
     assert (answer.status_code, answer.json()) == (403, {"errors": ["Forbidden"]})
@@ -122,6 +123,20 @@ def test_monitors_are_found_by_their_tags_page_by_page(intake: DatadogIntake) ->
             monitor(options={"thresholds": {"critical": 1.5}, "notify_no_data": True}),
             "no_data_timeframe is missing",
         ),
+        (
+            monitor(
+                options={
+                    "thresholds": {"critical": 1.5},
+                    "on_missing_data": "resolve",
+                    "notify_no_data": False,
+                }
+            ),
+            "on_missing_data cannot be used with notify_no_data",
+        ),
+        (
+            monitor(options={"thresholds": {"critical": 1.5}, "on_missing_data": "hush"}),
+            "a value is not one of those that are allowed",
+        ),
     ],
 )
 def test_a_monitor_of_the_wrong_shape_is_refused(
@@ -129,6 +144,61 @@ def test_a_monitor_of_the_wrong_shape_is_refused(
 ) -> None:
     answer = ask(intake, "POST", "monitor", body)
     assert (answer.status_code, answer.json()) == (400, {"errors": [fault]})
+
+
+def test_a_monitor_is_deleted(intake: DatadogIntake) -> None:
+    key = ask(intake, "POST", "monitor", monitor()).json()["id"]
+
+    assert ask(intake, "DELETE", f"monitor/{key}").json() == {"deleted_monitor_id": key}
+    assert ask(intake, "DELETE", f"monitor/{key}").status_code == 404
+
+
+def slo(**changes: Any) -> dict[str, Any]:
+    sliced = {
+        "query": {"formulas": [{"formula": "default_zero(a)"}], "queries": [QUERY_OF_ALL]},
+        "comparator": ">",
+        "threshold": 0,
+    }
+    return {
+        "name": "S",
+        "type": "time_slice",
+        "sli_specification": {"time_slice": sliced},
+        "thresholds": [{"timeframe": "7d", "target": 99}],
+        "tags": ["slo:s"],
+        **changes,
+    }
+
+
+def test_an_slo_is_kept_found_by_one_tag_and_replaced(intake: DatadogIntake) -> None:
+    (kept,) = ask(intake, "POST", "slo", slo()).json()["data"]
+    ask(intake, "PUT", f"slo/{kept['id']}", slo(name="Other"))
+
+    def names(query: str) -> list[str]:
+        return [one["name"] for one in ask(intake, "GET", f"slo?{query}").json()["data"]]
+
+    assert names("tags_query=slo:s") == ["Other"]
+    assert names("tags_query=slo:t") == []
+    assert ask(intake, "GET", f"slo/{kept['id']}").json()["data"]["name"] == "Other"
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (slo(owner="me"), "unknown field owner"),
+        (slo(type="weekly"), "a value is not one of those that are allowed"),
+        (
+            slo(sli_specification={"time_slice": {"query": {"formulas": [{"formula": "b"}]}}}),
+            "formula: no query is called 'b'",
+        ),
+    ],
+)
+def test_an_slo_of_the_wrong_shape_is_refused(
+    intake: DatadogIntake, body: dict[str, Any], fault: str
+) -> None:
+    answer = ask(intake, "POST", "slo", body)
+
+    assert answer.status_code == 400
+    assert fault in answer.json()["errors"]
 
 
 def test_metadata_is_kept_for_a_metric_that_arrived_alone(intake: DatadogIntake) -> None:
@@ -161,6 +231,6 @@ def test_metadata_of_the_wrong_shape_is_refused(
     assert (answer.status_code, answer.json()) == (400, {"errors": [fault]})
 
 
-@pytest.mark.parametrize("path", ["dashboard/none", "monitor/7"])
+@pytest.mark.parametrize("path", ["dashboard/none", "monitor/7", "slo/none"])
 def test_what_is_not_there_is_not_found(intake: DatadogIntake, path: str) -> None:
     assert ask(intake, "GET", path).status_code == 404

@@ -1,4 +1,4 @@
-"""Dashboards and monitors: files of this project, found wherever it is installed."""
+"""Dashboards, monitors and SLOs: files of this project, found wherever it is installed."""
 
 import json
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     DASHBOARD = "datadog/dashboards"
     MONITOR = "datadog/monitors"
+    SLO = "datadog/slos"
     GRAFANA = "grafana"
 
 

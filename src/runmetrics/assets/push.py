@@ -1,6 +1,7 @@
 """Dashboards, monitors and metadata brought to Datadog: found, compared, created or updated."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -9,10 +10,8 @@ from runmetrics.assets import Asset
 from runmetrics.assets.account import Account, NotThere
 from runmetrics.assets.changes import differences
 from runmetrics.assets.metadata import Described
+from runmetrics.assets.monitors import OURS, mark
 from runmetrics.errors import ConfigurationError
-
-OURS = "integration:runmetrics"
-"""Tag of every monitor; which of them one is, its tag `monitor:NAME` says."""
 
 _PAGE = 100
 _MOST_PAGES = 200
@@ -28,7 +27,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What became of one of them, or would: created, updated, unchanged or absent."""
+    """What became of one of them, or would: created, updated, unchanged, deleted or absent."""
 
     verdict: str
     title: str
@@ -66,6 +65,16 @@ def push(shelf: Shelf, assets: Iterable[Asset], *, dry_run: bool) -> Iterator[Pu
             yield Pushed("updated", asset.title, changes)
         else:
             yield Pushed("unchanged", asset.title)
+
+
+def remove(monitors: "Monitors", names: Iterable[str], *, dry_run: bool) -> "Iterator[Pushed]":
+    """Delete the monitors of these names that are there; in a dry run only say so."""
+    for name in names:
+        found = monitors.named(name)
+        if found is not None:
+            if not dry_run:
+                monitors.delete(found)
+            yield Pushed("deleted", found.document["name"])
 
 
 class Dashboards:
@@ -134,12 +143,23 @@ class Monitors:
         from datadog_api_client.v1.model.monitor import Monitor
 
         self._account.model(asset, Monitor)
-        mark = _mark(asset)
+        return self._marked(_mark(asset, "monitor"))
+
+    def named(self, name: str) -> Found | None:
+        """The monitor that was made for this name. Raises as `find` does."""
+        return self._marked(mark(name))
+
+    def _marked(self, mark: str) -> Found | None:
         if self._ours is None:
             self._ours = self._all()
         by_id = {one["id"]: one for one in self._ours if mark in one.get("tags", [])}
         found = _only(list(by_id), f"monitors carry the tag {mark}")
         return None if found is None else Found(found, by_id[found])
+
+    def delete(self, found: Found) -> None:
+        """Take it away; that it is gone already is as well."""
+        with suppress(NotThere):
+            self._account.ask(self._api.delete_monitor, found.id)
 
     def create(self, asset: Asset) -> None:
         """Add it."""
@@ -164,6 +184,45 @@ class Monitors:
             if len(answer) < _PAGE:
                 break
         return found
+
+
+class Slos:
+    """Known by their tag `slo:NAME`, so that a person may rename them."""
+
+    def __init__(self, account: Account) -> None:
+        from datadog_api_client.v1.api.service_level_objectives_api import (
+            ServiceLevelObjectivesApi,
+        )
+
+        self._account = account
+        self._api = ServiceLevelObjectivesApi(account.client)
+
+    def find(self, asset: Asset) -> Found | None:
+        """The SLO with that tag. Raises ConfigurationError when several carry it."""
+        self._model(asset)
+        tag = _mark(asset, "slo")
+        answer = self._account.ask(self._api.list_slos, tags_query=tag, limit=_PAGE)
+        by_id = {one["id"]: one for one in answer.to_dict().get("data") or []}
+        found = _only(list(by_id), f"SLOs carry the tag {tag}")
+        return None if found is None else Found(found, by_id[found])
+
+    def create(self, asset: Asset) -> None:
+        """Add it."""
+        self._account.ask(self._api.create_slo, self._model(asset))
+
+    def update(self, found: Found, asset: Asset) -> None:
+        """Replace it."""
+        from datadog_api_client.v1.model.service_level_objective import ServiceLevelObjective
+
+        wanted = self._account.model(asset, ServiceLevelObjective)
+        self._account.ask(self._api.update_slo, found.id, wanted)
+
+    def _model(self, asset: Asset) -> Any:
+        from datadog_api_client.v1.model.service_level_objective_request import (
+            ServiceLevelObjectiveRequest,
+        )
+
+        return self._account.model(asset, ServiceLevelObjectiveRequest)
 
 
 def push_metadata(
@@ -191,13 +250,13 @@ def push_metadata(
         yield Pushed("updated" if changes else "unchanged", metric.name, changes)
 
 
-def _mark(asset: Asset) -> str:
+def _mark(asset: Asset, kind: str) -> str:
     tags = asset.document.get("tags") or []
-    marks = [tag for tag in tags if isinstance(tag, str) and tag.startswith("monitor:")]
+    marks = [tag for tag in tags if isinstance(tag, str) and tag.startswith(f"{kind}:")]
     if OURS not in tags or len(marks) != 1:
         raise ConfigurationError(
             f"{asset.path} is not marked as ours",
-            f"give it the tags {OURS} and monitor:NAME, by which it is found again",
+            f"give it the tags {OURS} and {kind}:NAME, by which it is found again",
         )
     return marks[0]
 

@@ -1,7 +1,6 @@
 """Commands that bring dashboards, monitors and metadata to where people look."""
 
-import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,7 @@ from runmetrics.setup import load_settings
 
 if TYPE_CHECKING:
     from runmetrics.assets.account import Account
+    from runmetrics.assets.monitors import Compiled
     from runmetrics.assets.push import Pushed
     from runmetrics.collectors.wandb.metrics.file import ConfigFile
     from runmetrics.config.settings import Settings
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 _HELP = {
     "dashboards": "Dashboards for Datadog and Grafana: list, export to files, push to Datadog.",
     "monitors": "Datadog monitors: list, export to files, push.",
+    "slos": "Datadog service level objectives: list, export to files, push.",
     "metadata": "Units, descriptions and types of the metrics, for Datadog.",
 }
 app = typer.Typer()
-dashboards_app, monitors_app, metadata_app = (
+dashboards_app, monitors_app, slos_app, metadata_app = (
     typer.Typer(name=name, help=text, no_args_is_help=True) for name, text in _HELP.items()
 )
-for _group in (dashboards_app, monitors_app, metadata_app):
+for _group in (dashboards_app, monitors_app, slos_app, metadata_app):
     app.add_typer(_group)
 
 DryRunOption = Annotated[
@@ -74,36 +75,89 @@ def push_dashboards(
 
 
 @monitors_app.command("list")
-def list_monitors() -> None:
-    """List the monitors that are shipped."""
-    _print_list(find(Kind.MONITOR))
+def list_monitors(config: ConfigOption = None) -> None:
+    """List the monitors for what is collected, and those that are off or need a pack."""
+    compiled = _compiled(*load_settings(config))
+    with output():
+        for asset in compiled.wanted:
+            typer.echo(f"{asset.path.stem:44}  {asset.title}")
+        for name in compiled.off:
+            typer.echo(f"{name:44}  off")
+        for name, metrics in compiled.lacking.items():
+            typer.echo(f"{name:44}  {_lacking(metrics)}")
 
 
 @monitors_app.command("export")
-def export_monitors(directory: DirectoryArgument) -> None:
+def export_monitors(directory: DirectoryArgument, config: ConfigOption = None) -> None:
     """Write the monitors as JSON files, to be imported by hand or edited and pushed."""
-    _print_paths(export(find(Kind.MONITOR), directory))
+    _print_paths(export(_compiled(*load_settings(config)).wanted, directory))
 
 
 @monitors_app.command("push")
 def push_monitors(
+    config: ConfigOption = None,
     dry_run: DryRunOption = False,
     directory: FromOption = None,
     notify: Annotated[
         list[str] | None,
-        typer.Option(metavar="HANDLE", help="Whom to tell, such as @slack-ml; may be repeated."),
+        typer.Option(
+            metavar="HANDLE",
+            help="Whom to tell, such as @slack-ml, instead of the file's `monitors: notify`; may "
+            "be repeated.",
+        ),
     ] = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Create or update the monitors, found by their tags (DD_API_KEY, DD_APP_KEY)."""
+    """Create or update the monitors, found by their tags (DD_API_KEY, DD_APP_KEY).
+
+    Those that the file switches off are deleted.
+    """
     logs.configure(verbose)
     if wrong := [handle for handle in notify or () if not handle.startswith("@")]:
         raise typer.BadParameter(f"{wrong[0]!r} does not begin with @", param_hint="--notify")
-    assets = [_notifying(asset, notify or []) for asset in find(Kind.MONITOR, directory)]
-    with _account() as (account, _settings, _file):
-        from runmetrics.assets.push import Monitors, push
+    if notify and directory:
+        raise typer.BadParameter("whom to tell stands in the exported files", param_hint="--notify")
+    exported = find(Kind.MONITOR, directory) if directory else None
+    with _account(config) as (account, settings, file):
+        from runmetrics.assets.push import Monitors, push, remove
 
-        _print_pushed(push(Monitors(account), assets, dry_run=dry_run), dry_run=dry_run)
+        shelf = Monitors(account)
+        if exported is not None:
+            _print_pushed(push(shelf, exported, dry_run=dry_run), dry_run=dry_run)
+            return
+        compiled = _compiled(settings, file, notify or ())
+        _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
+        _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
+        with output():
+            for name, metrics in compiled.lacking.items():
+                typer.echo(f"left out  {name}: {_lacking(metrics)}")
+
+
+@slos_app.command("list")
+def list_slos() -> None:
+    """List the service level objectives that are shipped."""
+    _print_list(find(Kind.SLO))
+
+
+@slos_app.command("export")
+def export_slos(directory: DirectoryArgument) -> None:
+    """Write the service level objectives as JSON files, to be edited and pushed."""
+    _print_paths(export(find(Kind.SLO), directory))
+
+
+@slos_app.command("push")
+def push_slos(
+    dry_run: DryRunOption = False,
+    directory: FromOption = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Create or update the service level objectives, found by tag (DD_API_KEY, DD_APP_KEY)."""
+    logs.configure(verbose)
+    assets = find(Kind.SLO, directory)
+    with _account() as (account, _settings, _file):
+        from runmetrics.assets.push import Slos, push
+
+        _print_pushed(push(Slos(account), assets, dry_run=dry_run), dry_run=dry_run)
 
 
 @metadata_app.command("push")
@@ -138,11 +192,18 @@ def _account(
                 raise typer.Exit(int(ExitCode.TERMINATED))
 
 
-def _notifying(asset: Asset, handles: list[str]) -> Asset:
-    if not handles:
-        return asset
-    message = f"{asset.document.get('message', '')}\n\n{' '.join(handles)}"
-    return dataclasses.replace(asset, document={**asset.document, "message": message})
+def _compiled(
+    settings: "Settings", file: "ConfigFile | None", notify: Sequence[str] = ()
+) -> "Compiled":
+    from runmetrics.assets.monitors import Split, compile_monitors
+    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+
+    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
+    return compile_monitors(load_catalog(file, **keys), file, Split.of(settings), notify)
+
+
+def _lacking(metrics: Sequence[str]) -> str:
+    return f"needs {' and '.join(metrics)}, not collected (packs in the configuration file)"
 
 
 def _print_list(assets: Iterable[Asset]) -> None:
@@ -161,7 +222,7 @@ def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     for one in pushed:
         with output():
-            changed = one.verdict in ("created", "updated")
+            changed = one.verdict in ("created", "updated", "deleted")
             typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
             for difference in one.differences[:_MOST_DIFFERENCES]:
                 typer.echo(f"    {difference}")

@@ -157,6 +157,7 @@ def schema() -> None:
 @config_app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
+    from runmetrics.assets.monitors import Split, compile_monitors
     from runmetrics.collectors.wandb.metrics.file import find_config
     from runmetrics.config.settings import Settings
 
@@ -165,6 +166,7 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     settings = Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
     catalog = _catalog(settings, found)
     _say_notices(catalog)
+    compile_monitors(catalog, found, Split.of(settings))
     own = len(found.metrics)
     with output():
         whole = f"{len(catalog.metrics)} metrics, {own} of them its own"

@@ -1,4 +1,4 @@
-"""The part of the Datadog intake that keeps dashboards, monitors and metadata of metrics.
+"""The part of the Datadog intake that keeps dashboards, monitors, SLOs and metadata of metrics.
 
 It asks for an application key as Datadog does, checks the shape of what is put, and keeps it.
 """
@@ -9,35 +9,45 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.exceptions import OpenApiException
+from datadog_api_client.v1.model.monitor import Monitor
+from datadog_api_client.v1.model.service_level_objective_request import (
+    ServiceLevelObjectiveRequest,
+)
+
 from runmetrics.sandbox.http import Request, Response
 from runmetrics.units import UNITS
 
+_OURS = ("/api/v1/dashboard", "/api/v1/monitor", "/api/v1/slo", "/api/v1/metrics/")
 _DASHBOARD_KEYS = {
     *("description", "is_read_only", "layout_type", "notify_list", "reflow_type", "tags"),
     *("template_variable_presets", "template_variables", "title", "widgets"),
 }
 _MONITOR_KEYS = {"message", "name", "options", "priority", "query", "tags", "type"}
+_OLDER_OPTIONS = {"no_data_timeframe", "notify_no_data"}
 _METADATA_KEYS = {"description", "per_unit", "short_name", "statsd_interval", "type", "unit"}
 _WIDGETS = {
     *("group", "manage_status", "note", "query_table", "query_value", "timeseries", "toplist"),
 }
 _COMPARISON = re.compile(r"(?:>=|<=|==|!=|>|<) *(-?[0-9.]+)$")
-_WORD_OF_A_FORMULA = re.compile(r"[a-z_]\w*")
+_WORD_OF_A_FORMULA = re.compile(r"[a-z_]\w*(?!\w*\()")
 
 
 class DatadogAssets:
-    """What was put so far: dashboards by id, monitors by id, metadata by metric."""
+    """What was put so far: dashboards, monitors and SLOs by id, metadata by metric."""
 
     def __init__(self, app_keys: Collection[str], has_metric: Callable[[str], bool]) -> None:
         self.app_keys = set(app_keys)
         self.dashboards: dict[str, dict[str, Any]] = {}
         self.monitors: dict[int, dict[str, Any]] = {}
+        self.slos: dict[str, dict[str, Any]] = {}
         self.metadata: dict[str, dict[str, Any]] = {}
         self.has_metric = has_metric
 
     def owns(self, request: Request) -> bool:
         """Whether this part answers the request."""
-        return request.path.startswith(("/api/v1/dashboard", "/api/v1/monitor", "/api/v1/metrics/"))
+        return request.path.startswith(_OURS)
 
     def answer(self, request: Request) -> Response:
         """The answer to a request whose API key is right."""
@@ -46,7 +56,7 @@ class DatadogAssets:
         path, _, query = request.path.partition("?")
         kind, _, rest = path.removeprefix("/api/v1/").partition("/")
         body: Any = None
-        if request.method != "GET":
+        if request.method in ("POST", "PUT"):
             try:
                 body = json.loads(request.body)
             except ValueError as error:
@@ -58,6 +68,8 @@ class DatadogAssets:
             return self._dashboard(request.method, rest, words, body)
         if kind == "monitor":
             return self._monitor(request.method, rest, words, body)
+        if kind == "slo":
+            return self._slo(request.method, rest, words, body)
         return self._metadata(request.method, rest, body)
 
     def _dashboard(
@@ -91,16 +103,38 @@ class DatadogAssets:
             size = int(words.get("page_size", 100))
             first = int(words.get("page", 0)) * size
             return _json(found[first : first + size])
-        key = int(rest) if rest else 1000 + len(self.monitors)
+        key = int(rest) if rest else max(self.monitors, default=999) + 1
         if rest and key not in self.monitors:
             return _errors(404, "Monitor not found")
         if method == "GET":
             return _json(self.monitors[key])
+        if method == "DELETE":
+            del self.monitors[key]
+            return _json({"deleted_monitor_id": key})
         faults = list(_monitor_faults(body))
         if faults:
             return _errors(400, *faults)
         self.monitors[key] = {**body, "id": key, "multi": " by {" in body["query"]}
         return _json(self.monitors[key])
+
+    def _slo(
+        self, method: str, rest: str, words: Mapping[str, str], body: dict[str, Any]
+    ) -> Response:
+        if method == "GET" and not rest:
+            wanted = words.get("tags_query")
+            first, most = int(words.get("offset", 0)), int(words.get("limit", 1000))
+            found = [one for one in self.slos.values() if wanted in (None, *one.get("tags", []))]
+            return _json({"data": found[first : first + most], "errors": None})
+        if rest and rest not in self.slos:
+            return _errors(404, "SLO not found")
+        if method == "GET":
+            return _json({"data": self.slos[rest], "errors": None})
+        faults = list(_slo_faults(body))
+        if faults:
+            return _errors(400, *faults)
+        key = rest or f"{len(self.slos):032x}"
+        self.slos[key] = {**body, "id": key}
+        return _json({"data": [self.slos[key]], "errors": None})
 
     def _metadata(self, method: str, name: str, body: dict[str, Any]) -> Response:
         if not self.has_metric(name):
@@ -162,14 +196,36 @@ def _monitor_faults(body: dict[str, Any]) -> Iterator[str]:
     for key in ("name", "query", "type"):
         if not body.get(key):
             yield f"{key} is missing"
+    yield from _model_faults(body, Monitor)
     options = body.get("options", {})
     found = _COMPARISON.search(str(body.get("query", "")))
     if found is None:
         yield "The query ends with no comparison"
     elif float(found[1]) != options.get("thresholds", {}).get("critical"):
         yield "Alert threshold does not match that used in the query"
+    if "on_missing_data" in options and (older := options.keys() & _OLDER_OPTIONS):
+        yield f"on_missing_data cannot be used with {', '.join(sorted(older))}"
     if options.get("notify_no_data") and not options.get("no_data_timeframe"):
         yield "no_data_timeframe is missing"
+
+
+def _slo_faults(body: dict[str, Any]) -> Iterator[str]:
+    known = ServiceLevelObjectiveRequest.attribute_map.values()
+    yield from (f"unknown field {key}" for key in sorted(body.keys() - set(known)))
+    yield from _model_faults(body, ServiceLevelObjectiveRequest)
+    slices = body.get("sli_specification", {}).get("time_slice", {}).get("query", {})
+    yield from _request_faults(slices, ())
+
+
+def _model_faults(body: dict[str, Any], kind: type[Any]) -> Iterator[str]:
+    """What the official client's own model of it does not know."""
+    try:
+        made = ApiClient(Configuration()).deserialize(json.dumps(body), (kind,), True)
+    except OpenApiException as error:
+        yield str(error)
+        return
+    if made._unparsed:
+        yield "a value is not one of those that are allowed"
 
 
 def _errors(status: int, *errors: str) -> Response:

@@ -18,6 +18,7 @@ from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.definition import Definition, contradictions, where_faults
 from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout, unknown_key
+from runmetrics.collectors.wandb.metrics.monitors import Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place, YamlFault, read_yaml
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ConfigurationError
@@ -44,7 +45,13 @@ class ConfigFile:
     max_series: int
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
+    monitors: Monitors
+    lines: Mapping[Place, int]
     notices: tuple[str, ...] = ()
+
+    def place(self, place: Place) -> str:
+        """Return where something stands, for a message: "runmetrics.yaml:12"."""
+        return f"{self.path}:{self.lines[place]}"
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
@@ -133,6 +140,8 @@ def parse_config(text: str, path: Path) -> ConfigFile:
             for key in FileSettings.model_fields
             if key in layout.model_fields_set
         },
+        monitors=layout.monitors,
+        lines=document.lines,
         notices=tuple(lines(doubts)),
     )
 

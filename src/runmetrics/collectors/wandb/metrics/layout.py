@@ -9,6 +9,7 @@ from pydantic_core import core_schema
 
 from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
+from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config.file_settings import FileSettings, Project, source_of
 from runmetrics.spelling import choose, shown
@@ -62,6 +63,11 @@ class Layout(FileSettings, Entry):
         {}, description="a W&B filter (MongoDB-style) that narrows every metric"
     )
     metrics: list[Definition] = pydantic.Field([], description="metrics of your own")
+    monitors: Monitors = pydantic.Field(
+        Monitors(),
+        description="Datadog monitors, for `monitors push`: each shipped one by its name, and one "
+        "for a metric by the metric's name",
+    )
 
 
 class _WithoutNulls(GenerateJsonSchema):
@@ -99,6 +105,8 @@ def unknown_key(place: Place) -> str:
         model: type[pydantic.BaseModel] = Layout
     elif place[0] == "projects":
         model = Project
+    elif place[0] == "monitors":
+        model = Monitor
     else:
         model = Definition if len(place) == 3 else Comparisons
     known = [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,110 @@
+"""What a monitor is before it becomes Datadog's JSON: shipped, or made for a metric.
+
+A shipped one is a YAML file in which its threshold, its window and its words stand once.
+"""
+
+import re
+from typing import Final, Literal
+
+import pydantic
+import yaml
+
+from runmetrics.assets import Kind, home
+from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.monitors import Monitor
+
+_METRIC: Final = re.compile(r"(?:avg|max|min|sum):([a-zA-Z][\w.]*)\{")
+
+
+class Alert(pydantic.BaseModel):
+    """When to alert, and what to say: the keys of devops/datadog/monitors/*.yaml.
+
+    `query` is without window, groups and threshold; its `{*}` are split by project. Of the values
+    in the window, `time` is compared; where `change` is given, with what it was so long ago.
+    `title`, `message`, `recovered` and `missing` may hold `$project` (its name), `$page` (the
+    address of its page) and `$wandb` (that of the W&B server). Somebody is told that no data
+    arrives only where `missing` says what that means.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    title: str
+    query: str
+    time: Literal["min", "max"]
+    window: str
+    change: Literal["", "1d"] = ""
+    above: float | None = None
+    below: float | None = None
+    warning: float | None = None
+    priority: int = 3
+    renotify_minutes: int = 1440
+    message: str
+    recovered: str
+    missing: str = ""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that it looks at."""
+        return tuple(dict.fromkeys(_METRIC.findall(self.query)))
+
+    @property
+    def threshold(self) -> float:
+        """The value on whose far side it alerts."""
+        return next(value for value in (self.above, self.below) if value is not None)
+
+    @property
+    def by_project(self) -> bool:
+        """Whether it alerts for each project by itself."""
+        return "{*}" in self.query
+
+    def changed(self, said: Monitor) -> "Alert":
+        """The same, with what a user's file says of it.
+
+        A shipped warning goes with the shipped threshold: another threshold has the warning that
+        the file gives, or none.
+        """
+        changes: dict[str, object] = {
+            "below" if self.above is None else "above": said.threshold,
+            "window": said.window,
+            "priority": said.priority,
+            "warning": said.warning,
+        }
+        changes = {key: value for key, value in changes.items() if value is not None}
+        if said.threshold is not None:
+            changes.setdefault("warning", None)
+        return self.model_copy(update=changes)
+
+
+def shipped() -> dict[str, Alert]:
+    """The alerts that come with this package, by name."""
+    paths = sorted((home() / Kind.MONITOR).glob("*.yaml"))
+    return {path.stem: Alert(**yaml.safe_load(path.read_text("utf-8"))) for path in paths}
+
+
+def for_metric(metric: Metric, said: Monitor) -> Alert:
+    """The alert of a metric that the file asks for with `above` or `below`."""
+    above = said.above is not None
+    side = "above" if above else "below"
+    what = metric.description or metric.words()
+    return Alert(
+        title=f"{metric.name} is {side} {{{{threshold}}}} in $project",
+        query=f"{'max' if above else 'min'}:{metric.name}{{*}}",
+        time="min" if above else "max",
+        window=said.window or "2h",
+        above=said.above,
+        below=said.below,
+        warning=said.warning,
+        priority=said.priority or Alert.model_fields["priority"].default,
+        message="\n".join(
+            [
+                "## What it means",
+                f"`{metric.name}` of $project is {{{{value}}}}, {side} {{{{threshold}}}}: {what}.",
+                "",
+                "## Look at first",
+                f"1. `runmetrics explain {metric.name}` lists the runs behind the number.",
+                "2. The project in W&B: [$project]($page).",
+            ]
+        ),
+        recovered=f"`{metric.name}` of $project is {{{{value}}}}: not {side} {{{{threshold}}}} any"
+        " more.",
+    )
