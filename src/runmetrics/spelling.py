@@ -18,9 +18,15 @@ def near(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def choose(word: str, known: Iterable[str], *, prefix: str = "", more: Iterable[str] = ()) -> str:
     """Return the fix for an unknown word: the near one, or else all that it could be."""
     known = tuple(known)
-    if guess := near(word, known):
+    if guess := near(word, known) or _shortest_with(word, known):
         return f'did you mean "{prefix}{guess}"?'
     return "it can be " + ", ".join([*(prefix + name for name in known), *more])
+
+
+def _shortest_with(part: str, known: Iterable[str]) -> str:
+    """Return the shortest known word that holds a part of four characters or more."""
+    found = [name for name in known if len(part) > 3 and part.lower() in name.lower()]
+    return min(found, key=len, default="")
 
 
 def shown(value: object) -> str:

@@ -191,13 +191,17 @@ def test_several_projects_are_explained_one_by_one() -> None:
     assert found == {"p": (1, ["a"]), "q": (2, ["b", "c"])}
 
 
-def test_a_misspelt_name_is_refused_with_the_one_that_was_meant() -> None:
-    ended = command("explain", "wandb.runs.activ")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("wandb.runs.activ", "wandb.runs.active"), ("gpu_hours", "wandb.training.total_gpu_hours_7d")],
+)
+def test_a_misspelt_name_or_a_part_is_refused_with_the_one_that_was_meant(
+    name: str, meant: str
+) -> None:
+    ended = command("explain", name)
 
     assert ended.code == 78
-    assert ended.errors == [
-        "there is no metric 'wandb.runs.activ': did you mean \"wandb.runs.active\"?"
-    ]
+    assert ended.errors == [f'there is no metric {name!r}: did you mean "{meant}"?']
 
 
 def test_a_project_that_is_not_there_is_a_problem_not_a_zero() -> None:

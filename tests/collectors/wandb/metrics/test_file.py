@@ -403,6 +403,38 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
                 "write it as 2026-01-31T00:00:00Z"
             ),
         ),
+        (
+            "where: {heartbeatAt: {$gt: 1767225600}}",
+            (
+                "where.heartbeatAt.$gt: 1767225600 is not a time in UTC: "
+                "write it as 2026-01-31T00:00:00Z"
+            ),
+        ),
+        (
+            "where: {tags: [train]}",
+            (
+                'where.tags: ["train"] is a bare list, which W&B cannot compare with: '
+                'write tags: {$in: ["train"]}'
+            ),
+        ),
+        (
+            "where: {tags: {$ne: [train]}}",
+            (
+                'where.tags.$ne: ["train"] is a bare list, which W&B cannot compare with: '
+                'write $nin: ["train"]'
+            ),
+        ),
+        (
+            "where: {tags: {$nin: debug}}",
+            'where.tags.$nin: "debug" is not a list: write $nin: [x]',
+        ),
+        (
+            "ratio: wandb.runs.failed_7d / wandb.runs.total",
+            (
+                "ratio: a ratio is left to the dashboard, as a formula over two metrics, so that "
+                "it is right for any choice of projects: see docs/OPERATIONS.md, Ratios"
+            ),
+        ),
     ],
 )
 def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str) -> None:
@@ -411,9 +443,30 @@ def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str)
 
 
 @pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ("{dispalyName: a}", "displayName"),
+        ("{$or: [{summaryMetrics.a: 1}]}", "summary_metrics.a"),
+        ("{heartbeat: 1}", "heartbeatAt"),
+    ],
+)
+def test_a_filter_that_is_close_to_a_known_one_is_worth_a_word(where: str, meant: str) -> None:
+    (notice,) = parse_config(f"where: {where}", FILE).notices
+
+    assert notice.startswith("runmetrics.yaml:1: where")
+    assert notice.endswith(f'no filter of W&B is known by that name: did you mean "{meant}"?')
+
+
+def test_a_filter_by_a_name_that_is_like_no_other_is_w_and_b_s_own_affair() -> None:
+    assert (
+        parse_config("where: {display_name: a, config.x: 1, logLineCount: 7}", FILE).notices == ()
+    )
+
+
+@pytest.mark.parametrize(
     ("condition", "fault"),
     [
-        ("{run.idle: {gt: 1}}", ('if.run.idle: "run.idle" is not a field: it can be '
+        ("{run.rest: {gt: 1}}", ('if.run.rest: "run.rest" is not a field: it can be '
          "run.duration_hours, run.gpu_hours, run.gpus, run.gpu_utilization, run.age_hours, "
          "run.idle_minutes")),
         ("{summary.a: {over: 1}}", ("if.summary.a.over: unknown key: it can be "

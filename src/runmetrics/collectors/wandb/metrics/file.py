@@ -15,7 +15,12 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from runmetrics.collectors.wandb.fields import GROUPS
-from runmetrics.collectors.wandb.metrics.definition import Definition, contradictions, where_faults
+from runmetrics.collectors.wandb.metrics.definition import (
+    Definition,
+    contradictions,
+    unlikely_columns,
+    where_faults,
+)
 from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout, unknown_key
 from runmetrics.collectors.wandb.metrics.monitors import Monitors
@@ -117,7 +122,7 @@ def parse_config(text: str, path: Path) -> ConfigFile:
     except pydantic.ValidationError as error:
         for place, what in map(_explained, error.errors()):
             faults.setdefault(place, what)
-    doubts = dict(_unlikely_states(raw))
+    doubts = dict([*_unlikely_states(raw), *_unlikely_filters(raw)])
 
     def lines(said: Mapping[Place, str]) -> list[str]:
         return [
@@ -219,6 +224,15 @@ def _unlikely_states(raw: object) -> Iterator[tuple[Place, str]]:
                 what = f"{shown(word)} is no state that W&B is known to report"
                 where = (*place, i) if isinstance(state, list) else place
                 yield where, f'{what}: did you mean "{guess}"?'
+
+
+def _unlikely_filters(raw: object) -> Iterator[tuple[Place, str]]:
+    """Keys of every `where` that are close to a known one."""
+    if isinstance(raw, dict):
+        yield from unlikely_columns(raw.get("where"), ("where",))
+        for index, entry in enumerate(_list(raw, "metrics")):
+            if isinstance(entry, dict):
+                yield from unlikely_columns(entry.get("where"), ("metrics", index, "where"))
 
 
 def _one_or_more(value: object) -> list[Any]:

@@ -44,6 +44,13 @@ MaxSeries = Annotated[
 ]
 
 
+_FORMULAS: Final = ("formula", "ratio", "share", "percent")
+_FORMULA_HELP: Final = (
+    "a ratio is left to the dashboard, as a formula over two metrics, so that it is right for any "
+    "choice of projects: see docs/OPERATIONS.md, Ratios"
+)
+
+
 class Layout(FileSettings, Entry):
     """What the file may hold at its top; every key may be left out."""
 
@@ -107,7 +114,11 @@ def unknown_key(place: Place) -> str:
         model = Project
     elif place[0] == "monitors":
         model = Monitor
+    elif len(place) == 3:
+        if key in _FORMULAS:
+            return _FORMULA_HELP
+        model = Definition
     else:
-        model = Definition if len(place) == 3 else Comparisons
+        model = Comparisons
     known = [field.alias or name for name, field in model.model_fields.items()]
     return f"unknown key: {choose(key, known)}"
