@@ -13,7 +13,8 @@ from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog.sink import DatadogSink, RetryPolicy
+from runmetrics.sinks.batches import RetryPolicy
+from runmetrics.sinks.datadog.sink import DatadogSink
 from runmetrics.spool import Spool
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from runmetrics.retry import Backoff, http_date, plain_number, plain_seconds, retry_after
+from runmetrics.retry import (
+    Backoff,
+    asked_wait,
+    http_date,
+    plain_number,
+    plain_seconds,
+    retry_after,
+)
 
 POLICY = Backoff(tries=4, first_seconds=1.0, most_seconds=3.0)
 
@@ -76,3 +83,19 @@ def test_a_date_with_a_zone_is_told_in_utc() -> None:
     found = http_date("Mon, 23 Nov 2020 21:00:00 +0200")
     assert found is not None
     assert found.isoformat() == "2020-11-23T19:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"X-RateLimit-Reset": "7"}, 7.0),
+        ({"Retry-After": "9", "X-RateLimit-Reset": "7"}, 9.0),
+        ({"Retry-After": "soon", "X-RateLimit-Reset": "7"}, 7.0),
+    ],
+)
+def test_a_server_asks_for_a_wait_by_either_header_and_the_longer_counts(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    assert asked_wait(headers, "X-RateLimit-Reset") == seconds
+    assert asked_wait({"X-RateLimit-Reset": "7"}) is None

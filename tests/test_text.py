@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from runmetrics.text import counted, exact_length, one_line, rough_length, some
+from runmetrics.text import (
+    counted,
+    exact_length,
+    one_line,
+    quoted,
+    rough_length,
+    some,
+    were,
+)
 
 
 def test_foreign_text_stays_on_one_line_and_steers_no_terminal() -> None:
@@ -50,3 +58,14 @@ def test_a_window_is_said_exactly(length: timedelta, words: str) -> None:
 )
 def test_an_age_is_said_roughly(seconds: float, words: str) -> None:
     assert rough_length(seconds) == words
+
+
+def test_a_count_has_its_noun_and_its_verb() -> None:
+    assert (were(1, "sample"), were(1200, "sample")) == ("1 sample was", "1,200 samples were")
+
+
+def test_words_of_others_are_cut_redacted_and_cannot_steer_a_terminal() -> None:
+    said = quoted(b"\x1b[2J Basic YXBpOmNhbmFyeS1rZXk=\n" + b"x" * 200)
+
+    assert said.startswith('" [2J Basic *** xxx')
+    assert len(said) <= 80 + len('"..."')

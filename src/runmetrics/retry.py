@@ -58,6 +58,15 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return wait if 0 <= wait <= _LONGEST_BELIEVED_SECONDS else None
 
 
+def asked_wait(headers: Mapping[str, str], reset: str = "") -> float | None:
+    """Return the seconds that a server asks for, by Retry-After or by the header `reset`.
+
+    The longer of the two; None where neither says anything believable.
+    """
+    wishes = (retry_after(headers), plain_seconds(headers.get(reset)))
+    return max((wish for wish in wishes if wish is not None), default=None)
+
+
 def plain_seconds(text: str | None) -> float | None:
     """Return a header's plain number of seconds; None for anything else and for over a day."""
     seconds = plain_number(text)

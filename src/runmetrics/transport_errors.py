@@ -1,5 +1,7 @@
-"""What went wrong between us and a server before there was an answer: one table for all of httpx.
+"""What went wrong between us and a server where there is no answer: one table for all of httpx.
 
+It is the table of the whole program: the official Datadog client (urllib3) and OpenTelemetry's
+exporter (requests) get their transport from runmetrics/http.py and open no connection themselves.
 The words are ours: httpx's own text may hold a proxy's password.
 """
 
@@ -30,15 +32,40 @@ class Kind(Enum):
     PROXY = "the proxy refused"
     BROKEN = "the connection broke"
     UNUSABLE = "the request cannot be sent"
+    LOST = "it redirects to an unreadable address"
+    SLOW = "no whole answer in time"
+    BROKEN_OFF = "the answer broke off"
+    TOO_LARGE = "its answer is too large"
+
+
+_FINAL = frozenset({Kind.UNTRUSTED, Kind.UNUSABLE, Kind.LOST, Kind.TOO_LARGE})
+_BETWEEN = "check {setting} and what stands between it and us (a proxy, a login page)"
+_FIXES = {
+    Kind.UNKNOWN_NAME: "check {setting} and DNS on this machine",
+    Kind.UNTRUSTED: "if that is your server, name the file of its certificate authority in "
+    "SSL_CERT_FILE",
+    Kind.NO_TLS: _BETWEEN,
+    Kind.LOST: _BETWEEN,
+    Kind.PROXY: "check HTTPS_PROXY and NO_PROXY",
+}
+_ANY_FIX = "check {setting}, the network policy and the proxy settings"
 
 
 @dataclass(frozen=True, slots=True)
 class TransportFault:
-    """A failed request: `kind`, the same in `words`, and whether another try may help."""
+    """A failed request: `kind`, the same in `words`."""
 
     kind: Kind
     words: str
-    passing: bool = True
+
+    @property
+    def passing(self) -> bool:
+        """Whether another try may help."""
+        return self.kind not in _FINAL
+
+    def fix(self, setting: str) -> str:
+        """Return what to do about it; `setting` is the variable that holds the address."""
+        return _FIXES.get(self.kind, _ANY_FIX).format(setting=setting)
 
 
 KIND_OF_ERROR: dict[type[httpx.TransportError], Kind] = {
@@ -62,14 +89,28 @@ KIND_OF_CAUSE: dict[type[Exception], Kind] = {
     ssl.SSLError: Kind.NO_TLS,
     socket.gaierror: Kind.UNKNOWN_NAME,
     ConnectionRefusedError: Kind.REFUSED,
+    httpx.InvalidURL: Kind.LOST,  # it reads a Location that it is not to follow
 }
-"""What the operating system said, behind an error of httpx; the first that fits."""
-
-_FINAL = frozenset({Kind.UNTRUSTED, Kind.UNUSABLE})
+"""What is behind an error of httpx, mostly of the operating system; the first that fits."""
 
 
-def transport_fault(error: httpx.TransportError) -> TransportFault:
-    """Return what a failed request means."""
+def slow(seconds: float) -> TransportFault:
+    """Return the fault of an answer that was not whole after so many seconds."""
+    return TransportFault(Kind.SLOW, f"no whole answer within {seconds:.3g} s")
+
+
+def too_large(most_bytes: int) -> TransportFault:
+    """Return the fault of an answer of more bytes than are taken."""
+    return TransportFault(Kind.TOO_LARGE, f"its answer is larger than {most_bytes:,} bytes")
+
+
+BROKEN_OFF = TransportFault(Kind.BROKEN_OFF, Kind.BROKEN_OFF.value)
+
+
+def transport_fault(error: httpx.TransportError, *, answered: bool = False) -> TransportFault:
+    """Return what a failed request means; `answered`: the answer had begun."""
+    if answered and not isinstance(error, httpx.TimeoutException):
+        return BROKEN_OFF
     kind = KIND_OF_ERROR[type(error)]
     if kind is not Kind.PROXY:
         kind = next((k for cause, k in KIND_OF_CAUSE.items() if _behind(error, cause)), kind)
@@ -78,7 +119,7 @@ def transport_fault(error: httpx.TransportError) -> TransportFault:
         words = f"{words} ({untrusted.verify_message})"
     elif kind is Kind.PROXY:
         words = f'{words} ("{excerpt(str(error), _PROXY_WORDS)}")'
-    return TransportFault(kind, words, kind not in _FINAL)
+    return TransportFault(kind, words)
 
 
 def _behind(error: BaseException, kind: type[_E]) -> _E | None:

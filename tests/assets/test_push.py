@@ -16,7 +16,7 @@ from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.sandbox.http import Fault, Response
-from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.sinks.batches import RetryPolicy
 from tests.assets.conftest import API_KEY, APP_KEY, Datadog, compiled
 from tests.cli.metrics.case import command
 

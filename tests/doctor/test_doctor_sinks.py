@@ -49,8 +49,8 @@ def test_an_intake_that_nobody_answers_at() -> None:
     assert lines(ended) == [
         line(
             *("broken", "Datadog"),
-            "Datadog at http://127.0.0.1:9 did not answer: connection refused: "
-            "check the network, the proxy and DD_URL",
+            "Datadog at http://127.0.0.1:9 did not answer: the connection is refused: "
+            "check DD_URL, the network policy and the proxy settings",
         )
     ]
     assert ended.code == 75
@@ -148,7 +148,8 @@ def test_an_otlp_receiver_that_nobody_answers_at() -> None:
         line(
             *("broken", "OTLP receiver"),
             "the OTLP receiver at http://127.0.0.1:9/v1/metrics did not answer: "
-            "connection refused: check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT",
+            "the connection is refused: check OTEL_EXPORTER_OTLP_ENDPOINT, the network policy and "
+            "the proxy settings",
         )
     ]
     assert ended.code == 75

@@ -20,17 +20,19 @@ from runmetrics.errors import (
     RunmetricsError,
     TemporaryError,
 )
+from runmetrics.http import Answer, NoAnswer, Request, send
 from runmetrics.logs import excerpt, redact
-from runmetrics.sinks.datadog.answers import quoted, reset_seconds
-from runmetrics.sinks.datadog.sink import RetryPolicy, intake_url
-from runmetrics.sinks.http import Answer, Exchange, NoAnswer, tls
+from runmetrics.retry import asked_wait
+from runmetrics.sinks.batches import RetryPolicy
+from runmetrics.sinks.datadog.answers import PASSING
+from runmetrics.sinks.datadog.sink import intake_url
+from runmetrics.text import quoted
 
 if TYPE_CHECKING:
     from datadog_api_client import ApiClient
 
 MOST_ANSWER_BYTES = 8_388_608
 _POLICY = RetryPolicy(tries=4)
-_PASSING = (408, 429, 500, 502, 503, 504)
 _T = TypeVar("_T")
 
 
@@ -141,29 +143,31 @@ class _Transport:
         content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
         target = f"{url}?{urlencode(query_params)}" if query_params else url
         for attempt in range(1, self._policy.tries + 1):
-            exchange = Exchange(
-                target, headers, content, tls(), method, most_answer_bytes=MOST_ANSWER_BYTES
-            )
             try:
-                answer = exchange.within(self._policy.request_seconds, self._deadline)
+                answer = send(
+                    Request(target, headers, content, method),
+                    self._deadline,
+                    seconds=self._policy.request_seconds,
+                    most_bytes=MOST_ANSWER_BYTES,
+                )
             except NoAnswer as failure:
                 error: RunmetricsError = self._missing(failure)
-                again, reset = failure.passing and method != "POST", None
+                again, reset = failure.fault.passing and method != "POST", None
             else:
                 if answer.status < 300 and _is_json(answer):
                     return answer
                 error = self._meaning(answer)
-                again = answer.status == 429 or (answer.status in _PASSING and method != "POST")
-                reset = reset_seconds(answer.headers.get("X-RateLimit-Reset"))
-            wait = self._policy.wait_seconds(attempt, reset)
-            if not again or attempt == self._policy.tries or not self._deadline.wait(wait):
+                again = answer.status == 429 or (answer.status in PASSING and method != "POST")
+                reset = asked_wait(answer.headers, "X-RateLimit-Reset")
+            wait = self._policy.next_wait(attempt, self._deadline.remaining(), asked=reset)
+            if not again or wait is None or not self._deadline.wait(wait):
                 break
         raise error
 
     def _missing(self, failure: NoAnswer) -> RunmetricsError:
         return TemporaryError(
-            f"Datadog at {self._url} did not answer: {failure.why}",
-            "check the network, the proxy and DD_SITE",
+            f"Datadog at {self._url} did not answer: {failure.fault.words}",
+            failure.fault.fix("DD_SITE"),
         )
 
     def _meaning(self, answer: Answer) -> RunmetricsError:
@@ -176,7 +180,7 @@ class _Transport:
             )
         if status == 404:
             return NotThere(f"Datadog has no such thing {place}", "check DD_SITE")
-        if status in _PASSING:
+        if status in PASSING:
             return TemporaryError(f"Datadog is unavailable {place}", "try again later")
         words = quoted(answer.data)
         if 400 <= status < 500:

@@ -85,29 +85,30 @@ def check_textfile(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
 
 def _validated(settings: Settings, key: "ApiKey", deadline: Deadline) -> str:
     """Ask Datadog whether it knows the key (GET /api/v1/validate); raises what its answer means."""
-    from runmetrics.sinks.datadog.answers import Faulted, Passing, Reader
+    from runmetrics.http import NoAnswer, Request, send
+    from runmetrics.sinks.batches import Refused, Unavailable
+    from runmetrics.sinks.datadog.answers import AnswerReader
     from runmetrics.sinks.datadog.sink import intake_url
-    from runmetrics.sinks.http import Exchange, NoAnswer, tls
 
     url = intake_url(
         settings.dd_site, settings.dd_url, allow_insecure_http=settings.allow_insecure_http
     )
-    reader = Reader(url, "DD_URL" if settings.dd_url else "DD_SITE")
+    reader = AnswerReader(url, "DD_URL" if settings.dd_url else "DD_SITE")
     headers = {"DD-API-KEY": key.value.get_secret_value(), "Accept": "application/json"}
     try:
-        exchange = Exchange(f"{url}/api/v1/validate", headers, b"", tls(), "GET")
-        answer = exchange.within(_SECONDS, deadline)
+        request = Request(f"{url}/api/v1/validate", headers, method="GET")
+        answer = send(request, deadline, seconds=_SECONDS)
         if answer.status == 200 and (answer.json_object() or {}).get("valid") is True:
             return f"{url} accepts the key"
         raise reader.meaning(answer, key.source)
     except NoAnswer as failure:
-        missing = reader.missing(failure)
-        raise TemporaryError(missing.cause, missing.fix) from None
-    except Passing as failure:
-        raise TemporaryError(failure.cause, failure.fix) from None
-    except Faulted as fault:
+        cause = f"Datadog at {url} did not answer: {failure.fault.words}"
+        raise TemporaryError(cause, failure.fault.fix(reader.setting)) from None
+    except Unavailable as failure:
+        raise failure.error from None
+    except Refused as refusal:
         raise ConfigurationError(
-            f"{fault.words} finds fault with the key's own check", f"check {reader.setting}"
+            f"{refusal.words} finds fault with the key's own check", f"check {reader.setting}"
         ) from None
 
 

@@ -11,7 +11,8 @@ from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog.sink import DatadogSink, RetryPolicy
+from runmetrics.sinks.batches import RetryPolicy
+from runmetrics.sinks.datadog.sink import DatadogSink
 
 CANARY = "canary-0badc0ffee-datadog"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

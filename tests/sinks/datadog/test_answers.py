@@ -9,8 +9,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode
 from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog.answers import reset_seconds
-from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.text import quoted
 from tests.sinks.datadog.datadog_case import (
     CANARY,
     HURRY,
@@ -89,17 +88,72 @@ def test_d2_d3_a_bad_series_is_found_by_halving_and_named_and_the_rest_is_delive
     assert delivery.requests <= 1 + 2 * 4
 
 
-def test_d3_a_fault_that_datadog_finds_in_everything_ends(intake: DatadogIntake) -> None:
-    intake.server.fault_for = lambda _request: status(400)
+def test_d3_many_bad_series_are_searched_for_with_a_bounded_number_of_posts(
+    intake: DatadogIntake,
+) -> None:
+    def fault_for(request: Request) -> Fault | None:
+        return status(400) if b"wandb.bad" in request.body else None
 
-    delivery = deliver(intake, [sample(f"wandb.m{number}") for number in range(200)])
+    intake.server.fault_for = fault_for
+    bad = [sample(f"wandb.bad{number}") for number in range(200)]
 
-    assert delivery.code == ExitCode.TEMPORARY
+    delivery = deliver(intake, [sample("wandb.good"), *bad])
+
+    assert (delivery.code, [one.name for one in delivery.accepted]) == (
+        ExitCode.PARTIAL,
+        ["wandb.good"],
+    )
     assert delivery.error == (
-        "Datadog finds fault with too many series, the last time: "
+        "Datadog finds fault with too many samples, the last time: "
         'Datadog (400): "{"errors":["no"]}": look at their names and tags'
     )
-    assert delivery.requests < 200
+    assert len(delivery.dropped) + len(delivery.undelivered) == 200
+    assert delivery.requests <= 1 + 2 * 50
+
+
+TO_A_TLS_PORT = b"<html>The plain HTTP request was sent to HTTPS port</html>"
+DISABLED = b'{"errors":["Payload processing temporarily disabled"]}'
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "exit_code", "why"),
+    [
+        (400, TO_A_TLS_PORT, ExitCode.CONFIGURATION, quoted(TO_A_TLS_PORT)),
+        (413, b"", ExitCode.CONFIGURATION, "too large"),
+        (202, DISABLED, ExitCode.TEMPORARY, "\"['Payload processing temporarily disabled']\""),
+        (202, b'{"status":"error"}', ExitCode.TEMPORARY, '"{"status":"error"}"'),
+    ],
+    ids=["d3_a_tls_port", "d7_a_proxys_limit", "d2_an_ingest_switch", "d2_an_error_status"],
+)
+def test_d2_d3_d7_a_refusal_of_everything_is_about_the_way_there_and_keeps_everything(
+    intake: DatadogIntake, code: int, body: bytes, exit_code: ExitCode, why: str
+) -> None:
+    intake.server.fault_for = lambda _request: status(code, body)
+    samples = [sample(f"wandb.m{number}") for number in range(18)]
+
+    delivery = deliver(intake, samples)
+
+    assert (delivery.dropped, delivery.code) == ((), exit_code)
+    assert sorted(each.name for each in delivery.undelivered) == sorted(
+        each.name for each in samples
+    )
+    assert delivery.error.startswith(f"Datadog ({code}) at {intake.url} took none of the samples")
+    assert why in delivery.error
+    assert delivery.notices == ()
+    assert delivery.requests <= 12
+
+
+def test_d3_a_few_bad_series_in_front_are_no_refusal_of_everything(intake: DatadogIntake) -> None:
+    def fault_for(request: Request) -> Fault | None:
+        return status(400) if b"wandb.bad" in request.body else None
+
+    intake.server.fault_for = fault_for
+    bad = [sample(f"wandb.bad{number}") for number in range(10)]
+
+    delivery = deliver(intake, [*bad, *(sample(f"wandb.m{number}") for number in range(90))])
+
+    assert [drop.sample for drop in delivery.dropped] == bad
+    assert (len(delivery.accepted), delivery.error) == (90, "")
 
 
 @pytest.mark.parametrize("code", [200, 202])
@@ -241,13 +295,47 @@ def test_d7_a_413_is_split_until_it_fits(intake: DatadogIntake) -> None:
 
 
 def test_d7_one_series_that_is_too_large_is_dropped_and_named(intake: DatadogIntake) -> None:
-    intake.server.fault_for = lambda _request: status(413)
+    def fault_for(request: Request) -> Fault | None:
+        return status(413) if b"wandb.large" in request.body else None
 
-    delivery = deliver(intake, [sample()])
+    intake.server.fault_for = fault_for
+
+    delivery = deliver(intake, [sample("wandb.large"), sample("wandb.small")])
 
     assert [drop.reason for drop in delivery.dropped] == ["too_large"]
-    assert delivery.notices == (
-        "1 sample was not sent (too_large): wandb.runs.active, Datadog (413)",
+    assert delivery.notices == ("1 sample was not sent (too_large): wandb.large, Datadog (413)",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"errors":""}', b'{"errors":[], "x":' + b"[" * 30_000 + b"]" * 30_000 + b"}", b"[]"],
+    ids=["errors that are no list", "as deep as it is long", "no object"],
+)
+def test_d2_an_acknowledgement_of_another_shape_is_none(intake: DatadogIntake, body: bytes) -> None:
+    intake.server.misbehave(status(202, body))
+
+    delivery = deliver(intake, ten())
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 2)
+
+
+def test_d1_what_else_an_acknowledgement_holds_troubles_nobody(intake: DatadogIntake) -> None:
+    intake.server.misbehave(status(202, b'{"errors":[],"warnings":{"a":[1]}}'))
+
+    delivery = deliver(intake, ten())
+
+    assert (delivery.code, delivery.requests) == (ExitCode.OK, 1)
+
+
+def test_d12_a_location_that_is_no_address_is_said(intake: DatadogIntake) -> None:
+    intake.server.misbehave(status(302, Location="http://[::1"))
+
+    delivery = deliver(intake, ten())
+
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert delivery.error == (
+        f"Datadog at {intake.url} did not answer: it redirects to an unreadable address:"
+        " check DD_URL and what stands between it and us (a proxy, a login page)"
     )
 
 
@@ -271,23 +359,6 @@ def test_d8_a_rate_limit_longer_than_the_time_left_ends_the_delivery_at_once(
         f"Datadog limits our rate (429) at {intake.url} for 3600 s more: the next run tries again"
     )
     assert (len(delivery.undelivered), delivery.requests) == (10, 1)
-
-
-@pytest.mark.parametrize("attempt", [1, 3, 10])
-def test_d8_a_wait_is_jittered_between_nothing_and_its_bound_and_never_under_the_reset(
-    attempt: int,
-) -> None:
-    policy = RetryPolicy()
-    waits = [policy.wait_seconds(attempt, None) for _ in range(200)]
-    asked = [policy.wait_seconds(attempt, 7.0) for _ in range(200)]
-
-    assert 0 <= min(waits) < max(waits) <= min(30, 2 ** (attempt - 1))
-    assert 7 <= min(asked) < max(asked) <= max(8, min(30, 2 ** (attempt - 1)))
-
-
-@pytest.mark.parametrize("junk", [None, "", "soon", "nan", "inf", "-1", "1e9"])
-def test_d8_a_reset_that_makes_no_sense_counts_as_absent(junk: str | None) -> None:
-    assert reset_seconds(junk) is None
 
 
 def test_d14_only_the_batches_that_failed_are_left_to_send_again(intake: DatadogIntake) -> None:

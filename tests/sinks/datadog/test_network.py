@@ -11,7 +11,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.sinks.batches import RetryPolicy
 from tests.sinks.datadog.datadog_case import CANARY, HURRY, deliver, new_intake, sink, status, ten
 
 IMPATIENT = RetryPolicy(tries=2, first_seconds=0.001, most_seconds=0.001, request_seconds=0.5)
@@ -55,8 +55,8 @@ def test_d10_nobody_listening_is_said_with_the_fix() -> None:
 
     assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, HURRY.tries)
     assert delivery.error == (
-        f"Datadog at {url} did not answer: connection refused: check the network, the proxy and"
-        " DD_URL"
+        f"Datadog at {url} did not answer: the connection is refused: check DD_URL, the network"
+        " policy and the proxy settings"
     )
 
 
@@ -130,8 +130,8 @@ def test_d11_an_answer_without_end_is_cut_at_its_size(intake: DatadogIntake) -> 
 
     assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
     assert delivery.error == (
-        f"Datadog at {intake.url} did not answer: its answer is larger than 65536 bytes: check the"
-        " network, the proxy and DD_URL"
+        f"Datadog at {intake.url} did not answer: its answer is larger than 65,536 bytes: check"
+        " DD_URL, the network policy and the proxy settings"
     )
 
 
@@ -148,8 +148,8 @@ def test_d12_a_redirect_is_not_followed_and_the_other_host_sees_nothing(
         assert other.server.requests == []
     assert (delivery.code, delivery.requests) == (ExitCode.CONFIGURATION, 1)
     assert delivery.error == (
-        f"Datadog ({code}) at {intake.url} redirects to 127.0.0.1, which was not followed: check"
-        " that DD_URL is the intake of your organisation"
+        f"Datadog ({code}) at {intake.url} redirects to {other.url}, which was not followed:"
+        " check that DD_URL is the intake of your organisation"
     )
 
 

@@ -14,7 +14,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, LoopbackServer, Request, Response
-from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.sinks.batches import RetryPolicy
 from runmetrics.sinks.otlp.sink import OtlpSink
 
 CANARY = "canary-0badc0ffee-otlp"

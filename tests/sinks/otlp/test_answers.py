@@ -1,7 +1,6 @@
 """O1: what the OTLP sink does with each answer of a receiver, over real sockets."""
 
 import time
-from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,7 @@ import pytest
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Fault, LoopbackServer, Response
-from runmetrics.sinks.datadog.sink import RetryPolicy
-from runmetrics.sinks.otlp.answers import retry_after_seconds
+from runmetrics.sinks.batches import RetryPolicy
 from runmetrics.sinks.otlp.sink import OtlpSink
 from tests.collectors.wandb.asking import speak_tls
 from tests.sinks.otlp.otlp_case import (
@@ -100,13 +98,27 @@ def test_o1_rejected_points_are_counted_as_dropped_with_the_receivers_words(lead
 
 
 @pytest.mark.parametrize("rejected", [5, 7])
-def test_o1_all_points_rejected_is_nothing_delivered(rejected: int, lead: Lead) -> None:
-    with receiver(partial(rejected, "")) as server:
+def test_o1_all_points_rejected_is_about_the_receiver_and_keeps_them(
+    rejected: int, lead: Lead
+) -> None:
+    with receiver(partial(rejected, "ingest is off")) as server:
         delivery = deliver(lead.to(server.url), samples(5))
 
-    assert delivery.code == ExitCode.TEMPORARY
-    assert len(delivery.dropped) == 5
-    assert delivery.notices[0].endswith(": it does not say why")
+    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
+    assert (len(delivery.undelivered), delivery.dropped, delivery.notices) == (5, (), ())
+    assert delivery.error == (
+        f"the OTLP receiver at {server.url}/v1/metrics took none of the samples: ingest is off:"
+        " see its own log"
+    )
+
+
+def test_o1_a_whole_request_rejected_beside_one_that_is_taken_is_dropped(lead: Lead) -> None:
+    with receiver(partial(1000, "")) as server:
+        delivery = deliver(lead.to(server.url), samples(1001))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.PARTIAL, 2)
+    assert {drop.reason for drop in delivery.dropped} == {"rejected"}
+    assert delivery.notices[0].endswith("not saying which: it does not say why")
 
 
 def test_o1_a_warning_of_a_receiver_that_took_everything_is_said(lead: Lead) -> None:
@@ -122,30 +134,42 @@ def test_o1_a_partial_success_in_json_is_read_too(lead: Lead) -> None:
     body = b'{"partialSuccess": {"rejectedDataPoints": "1", "errorMessage": "no"}}'
     answer = Fault(response=Response(200, body, content_type="application/json"))
     with receiver(answer) as server:
-        delivery = deliver(lead.to(server.url), [sample()])
+        delivery = deliver(lead.to(server.url), samples(2))
 
     assert [drop.reason for drop in delivery.dropped] == ["rejected"]
 
 
-def test_o1_what_is_malformed_is_dropped_and_reported_and_never_sent_again(lead: Lead) -> None:
+def test_o1_a_bad_point_is_found_by_halving_and_named_and_the_rest_is_delivered(
+    lead: Lead,
+) -> None:
     words = b"\x08\x03\x12\x0bbad request"  # a google.rpc.Status: code 3, message
-    with receiver(status(400, words)) as server:
-        delivery = deliver(lead.to(server.url), samples(2))
 
-    assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
-    assert [drop.reason for drop in delivery.dropped] == ["rejected", "rejected"]
+    with receiver() as server:
+        server.fault_for = lambda request: status(400, words) if b"m3" in request.body else None
+        delivery = deliver(lead.to(server.url), samples(8))
+
+    assert (delivery.code, delivery.requests) == (ExitCode.PARTIAL, 7)
+    assert [drop.sample.name for drop in delivery.dropped] == ["wandb.m3"]
     assert delivery.notices == (
-        '2 samples were not sent (rejected): the OTLP receiver (400): "bad request"',
+        '1 sample was not sent (rejected): wandb.m3, the OTLP receiver (400): "bad request"',
     )
 
 
-def test_o1_only_the_request_that_is_refused_is_dropped(lead: Lead) -> None:
-    with receiver(status(400, b"no")) as server:
-        delivery = deliver(lead.to(server.url), samples(1001))
+def test_o1_a_refusal_of_everything_is_about_the_way_there_and_keeps_everything(
+    lead: Lead,
+) -> None:
+    with receiver() as server:
+        server.fault_for = lambda _request: status(400, b"plain HTTP to a TLS port")
+        delivery = deliver(lead.to(server.url), samples(18))
 
-    assert (delivery.code, delivery.requests) == (ExitCode.PARTIAL, 2)
-    assert len(delivery.dropped) == 1000
-    assert [end.name for end in delivery.accepted] == ["wandb.m1000"]
+    assert (delivery.code, delivery.dropped) == (ExitCode.CONFIGURATION, ())
+    assert len(delivery.undelivered) == 18
+    assert delivery.error == (
+        f"the OTLP receiver (400) at {server.url}/v1/metrics took none of the samples:"
+        ' "plain HTTP to a TLS port": see what answers there (a proxy, a port that speaks TLS),'
+        " and check OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    assert delivery.requests <= 12
 
 
 def test_o1_what_is_too_large_is_sent_in_halves(lead: Lead) -> None:
@@ -157,8 +181,9 @@ def test_o1_what_is_too_large_is_sent_in_halves(lead: Lead) -> None:
 
 
 def test_o1_one_sample_that_is_too_large_is_dropped(lead: Lead) -> None:
-    with receiver(status(413)) as server:
-        delivery = deliver(lead.to(server.url), [sample()])
+    with receiver() as server:
+        server.fault_for = lambda request: status(413) if b"m0" in request.body else None
+        delivery = deliver(lead.to(server.url), samples(2))
 
     assert [drop.reason for drop in delivery.dropped] == ["too_large"]
 
@@ -226,8 +251,8 @@ def test_o1_nobody_there_leaves_everything_undelivered(lead: Lead) -> None:
 
     assert (delivery.code, delivery.undelivered) == (ExitCode.TEMPORARY, (sample(),))
     assert delivery.error == (
-        f"the OTLP receiver at {url}/v1/metrics did not answer: connection refused:"
-        " check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
+        f"the OTLP receiver at {url}/v1/metrics did not answer: the connection is refused:"
+        " check OTEL_EXPORTER_OTLP_ENDPOINT, the network policy and the proxy settings"
     )
 
 
@@ -271,7 +296,7 @@ def test_without_time_nothing_is_sent(lead: Lead) -> None:
         delivery = deliver(lead.to(server.url), [sample()], seconds=0)
 
     assert (delivery.code, server.requests) == (ExitCode.TEMPORARY, [])
-    assert delivery.error == "no time was left to deliver over OTLP: raise --timeout"
+    assert delivery.error == "no time was left to deliver to the OTLP receiver: raise --timeout"
 
 
 def test_a_stopped_run_does_not_wait_for_its_next_try(lead: Lead) -> None:
@@ -321,8 +346,8 @@ def test_o1_an_untrusted_certificate_is_never_tried_again(lead: Lead, tmp_path: 
     assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 1)
     assert delivery.error == (
         f"the OTLP receiver at {url}/v1/metrics did not answer: its certificate is not trusted"
-        " (self-signed certificate; SSL_CERT_FILE names a CA):"
-        " check the network, the proxy and OTEL_EXPORTER_OTLP_ENDPOINT"
+        " (self-signed certificate): if that is your server, name the file of its certificate"
+        " authority in SSL_CERT_FILE"
     )
 
 
@@ -338,21 +363,3 @@ def test_a_certificate_that_cannot_be_read_is_a_fault_of_the_configuration(
         "a certificate for OTLP cannot be read (No such file or directory):"
         " check OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE, _CLIENT_KEY, SSL_CERT_FILE"
     )
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("", None),
-        ("30", 30),
-        ("-1", None),
-        ("nan", None),
-        ("1e9", None),
-        ("soon", None),
-        (formatdate(1_000_060, usegmt=True), 60),
-        (formatdate(999_000, usegmt=True), 0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, 1_000_000) == seconds

@@ -1,109 +1,110 @@
 """What Datadog's answers mean: for the batch, for the key, for the configuration."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from runmetrics.errors import ConfigurationError, CredentialRefused, TemporaryError
+from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
+from runmetrics.http import Answer, NoAnswer
 from runmetrics.logs import excerpt
-from runmetrics.sinks.http import Answer, NoAnswer
+from runmetrics.retry import asked_wait
+from runmetrics.sinks.batches import REJECTED, TOO_LARGE, Refused, Unavailable
+from runmetrics.text import one_line, quoted
 
 # The documented ones of POST /api/v2/series that pass, and a gateway's; 501 and 505 do not.
-_PASSING = (408, 429, 500, 502, 503, 504)
-_LONGEST_RESET_SECONDS = 86_400
-_QUOTED_BYTES = 80
+PASSING = (408, 429, 500, 502, 503, 504)
+
+_MOST_KIND_BYTES = 80
 
 
-class Passing(Exception):  # noqa: N818 - it is what happened
-    """A failure that may pass when the batch is sent again, after `reset_seconds` if known."""
-
-    def __init__(self, cause: str, fix: str, reset_seconds: float | None = None) -> None:
-        super().__init__(cause)
-        self.cause, self.fix, self.reset_seconds = cause, fix, reset_seconds
-
-
-class Faulted(Exception):  # noqa: N818 - it is what happened
-    """Datadog finds fault with something in the batch: `reason` in a word, `words` in its own."""
-
-    def __init__(self, reason: str, words: str) -> None:
-        super().__init__(words)
-        self.reason, self.words = reason, words
+def is_acknowledged(answer: Answer) -> bool:
+    """Whether Datadog took all of it: 202 with a JSON object that tells of no error."""
+    document = answer.json_object()
+    return (
+        answer.status == 202
+        and document is not None
+        and document.get("errors") in (None, [])
+        and document.get("status") != "error"
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class AnswerReader:
     """Reads the answers of the intake at `url`; `setting` is the variable that led there."""
 
     url: str
     setting: str
 
     @property
-    def _fix(self) -> str:
-        return f"check that {self._right_setting}"
-
-    @property
     def _right_setting(self) -> str:
         noun = "site" if self.setting == "DD_SITE" else "intake"
         return f"{self.setting} is the {noun} of your organisation"
 
-    def missing(self, failure: NoAnswer) -> Passing | TemporaryError:
-        """The error for a request that got no answer."""
-        cause = f"Datadog at {self.url} did not answer: {failure.why}"
-        fix = f"check the network, the proxy and {self.setting}"
-        return Passing(cause, fix) if failure.passing else TemporaryError(cause, fix)
+    @property
+    def _fix(self) -> str:
+        return f"check that {self._right_setting}"
+
+    def missing(self, failure: NoAnswer) -> Unavailable | TemporaryError:
+        """Return the error for a request that got no answer."""
+        cause = f"Datadog at {self.url} did not answer: {failure.fault.words}"
+        error = TemporaryError(cause, failure.fault.fix(self.setting))
+        return Unavailable(error) if failure.fault.passing else error
 
     def meaning(self, answer: Answer, key_source: str) -> Exception:
-        """The error for an answer that is no success; `key_source` says where the key is from."""
+        """Return the error for an answer that is no success; `key_source` is where the key is from.
+
+        Unavailable, Refused, or the RunmetricsError that no other batch would escape.
+        """
         status, place = answer.status, f"({answer.status}) at {self.url}"
         if status < 300:
             return self._not_acknowledged(answer)
         if status < 400:
-            target = urlsplit(answer.headers.get("Location", "")).hostname or "elsewhere"
-            cause = f"Datadog {place} redirects to {excerpt(target, _QUOTED_BYTES)}"
+            cause = f"Datadog {place} redirects to {answer.redirects_to}"
             return ConfigurationError(f"{cause}, which was not followed", self._fix)
         if status == 400:
-            return Faulted("rejected", f"Datadog (400): {quoted(answer.data)}")
+            words = quoted(answer.data)
+            return Refused(REJECTED, f"Datadog (400): {words}", self._way_there(place, words))
         if status == 413:
-            return Faulted("too_large", "Datadog (413)")
+            return Refused(TOO_LARGE, "Datadog (413)", self._way_there(place, "too large"))
         if status in (401, 403):
             fix = f"check {key_source}, and that {self._right_setting}"
             return CredentialRefused(f"Datadog refused the API key {place}", fix)
-        if status in _PASSING:
-            return _passing(answer, place)
+        if status in PASSING:
+            return _unavailable(answer, place)
         if status >= 500:
             return TemporaryError(f"Datadog cannot serve this request {place}", self._fix)
         cause = "has no metrics intake" if status == 404 else "refuses our kind of request"
         return ConfigurationError(f"Datadog {cause} {place}", self._fix)
 
     def _not_acknowledged(self, answer: Answer) -> Exception:
-        document = answer.json_object()
-        if answer.status == 202 and document is not None:
-            return Faulted("rejected", f"Datadog (202): {quoted(str(document.get('errors')))}")
-        kind = excerpt(answer.headers.get("Content-Type", "without a type"), _QUOTED_BYTES)
-        return Passing(
-            f"Datadog at {self.url} answered {answer.status} {kind}, which is not its"
-            f" acknowledgement: {quoted(answer.data)}",
-            f"check the proxy and {self.setting}",
+        document = answer.json_object() or {}
+        errors = document.get("errors")
+        if answer.status == 202 and (isinstance(errors, list) or document.get("status") == "error"):
+            words = quoted(str(errors) if errors else answer.data)
+            way_there = TemporaryError(
+                f"Datadog (202) at {self.url} took none of the samples: {words}",
+                "the next run tries again",
+            )
+            return Refused(REJECTED, f"Datadog (202): {words}", way_there)
+        kind = one_line(excerpt(answer.headers.get("Content-Type", "untyped"), _MOST_KIND_BYTES))
+        cause = f"Datadog at {self.url} answered {answer.status} {kind}"
+        return Unavailable(
+            TemporaryError(
+                f"{cause}, which is not its acknowledgement: {quoted(answer.data)}",
+                f"check the proxy and {self.setting}",
+            )
+        )
+
+    def _way_there(self, place: str, words: str) -> RunmetricsError:
+        return ConfigurationError(
+            f"Datadog {place} took none of the samples: {words}",
+            "see what answers there (a proxy, a port that speaks TLS), "
+            f"and check that {self._right_setting}",
         )
 
 
-def _passing(answer: Answer, place: str) -> Passing:
-    fix = "the next run tries again"
-    if answer.status != 429:
-        return Passing(f"Datadog is unavailable {place}", fix)
-    reset = reset_seconds(answer.headers.get("X-RateLimit-Reset"))
-    until = "" if reset is None else f" for {reset:g} s more"
-    return Passing(f"Datadog limits our rate {place}{until}", fix, reset)
-
-
-def quoted(words: str | bytes) -> str:
-    """The other side's words, fit for one line of ours."""
-    return f'"{excerpt(words, _QUOTED_BYTES)}"'
-
-
-def reset_seconds(header: str | None) -> float | None:
-    """A wait that a server may ask for; None where the header is absent or makes no sense."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= _LONGEST_RESET_SECONDS else None
+def _unavailable(answer: Answer, place: str) -> Unavailable:
+    cause, asked = f"Datadog is unavailable {place}", asked_wait(answer.headers)
+    if answer.status == 429:
+        asked = asked_wait(answer.headers, "X-RateLimit-Reset")
+        until = "" if asked is None else f" for {asked:g} s more"
+        cause = f"Datadog limits our rate {place}{until}"
+    return Unavailable(TemporaryError(cause, "the next run tries again"), asked)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runmetrics.model import Drop, Sample
+from runmetrics.sinks.batches import halves
+from runmetrics.text import some, were
 
 if TYPE_CHECKING:
     from datadog_api_client.v2.model.metric_payload import MetricPayload
@@ -115,12 +117,13 @@ def prepare(samples: Sequence[Sample], common_tags: Sequence[str], now: float) -
             # Adding 0.0 turns -0.0 into 0.0, which some JSON readers print as "-0".
             series[key] = Series(sample, name, tags, timestamp, float(sample.value) + 0.0)
     notices = [
-        f"{counted(names)} not sent ({reason}): {some(names)}" for reason, names in unsent.items()
+        f"{were(len(names), 'sample')} not sent ({reason}): {some(names)}"
+        for reason, names in unsent.items()
     ]
     if collapsed:
         notices.append(
-            f"{counted(collapsed)} not sent (collapsed): by Datadog's rules for names and tags it"
-            f" is the same series as another one: {some(collapsed)}"
+            f"{were(len(collapsed), 'sample')} not sent (collapsed): by Datadog's rules for names"
+            f" and tags it is the same series as another one: {some(collapsed)}"
         )
     return Prepared(tuple(series.values()), tuple(drops), tuple(notices))
 
@@ -147,17 +150,6 @@ def _described(sample: Sample, reason: str, age_seconds: float) -> str:
     if reason == "too_new":
         return f"{sample.name} ({-age_seconds:.0f} s ahead)"
     return sample.name
-
-
-def counted(names: Sequence[str]) -> str:
-    """How many samples, in words that agree."""
-    return "1 sample was" if len(names) == 1 else f"{len(names)} samples were"
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """The first few of `names`, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def payload(series: Sequence[Series]) -> "MetricPayload":
@@ -197,14 +189,8 @@ def fits(series: Sequence[Series], limits: Limits = LIMITS) -> bool:
     return len(compressed) <= limits.compressed and raw_bytes <= limits.raw
 
 
-def halves(series: Sequence[Series]) -> tuple[Sequence[Series], Sequence[Series]]:
-    """Both halves, in order."""
-    middle = len(series) // 2
-    return series[:middle], series[middle:]
-
-
 def batches(series: Sequence[Series], limits: Limits = LIMITS) -> Iterator[Sequence[Series]]:
-    """`series` in order, cut into posts that are within the limits; one alone may not be."""
+    """Cut `series`, in order, into posts that are within the limits; one alone may not be."""
     for start in range(0, len(series), _MOST_SERIES):
         waiting = [series[start : start + _MOST_SERIES]]
         while waiting:

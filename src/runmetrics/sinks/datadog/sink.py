@@ -1,38 +1,32 @@
 """Samples to Datadog: gauges through the official client's v2 series, each accounted for."""
 
-import logging
-import random
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from runmetrics.config.addresses import checked_url
 from runmetrics.config.rules import site as known_site
 from runmetrics.deadline import Deadline
-from runmetrics.errors import (
-    ConfigurationError,
-    CredentialRefused,
-    ExitCode,
-    RunmetricsError,
-    TemporaryError,
-)
+from runmetrics.errors import ConfigurationError, CredentialRefused
+from runmetrics.http import NoAnswer, tls
 from runmetrics.logs import redact
-from runmetrics.model import Delivery, Drop, Sample
+from runmetrics.model import Delivery, Sample
+from runmetrics.sinks.batches import (
+    DEFAULT_POLICY,
+    TOO_LARGE,
+    BatchDelivery,
+    Ledger,
+    RetryPolicy,
+    Taken,
+)
 from runmetrics.sinks.datadog import series as datadog_series
-from runmetrics.sinks.datadog.answers import Faulted, Passing, Reader
+from runmetrics.sinks.datadog.answers import AnswerReader
 from runmetrics.sinks.datadog.series import Series
 from runmetrics.sinks.datadog.transport import NotTaken, Transport
-from runmetrics.sinks.http import NoAnswer, tls
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
     from runmetrics.config.settings import Settings
-
-log = logging.getLogger(__name__)
-
-_MOST_CUTS = 50  # in search of bad series: a fault in every one would cost 2n posts
 
 
 def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool = False) -> str:
@@ -50,73 +44,12 @@ def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool =
         raise ConfigurationError(f"{setting} {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how long: `tries` a batch, waits with full jitter, one total per request."""
-
-    tries: int = 6
-    first_seconds: float = 1.0
-    most_seconds: float = 30.0
-    request_seconds: float = 10.0
-
-    def wait_seconds(self, attempt: int, reset_seconds: float | None) -> float:
-        """The wait after the `attempt`-th try failed, never less than the server asked for."""
-        longest = min(self.most_seconds, self.first_seconds * 2 ** (attempt - 1))
-        backoff = random.uniform(0, longest)  # noqa: S311 - spreads load, guards nothing
-        if reset_seconds is None:
-            return backoff
-        return max(backoff, reset_seconds + random.uniform(0, self.first_seconds))  # noqa: S311
-
-
-def _too_much(fault: Faulted) -> TemporaryError:
-    return TemporaryError(
-        f"Datadog finds fault with too many series, the last time: {fault.words}",
-        "look at their names and tags",
-    )
-
-
-@dataclass(slots=True)
-class _Ledger:
-    """Where each sample of one delivery ended."""
-
-    accepted: list[Sample] = field(default_factory=list)
-    dropped: list[Drop] = field(default_factory=list)
-    undelivered: list[Sample] = field(default_factory=list)
-    errors: list[RunmetricsError] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    def accept(self, batch: Sequence[Series]) -> None:
-        self.accepted += (one.sample for one in batch)
-
-    def drop(self, one: Series, fault: Faulted) -> None:
-        self.dropped.append(Drop(one.sample, fault.reason))
-        self.notices.append(f"1 sample was not sent ({fault.reason}): {one.name}, {fault.words}")
-
-    def keep(self, batch: Sequence[Series], error: RunmetricsError) -> None:
-        self.undelivered += (one.sample for one in batch)
-        if str(error) not in map(str, self.errors):
-            self.errors.append(error)
-
-    def closed(self, sink: str, transport: Transport) -> Delivery:
-        """The delivery: 76 when anything was taken and anything was not, else the worst cause."""
-        lost = [drop for drop in self.dropped if drop.reason != "duplicate"]
-        worst = max(self.errors, key=lambda error: error.exit_code, default=None)
-        code = ExitCode.OK
-        if self.errors or lost:
-            code = worst.exit_code if worst else ExitCode.TEMPORARY
-            code = ExitCode.PARTIAL if self.accepted else code
-        others = [str(error) for error in self.errors if error is not worst]
-        return Delivery(
-            sink=sink,
-            accepted=tuple(self.accepted),
-            dropped=tuple(self.dropped),
-            undelivered=tuple(self.undelivered),
-            error=str(worst) if worst else "",
-            code=code,
-            requests=transport.requests,
-            bytes_sent=transport.bytes_sent,
-            notices=(*self.notices, *others),
-        )
+def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequence[Series]]:
+    for batch in datadog_series.batches(series):
+        if len(batch) == 1 and not datadog_series.fits(batch):
+            ledger.drop(batch[0], TOO_LARGE, "larger than one post may be")
+        else:
+            yield batch
 
 
 class DatadogSink:
@@ -139,13 +72,13 @@ class DatadogSink:
         url: str | None = None,
         allow_insecure_http: bool = False,
         tags: Sequence[str] = (),
-        policy: RetryPolicy = RetryPolicy(),
+        policy: RetryPolicy = DEFAULT_POLICY,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._find_key = key
         self._key: ApiKey | None = None if callable(key) else key
         self._url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
-        self._reader = Reader(self._url, "DD_URL" if url else "DD_SITE")
+        self._answers = AnswerReader(self._url, "DD_URL" if url else "DD_SITE")
         self._tags = tuple(tags)
         self._policy = policy
         self._clock = clock
@@ -185,58 +118,16 @@ class DatadogSink:
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
         prepared = datadog_series.prepare(samples, self._tags, self._clock())
-        ledger = _Ledger(dropped=list(prepared.drops), notices=list(prepared.notices))
+        ledger = Ledger[Series](dropped=list(prepared.drops), notices=list(prepared.notices))
         transport = Transport(deadline, self._policy.request_seconds)
-        waiting = deque(datadog_series.batches(prepared.series))
-        tries, cuts_left = self._policy.tries, _MOST_CUTS
-        while waiting:
-            batch = waiting.popleft()
-            try:
-                self._send(batch, transport, deadline, tries)
-            except Faulted as fault:
-                if len(batch) == 1:
-                    ledger.drop(batch[0], fault)
-                elif fault.reason == "too_large" or cuts_left:
-                    cuts_left -= fault.reason != "too_large"
-                    waiting.extendleft(reversed(datadog_series.halves(batch)))
-                else:
-                    ledger.keep(batch, _too_much(fault))
-            except Passing as failure:
-                ledger.keep(batch, TemporaryError(failure.cause, failure.fix))
-                tries = 1  # one answer shows whether it is the batch or all of Datadog
-            except RunmetricsError as error:
-                for unsent in (batch, *waiting):
-                    ledger.keep(unsent, error)
-                break
-            else:
-                ledger.accept(batch)
-        return ledger.closed(self.name, transport)
 
-    def _send(
-        self, batch: Sequence[Series], transport: Transport, deadline: Deadline, tries: int
-    ) -> None:
-        """Post one batch until it is taken; the same bytes each time, which overwrite themselves.
+        def post(batch: Sequence[Series]) -> Taken:
+            self._post_with_a_fresh_key(batch, transport)
+            return Taken()
 
-        Raises Faulted, Passing once the tries are used up, and RunmetricsError when no other
-        batch would fare better.
-        """
-        if len(batch) == 1 and not datadog_series.fits(batch):
-            raise Faulted("too_large", "larger than one post may be")
-        for attempt in range(1, tries + 1):
-            if not deadline.remaining():
-                raise TemporaryError("no time was left to deliver to Datadog", "raise --timeout")
-            try:
-                self._post_with_a_fresh_key(batch, transport)
-            except Passing as failure:
-                wait = self._policy.wait_seconds(attempt, failure.reset_seconds)
-                if failure.reset_seconds is not None and wait > deadline.remaining():
-                    raise TemporaryError(failure.cause, failure.fix) from None
-                if attempt < tries:
-                    log.warning("%s; next try in %.1f s", failure.cause, wait)
-                if attempt == tries or not deadline.wait(wait):
-                    raise
-            else:
-                return
+        delivery = BatchDelivery("Datadog", post, ledger, self._policy, deadline)
+        delivery.run(_posts(prepared.series, ledger))
+        return ledger.closed(self.name, transport.requests, transport.bytes_sent)
 
     def _post_with_a_fresh_key(self, batch: Sequence[Series], transport: Transport) -> None:
         key = self._key or self._read_key()
@@ -271,6 +162,6 @@ class DatadogSink:
                 datadog_series.payload(batch), content_encoding=MetricContentEncoding.GZIP
             )
         except NotTaken as refusal:
-            raise self._reader.meaning(refusal.answer, key.source) from None
+            raise self._answers.meaning(refusal.answer, key.source) from None
         except NoAnswer as failure:
-            raise self._reader.missing(failure) from None
+            raise self._answers.missing(failure) from None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runmetrics.model import Drop, Sample
-from runmetrics.sinks.datadog.series import counted, some
+from runmetrics.text import some, were
 
 # opentelemetry.io/docs/specs/otel/metrics/api, "Instrument name syntax".
 LONGEST_NAME = 255
@@ -95,7 +95,8 @@ def prepare(samples: Iterable[Sample]) -> Prepared:
         if reason != "duplicate":
             unsent.setdefault(reason, []).append(sample.name)
     notices = (
-        f"{counted(names)} not sent ({reason}): {some(names)}" for reason, names in unsent.items()
+        f"{were(len(names), 'sample')} not sent ({reason}): {some(names)}"
+        for reason, names in unsent.items()
     )
     return Prepared(tuple(points.values()), tuple(drops), tuple(notices))
 

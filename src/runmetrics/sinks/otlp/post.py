@@ -28,7 +28,7 @@ from requests.adapters import BaseAdapter
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.sinks.http import Answer, Exchange, NoAnswer, tls
+from runmetrics.http import Answer, NoAnswer, Request, send, tls
 from runmetrics.sinks.otlp.points import Point
 
 _SCOPE = InstrumentationScope("runmetrics", version("runmetrics"))
@@ -145,10 +145,11 @@ class _Wire(BaseAdapter):
         }
         if isinstance(self._session.verify, str):
             verify = self._session.verify  # requests lets REQUESTS_CA_BUNDLE win over it
-        exchange = Exchange(request.url or "", headers, content, _tls_settings(verify, cert))
+        asked = Request(request.url or "", headers, content)
+        settings = _tls_settings(verify, cert)
         self.requests += 1
         self.bytes_sent += len(content)
-        return exchange.within(float(str(timeout)), self._deadline)
+        return send(asked, self._deadline, seconds=float(str(timeout)), verify=settings)
 
     def close(self) -> None:
         """Nothing is kept open."""

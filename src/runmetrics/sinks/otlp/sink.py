@@ -1,30 +1,32 @@
 """Samples to an OpenTelemetry receiver: gauges over OTLP/HTTP, each point accounted for."""
 
-import logging
 import os
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
 from runmetrics.config.addresses import checked_url
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
+from runmetrics.errors import ConfigurationError
 from runmetrics.extras import need
-from runmetrics.logs import excerpt, redact
-from runmetrics.model import Delivery, Drop, Sample
-from runmetrics.sinks.datadog.answers import Faulted, Passing
-from runmetrics.sinks.datadog.sink import RetryPolicy
+from runmetrics.http import NoAnswer
+from runmetrics.logs import redact
+from runmetrics.model import Delivery, Sample
+from runmetrics.sinks.batches import (
+    DEFAULT_POLICY,
+    BatchDelivery,
+    Ledger,
+    Refused,
+    RetryPolicy,
+    Taken,
+    Unavailable,
+)
 from runmetrics.sinks.otlp import points as otlp_points
 from runmetrics.sinks.otlp.points import Point
 
 if TYPE_CHECKING:
     from runmetrics.config.settings import Settings
-    from runmetrics.sinks.otlp.answers import Acknowledgement
     from runmetrics.sinks.otlp.post import Poster
-
-log = logging.getLogger(__name__)
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
 _DEFAULT_ENDPOINT = "http://localhost:4318"
@@ -58,58 +60,6 @@ def _variable(what: str) -> tuple[str, str]:
     return name, ""
 
 
-@dataclass(slots=True)
-class _Ledger:
-    """Where each sample of one delivery ended."""
-
-    accepted: list[Sample] = field(default_factory=list)
-    dropped: list[Drop] = field(default_factory=list)
-    undelivered: list[Sample] = field(default_factory=list)
-    errors: list[RunmetricsError] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    def acknowledge(self, batch: Sequence[Point], answer: "Acknowledgement") -> None:
-        """A receiver that takes only a part does not say which; the last ones are counted."""
-        taken = max(0, len(batch) - answer.rejected)
-        self.accepted += (point.sample for point in batch[:taken])
-        self.dropped += (Drop(point.sample, "rejected") for point in batch[taken:])
-        if answer.rejected or answer.words:
-            words = excerpt(answer.words, 200) or "it does not say why"
-            count = f"rejected {answer.rejected} of {len(batch)} samples, not saying which"
-            verb = count if answer.rejected else "warns"
-            self.notices.append(f"the OTLP receiver {verb}: {words}")
-
-    def drop(self, batch: Sequence[Point], fault: Faulted) -> None:
-        self.dropped += (Drop(point.sample, fault.reason) for point in batch)
-        noun = "sample was" if len(batch) == 1 else "samples were"
-        self.notices.append(f"{len(batch)} {noun} not sent ({fault.reason}): {fault.words}")
-
-    def keep(self, batch: Sequence[Point], error: RunmetricsError) -> None:
-        self.undelivered += (point.sample for point in batch)
-        if str(error) not in map(str, self.errors):
-            self.errors.append(error)
-
-    def closed(self, sink: str, requests: int, bytes_sent: int) -> Delivery:
-        """The delivery: 76 when anything was taken and anything was not, else the worst cause."""
-        lost = any(drop.reason != "duplicate" for drop in self.dropped)
-        worst = max(self.errors, key=lambda error: error.exit_code, default=None)
-        code = ExitCode.OK
-        if worst or lost:
-            code = worst.exit_code if worst else ExitCode.TEMPORARY
-            code = ExitCode.PARTIAL if self.accepted else code
-        return Delivery(
-            sink=sink,
-            accepted=tuple(self.accepted),
-            dropped=tuple(self.dropped),
-            undelivered=tuple(self.undelivered),
-            error=str(worst) if worst else "",
-            code=code,
-            requests=requests,
-            bytes_sent=bytes_sent,
-            notices=(*self.notices, *(str(error) for error in self.errors if error is not worst)),
-        )
-
-
 class OtlpSink:
     """Delivers with OpenTelemetry's exporter, configured by its own environment variables.
 
@@ -124,7 +74,7 @@ class OtlpSink:
         url: str,
         *,
         resource: Mapping[str, str] | None = None,
-        policy: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        policy: RetryPolicy = DEFAULT_POLICY,
     ) -> None:
         self._url = url
         self._resource = resource or {"service.name": "runmetrics"}
@@ -154,11 +104,11 @@ class OtlpSink:
 
         try:
             self._post((), Poster(resource(self._resource), deadline))
-        except Passing as failure:
-            raise TemporaryError(failure.cause, failure.fix) from None
-        except Faulted as fault:
+        except Unavailable as failure:
+            raise failure.error from None
+        except Refused as refusal:
             raise ConfigurationError(
-                f"{fault.words} finds fault with an empty request",
+                f"{refusal.words} finds fault with an empty request",
                 "check that OTEL_EXPORTER_OTLP_ENDPOINT is an OTLP/HTTP receiver",
             ) from None
 
@@ -167,59 +117,26 @@ class OtlpSink:
         from runmetrics.sinks.otlp.post import Poster, resource
 
         prepared = otlp_points.prepare(samples)
-        ledger = _Ledger(dropped=list(prepared.drops), notices=list(prepared.notices))
+        ledger = Ledger[Point](dropped=list(prepared.drops), notices=list(prepared.notices))
         poster = Poster(resource(self._resource), deadline)
         points = prepared.points
         starts = range(0, len(points), _MOST_POINTS)
-        waiting = deque(points[start : start + _MOST_POINTS] for start in starts)
-        tries = self._policy.tries
-        while waiting:
-            batch = waiting.popleft()
-            try:
-                ledger.acknowledge(batch, self._send(batch, poster, deadline, tries))
-            except Faulted as fault:
-                if fault.reason == "too_large" and len(batch) > 1:
-                    middle = len(batch) // 2
-                    waiting.extendleft((batch[middle:], batch[:middle]))
-                else:
-                    ledger.drop(batch, fault)
-            except Passing as failure:
-                ledger.keep(batch, TemporaryError(failure.cause, failure.fix))
-                tries = 1  # one answer shows whether it is the batch or the whole receiver
-            except RunmetricsError as error:
-                for unsent in (batch, *waiting):
-                    ledger.keep(unsent, error)
-                break
+
+        def post(batch: Sequence[Point]) -> Taken:
+            return self._post(batch, poster)
+
+        delivery = BatchDelivery("the OTLP receiver", post, ledger, self._policy, deadline)
+        delivery.run(points[start : start + _MOST_POINTS] for start in starts)
         return ledger.closed(self.name, poster.requests, poster.bytes_sent)
 
-    def _send(
-        self, batch: Sequence[Point], poster: "Poster", deadline: Deadline, tries: int
-    ) -> "Acknowledgement":
-        """Post one batch until it is taken. Raises Faulted, Passing once the tries are used up,
-        and RunmetricsError when no other batch would fare better."""
-        for attempt in range(1, tries + 1):
-            if not deadline.remaining():
-                break
-            try:
-                return self._post(batch, poster)
-            except Passing as failure:
-                wait = self._policy.wait_seconds(attempt, failure.reset_seconds)
-                if failure.reset_seconds is not None and wait > deadline.remaining():
-                    raise TemporaryError(failure.cause, failure.fix) from None
-                if attempt < tries:
-                    log.warning("%s; next try in %.1f s", failure.cause, wait)
-                if attempt == tries or not deadline.wait(wait):
-                    raise
-        raise TemporaryError("no time was left to deliver over OTLP", "raise --timeout")
+    def _post(self, batch: Sequence[Point], poster: "Poster") -> Taken:
+        from runmetrics.sinks.otlp.answers import AnswerReader
 
-    def _post(self, batch: Sequence[Point], poster: "Poster") -> "Acknowledgement":
-        from runmetrics.sinks.http import NoAnswer
-        from runmetrics.sinks.otlp import answers
-
+        answers = AnswerReader(self._url)
         try:
             answer = poster.post(batch)
         except NoAnswer as failure:
-            raise answers.missing(failure, self._url) from None
+            raise answers.missing(failure) from None
         if not 200 <= answer.status < 300:
-            raise answers.meaning(answer, self._url)
-        return answers.acknowledgement(answer, self._url)
+            raise answers.meaning(answer)
+        return answers.taken(answer, len(batch))

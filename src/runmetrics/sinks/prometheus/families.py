@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from runmetrics.model import Drop, Sample
 from runmetrics.sinks.prometheus.names import Name, family_name, label_name
+from runmetrics.text import some, were
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -80,7 +81,7 @@ def families_of(samples: Iterable[Sample]) -> Families:
             families.setdefault(name.text, family).points[labels] = point
             remarks |= dict.fromkeys(remarks_on_tags)
     notices = [
-        f"{_counted(which)} not shown ({reason}): {_some(which)}"
+        f"{were(len(which), 'sample')} not shown ({reason}): {some(which)}"
         for reason, which in unshown.items()
     ]
     return Families(tuple(families.values()), tuple(drops), (*notices, *remarks))
@@ -167,15 +168,6 @@ def _labels(tags: Mapping[str, str]) -> tuple[Labels, Sequence[str]]:
         remarks.append(f"left out, as nothing of its name can stay: tag {keys.pop('')[0]!r}")
     joined = {name: ";".join(tags[key] for key in same) for name, same in keys.items()}
     return tuple(sorted((name, _unicode(value)) for name, value in joined.items())), remarks
-
-
-def _counted(words: Sequence[str]) -> str:
-    return "1 sample was" if len(words) == 1 else f"{len(words)} samples were"
-
-
-def _some(words: Sequence[str], most: int = 3) -> str:
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _described(sample: Sample) -> str:

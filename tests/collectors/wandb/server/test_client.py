@@ -5,6 +5,7 @@ import json
 import logging
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,11 +98,14 @@ def test_w20_the_offset_of_the_clocks_is_read_from_the_date_header() -> None:
     assert answer.server_time.microsecond == 0
 
 
-def test_w20_a_slow_answer_is_dated_by_the_middle_of_the_request() -> None:
-    now = datetime.now(UTC)
-    sent_and_answered = iter([now - timedelta(seconds=200), now])
+def test_w20_a_slow_answer_is_dated_by_the_middle_of_the_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent_and_answered = iter([1000.0, 1200.0])
+    stopwatch = SimpleNamespace(monotonic=lambda: next(sent_and_answered))
+    monkeypatch.setattr("runmetrics.http.time", stopwatch)
     with LoopbackServer(HEALTHY) as server:
-        asker = Asker(server.url, clock=lambda: next(sent_and_answered))
+        asker = Asker(server.url, clock=lambda: datetime.now(UTC) - timedelta(seconds=200))
         asker.answer()
     assert asker.client.clock_offset_seconds == pytest.approx(100, abs=3)
 

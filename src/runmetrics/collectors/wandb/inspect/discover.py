@@ -9,18 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL
 from runmetrics.collectors.wandb.projects import expand, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
 from runmetrics.collectors.wandb.runs import decode_object, scalar, unwrapped
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
-from runmetrics.collectors.wandb.server.event_loop import Loop
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, TemporaryError
+from runmetrics.event_loop import Loop
 
 _PAGE = 10
 _DEEPEST = 4
@@ -92,7 +93,9 @@ def sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
 
 async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
     key = find_wandb_key(settings, deadline)
-    async with WandbClient.of(settings, key, deadline) as client:
+    base_url = key.base_url or settings.base_url or DEFAULT_BASE_URL
+    insecure = settings.allow_insecure_http
+    async with WandbClient(base_url, key, deadline, allow_insecure_http=insecure) as client:
         projects = await expand(client, settings)
         return [await _one(Asker(client, *project), runs) for project in projects]
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import httpx
-
+from runmetrics import http
 from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
 from runmetrics.collectors.wandb.server.errors import (
     AccessDenied,
@@ -22,12 +21,13 @@ from runmetrics.collectors.wandb.server.errors import (
     Redirected,
     ServerFault,
     SlowAnswer,
+    TooLarge,
     Unreachable,
 )
 from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy, Transient
 from runmetrics.retry import http_date
-from runmetrics.transport_errors import Kind, transport_fault
+from runmetrics.transport_errors import Kind, TransportFault
 
 _MESSAGE_LIMIT = 500
 _EXCERPT_LIMIT = 80
@@ -48,15 +48,6 @@ _CHECK_DOCUMENT = (
     "check the filters and keys of the metrics file; an older W&B server may lack these fields"
 )
 _CHECK_ADDRESS = "check WANDB_BASE_URL and what stands between it and us (a proxy, a login page)"
-_CHECK_NETWORK = "check WANDB_BASE_URL, the network policy and the proxy settings"
-_FIX = {
-    **dict.fromkeys(Kind, _CHECK_NETWORK),
-    Kind.UNKNOWN_NAME: "check WANDB_BASE_URL and DNS on this machine",
-    Kind.UNTRUSTED: "if that is your server, name the file of its certificate authority in "
-    "SSL_CERT_FILE",
-    Kind.NO_TLS: _CHECK_ADDRESS,
-    Kind.PROXY: "check HTTPS_PROXY and NO_PROXY",
-}
 _SERVER_SIDE = "see https://status.wandb.com or your own server's log; the next run may pass"
 
 
@@ -79,49 +70,62 @@ class AnswerReader:
         self._endpoint = endpoint
         self._policy = policy
 
-    def read(self, response: httpx.Response, body: bytes) -> Answer:
-        """Return the answer in a whole response; raise what it means otherwise."""
-        if not response.is_success:
-            raise self._bad_status(response, body)
+    def read(self, whole: http.Answer) -> Answer:
+        """Return what a whole HTTP answer says; raise what it means otherwise."""
+        if not 200 <= whole.status < 300:
+            raise self._bad_status(whole)
         try:
-            envelope = json.loads(body)
+            envelope = json.loads(whole.data)
         except (ValueError, RecursionError):
-            if "json" in _media_type(response):
+            if "json" in _media_type(whole):
                 raise self.broken() from None
-            raise self._not_graphql(response, body) from None
+            raise self._not_graphql(whole) from None
         data = envelope.get("data") if isinstance(envelope, dict) else None
         errors = self._graphql_errors(envelope)
         if isinstance(data, dict):
-            return Answer(data, errors, http_date(response.headers.get("Date")))
+            return Answer(data, errors, http_date(whole.headers.get("Date")))
         if errors:
-            raise self._errors_only(errors, response)
-        raise self._not_graphql(response, body)
+            raise self._errors_only(errors, whole)
+        raise self._not_graphql(whole)
 
     def broken(self) -> Transient:
         """Return the fault of an answer that did not come to its end, or is not whole JSON."""
         what = f"{self._endpoint} broke off its answer"
         return Transient(what, lambda cause: ServerFault(cause, _SERVER_SIDE, status=200))
 
-    def slow(self, what: str) -> Transient:
-        """Return the fault of passing a time limit of ours; `what` follows the server's name."""
+    def missing(self, fault: TransportFault) -> Exception:
+        """Return what it means that there is no whole answer."""
+        policy = self._policy
+        if fault.kind is Kind.BROKEN_OFF:
+            return self.broken()
+        if fault.kind is Kind.SLOW:
+            return self._slow(f"did not answer in full within {policy.total_timeout_seconds:g} s")
+        if fault.kind is Kind.NO_ANSWER:
+            return self._slow(f"sent nothing for {policy.read_timeout_seconds:g} s")
+        if fault.kind is Kind.TOO_LARGE:
+            return TooLarge(
+                f"{self._endpoint} sent more than {policy.max_decoded_bytes:,} bytes in one answer",
+                "ask for fewer keys, or narrow the windows",
+            )
+        return self._unreachable(fault)
+
+    def _slow(self, what: str) -> Transient:
         return Transient(f"{self._endpoint} {what}", lambda cause: SlowAnswer(cause, _SERVER_SIDE))
 
-    def no_connection(self, error: httpx.TransportError) -> Exception:
-        """Return why there was no connection, or it broke before an answer began."""
-        fault = transport_fault(error)
-        words = fault.words
+    def _unreachable(self, fault: TransportFault) -> Exception:
+        words, fix = fault.words, fault.fix("WANDB_BASE_URL")
         if fault.kind is Kind.NO_CONNECTION:
             words = f"no connection within {self._policy.connect_timeout_seconds:g} s"
         if proxies := proxy_variables("HTTPS_PROXY", "ALL_PROXY"):
             words = f"{words}, {proxies} is set"
-        cause, fix = f"{self._endpoint} cannot be reached, {words}", _FIX[fault.kind]
+        cause = f"{self._endpoint} cannot be reached, {words}"
         if not fault.passing:
             return Unreachable(cause, fix)
         return Transient(cause, lambda text: Unreachable(text, fix))
 
-    def _bad_status(self, response: httpx.Response, body: bytes) -> Exception:
-        status, endpoint = response.status_code, self._endpoint
-        errors = self._graphql_errors(_json_or_none(body))
+    def _bad_status(self, whole: http.Answer) -> Exception:
+        status, endpoint = whole.status, self._endpoint
+        errors = self._graphql_errors(_json_or_none(whole.data))
         said = "".join(f', "{error.message}"' for error in errors[:3])
         if status == 401:
             return endpoint.key_refused("401")
@@ -132,20 +136,20 @@ class AnswerReader:
                 f"{endpoint} answered 404{said}", "check WANDB_BASE_URL, the entity and the project"
             )
         if status in (400, 422):
-            return self._bad_document(str(status), errors, body)
-        if response.is_redirect:
-            return self._redirected(response)
+            return self._bad_document(str(status), errors, whole.data)
+        if 300 <= status < 400:
+            return self._redirected(whole)
         if status == 429:
-            return self._too_many("429", asked_wait(response.headers, status))
+            return self._too_many("429", asked_wait(whole.headers, status))
         if status == 408 or (status >= 500 and status != 501):
             return Transient(
                 f"{endpoint} answered {status}{said}",
                 lambda cause: ServerFault(cause, _SERVER_SIDE, status=status, errors=errors),
-                asked_wait=asked_wait(response.headers, status) if status == 503 else None,
+                asked_wait=asked_wait(whole.headers, status) if status == 503 else None,
             )
         return NotWandb(f"{endpoint} answered {status}, as W&B does not", _CHECK_ADDRESS)
 
-    def _errors_only(self, errors: tuple[GraphQLError, ...], response: httpx.Response) -> Exception:
+    def _errors_only(self, errors: tuple[GraphQLError, ...], whole: http.Answer) -> Exception:
         messages = " / ".join(error.message for error in errors)
         said = f'"{errors[0].message}"'
         if _NOT_LOGGED_IN.search(messages):
@@ -153,7 +157,7 @@ class AnswerReader:
         if _DENIED.search(messages):
             return self._access_denied(said)
         if _TOO_MANY.search(messages):
-            return self._too_many(said, asked_wait(response.headers, 429))
+            return self._too_many(said, asked_wait(whole.headers, 429))
         if _BAD_DOCUMENT.search(messages):
             return self._bad_document("200", errors, b"")
         return Transient(
@@ -177,14 +181,9 @@ class AnswerReader:
         what = f"{self._endpoint} rejected the query ({how})"
         return BadDocument(f"{what}, {said}" if said else what, _CHECK_DOCUMENT, messages)
 
-    def _redirected(self, response: httpx.Response) -> Redirected:
-        try:
-            target = response.request.url.join(response.headers["Location"])
-            where = self._endpoint.clean(f"{target.scheme}://{target.netloc.decode()}", 200)
-        except (httpx.InvalidURL, KeyError, ValueError):
-            where = "an unreadable address"
+    def _redirected(self, whole: http.Answer) -> Redirected:
         return Redirected(
-            f"{self._endpoint} redirects ({response.status_code}) to {where}, "
+            f"{self._endpoint} redirects ({whole.status}) to {whole.redirects_to}, "
             "which does not get the key",
             "set WANDB_BASE_URL to the address of the server itself",
         )
@@ -196,9 +195,9 @@ class AnswerReader:
             asked_wait=asked,
         )
 
-    def _not_graphql(self, response: httpx.Response, body: bytes) -> Transient:
-        kind = self._endpoint.clean(_media_type(response), _EXCERPT_LIMIT) or "no content type"
-        said = self._endpoint.clean(_text(body), _EXCERPT_LIMIT)
+    def _not_graphql(self, whole: http.Answer) -> Transient:
+        kind = self._endpoint.clean(_media_type(whole), _EXCERPT_LIMIT) or "no content type"
+        said = self._endpoint.clean(_text(whole.data), _EXCERPT_LIMIT)
         return Transient(
             f'{self._endpoint} answered with {kind} that is not from W&B, "{said}"',
             lambda cause: NotWandb(cause, _CHECK_ADDRESS),
@@ -221,8 +220,8 @@ class AnswerReader:
         return GraphQLError(message, tuple(s for s in steps if isinstance(s, str | int)))
 
 
-def _media_type(response: httpx.Response) -> str:
-    named: str = response.headers.get("Content-Type", "")
+def _media_type(whole: http.Answer) -> str:
+    named: str = whole.headers.get("Content-Type", "")
     return named.partition(";")[0].strip().lower()
 
 

@@ -5,30 +5,28 @@ Every fault comes out as one of those in errors.py. What W&B's data mean is deci
 
 import asyncio
 import json
-import zlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from runmetrics.collectors.wandb.server.answers import Answer, AnswerReader
-from runmetrics.collectors.wandb.server.endpoint import Endpoint, base_url_of, proxy_variables
+from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
 from runmetrics.collectors.wandb.server.errors import (
     OutOfTime,
     Stopped,
-    TooLarge,
     UnusableConnection,
 )
 from runmetrics.collectors.wandb.server.outage import Outage
 from runmetrics.collectors.wandb.server.pace import Pace
 from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, try_again
 from runmetrics.deadline import Deadline
+from runmetrics.http import Meter, NoAnswer, Request, exchange
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
-    from runmetrics.config.settings import Settings
 
 __all__ = ["Answer", "RetryPolicy", "WandbClient"]
 
@@ -56,16 +54,12 @@ class WandbClient:
         *,
         retry: RetryPolicy = _DEFAULT_POLICY,
         allow_insecure_http: bool = False,
-        app_url: str | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.requests = 0
-        self.bytes_received = 0
-        self.bytes_decoded = 0
+        self._meter = Meter()
         self.clock_offset_seconds: float | None = None
-        self.endpoint = Endpoint(
-            base_url, key, allow_insecure_http=allow_insecure_http, app_url=app_url
-        )
+        self.endpoint = Endpoint(base_url, key, allow_insecure_http=allow_insecure_http)
         self._answers = AnswerReader(self.endpoint, retry)
         self._deadline = deadline
         self._policy = retry
@@ -74,24 +68,15 @@ class WandbClient:
         self._outage = Outage()
         self._scopes: set[asyncio.Timeout] = set()
 
-    @classmethod
-    def of(
-        cls,
-        settings: "Settings",
-        key: "ApiKey",
-        deadline: Deadline,
-        *,
-        retry: RetryPolicy = _DEFAULT_POLICY,
-    ) -> Self:
-        """Return a client of the server that the settings, or the key's own record, name."""
-        return cls(
-            base_url_of(settings, key),
-            key,
-            deadline,
-            retry=retry,
-            allow_insecure_http=settings.allow_insecure_http,
-            app_url=settings.app_url,
-        )
+    @property
+    def bytes_received(self) -> int:
+        """The bytes of all answers as sent (compressed)."""
+        return self._meter.bytes_received
+
+    @property
+    def bytes_decoded(self) -> int:
+        """The bytes of all answers, unpacked."""
+        return self._meter.bytes_decoded
 
     @property
     def slots(self) -> int:
@@ -182,60 +167,22 @@ class WandbClient:
     async def _post(self, content: bytes) -> Answer:
         self.requests += 1
         sent_at = self._clock()
-        response: httpx.Response | None = None
         try:
-            async with (
-                asyncio.timeout(self._policy.total_timeout_seconds),
-                self._http.stream("POST", self.endpoint.graphql_url, content=content) as response,
-            ):
-                answered_at = self._clock()
-                body = await self._body(response)
-        except TimeoutError:
-            limit = self._policy.total_timeout_seconds
-            raise self._answers.slow(f"did not answer in full within {limit:g} s") from None
-        except (httpx.ReadTimeout, httpx.WriteTimeout) as exc:
-            limit = self._policy.read_timeout_seconds
-            raise self._answers.slow(f"sent nothing for {limit:g} s") from exc
-        except httpx.TransportError as exc:
-            began = response is not None
-            raise (self._answers.broken() if began else self._answers.no_connection(exc)) from exc
-        self._pace.learn(response.headers, answered_at)
-        answer = self._answers.read(response, body)
+            whole = await exchange(
+                self._http,
+                Request(self.endpoint.graphql_url, content=content),
+                seconds=self._policy.total_timeout_seconds,
+                most_bytes=self._policy.max_decoded_bytes,
+                meter=self._meter,
+            )
+        except NoAnswer as failure:
+            raise self._answers.missing(failure.fault) from failure.__cause__
+        self._pace.learn(whole.headers, self._clock())
+        answer = self._answers.read(whole)
         if answer.server_time is not None:
-            middle = sent_at + (answered_at - sent_at) / 2
+            middle = sent_at + timedelta(seconds=whole.seconds / 2)
             self.clock_offset_seconds = (answer.server_time - middle).total_seconds()
         return answer
-
-    async def _body(self, response: httpx.Response) -> bytes:
-        """Return the decoded body; raise TooLarge at the cap.
-
-        Unpacked here, because httpx unpacks a whole chunk at once and as often as the header
-        says: a few hundred bytes could become gigabytes.
-        """
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding not in ("gzip", "identity"):
-            raise self._answers.broken()
-        unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
-        cap = self._policy.max_decoded_bytes
-        body = bytearray()
-        try:
-            async for chunk in response.aiter_raw():
-                body += unpack.decompress(chunk, cap + 1 - len(body)) if unpack else chunk
-                if len(body) > cap:
-                    self.bytes_decoded += len(body)
-                    body.clear()  # the error's traceback keeps this frame, and so the body, alive
-                    raise TooLarge(
-                        f"{self.endpoint} sent more than {cap:,} bytes in one answer",
-                        "ask for fewer keys, or narrow the windows",
-                    )
-        except zlib.error as exc:
-            raise self._answers.broken() from exc
-        finally:
-            self.bytes_received += response.num_bytes_downloaded
-            self.bytes_decoded += len(body)
-        if unpack and body and not unpack.eof:
-            raise self._answers.broken()
-        return bytes(body)
 
     def _connection_pool(self) -> httpx.AsyncClient:
         timeout = httpx.Timeout(

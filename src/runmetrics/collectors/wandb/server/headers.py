@@ -8,7 +8,8 @@ absent or junk, and junk counts as absent.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runmetrics.retry import plain_number, plain_seconds, retry_after
+from runmetrics import retry
+from runmetrics.retry import plain_number, plain_seconds
 
 _FULL_QUOTA = 1000.0
 _LOW_SHARE = 0.1
@@ -42,7 +43,4 @@ def asked_wait(headers: Mapping[str, str], status: int) -> float | None:
 
     RateLimit-Reset comes with good answers too, so it is a wish only in a 429.
     """
-    wishes = [retry_after(headers)]
-    if status == 429:
-        wishes.append(plain_seconds(headers.get("RateLimit-Reset")))
-    return max((wish for wish in wishes if wish is not None), default=None)
+    return retry.asked_wait(headers, "RateLimit-Reset" if status == 429 else "")
