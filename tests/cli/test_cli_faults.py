@@ -91,14 +91,14 @@ def test_w3_w4_w5_w9_what_passes_is_waited_for_and_the_numbers_are_whole(
             answer(200, '{"data": null, "errors": [{"message": "user not logged in"}]}'),
             *(77, 1),
             'refused the API key ("user not logged in") from WANDB_API_KEY: make a new one at '
-            "URL/settings and put it in the same place",
+            "URL/authorize and put it in the same place",
             id="w1-errors",
         ),
         pytest.param(
             answer(401, f'{{"error": "no {WANDB_KEY}"}}'),
             *(77, 1),
             "refused the API key (401) from WANDB_API_KEY: make a new one at "
-            "URL/settings and put it in the same place",
+            "URL/authorize and put it in the same place",
             id="w1-401",
         ),
     ],

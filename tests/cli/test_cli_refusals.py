@@ -24,7 +24,7 @@ def test_w1_a_key_that_wandb_does_not_know_is_77_after_one_request(
     assert ended.said() == [
         (
             f"W&B at {wandb.url} refused the API key (it knows nobody by that key) from "
-            f"WANDB_API_KEY: make a new one at {wandb.url}/settings and put it in the same place"
+            f"WANDB_API_KEY: make a new one at {wandb.url}/authorize and put it in the same place"
         )
     ]
     assert len(wandb.documents) == 1

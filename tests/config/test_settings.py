@@ -39,6 +39,7 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         "project": "metta",
         "projects": (),
         "base_url": None,
+        "app_url": None,
         "accuracy_key": "accuracy",
         "loss_key": "loss",
         "gpus_per_run": "auto",

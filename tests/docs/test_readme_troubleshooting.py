@@ -50,7 +50,9 @@ def other_keys(here: World) -> str:
 def key_refused(here: World) -> str:
     here.wandb.server.fault_for = lambda _request: Fault(response=Response(401))
     url = here.wandb.url
-    out = here.doctor().out.replace(f"{url}/settings", "https://wandb.ai/settings")
+    out = here.doctor().out.replace(
+        f"{url}/authorize", "https://forge.coreweave.com/wandb/authorize"
+    )
     return out.replace(url, "https://api.wandb.ai")
 
 

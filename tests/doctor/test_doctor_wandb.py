@@ -103,7 +103,7 @@ def test_a_key_that_w_and_b_does_not_know() -> None:
         line(
             *("broken", "W&B account"),
             f"W&B at {url} refused the API key (it knows nobody by that key) from WANDB_API_KEY: "
-            f"make a new one at {url}/settings and put it in the same place",
+            f"make a new one at {url}/authorize and put it in the same place",
         )
     ]
     assert steps(ended, "not asked") == OF_PROJECTS
@@ -120,7 +120,7 @@ def test_a_key_that_is_refused_with_401() -> None:
         line(
             *("broken", "W&B account"),
             f"W&B at {url} refused the API key (401) from WANDB_API_KEY: "
-            f"make a new one at {url}/settings and put it in the same place",
+            f"make a new one at {url}/authorize and put it in the same place",
         )
     ]
     assert steps(ended, "not asked") == ["clocks", *OF_PROJECTS]
@@ -136,7 +136,7 @@ def test_a_refused_key_is_a_warning_where_the_project_is_public() -> None:
         line(
             *("warning", "W&B account"),
             "W&B does not accept the API key, but e/p is public and was read without it: "
-            "renew the key at https://wandb.ai/settings",
+            f"renew the key at {here.wandb.url}/authorize",
         )
     ]
     assert ended.code == 0

@@ -57,6 +57,9 @@ class Settings(FileSettings):
         description="W&B server; else the host that `wandb login` recorded, "
         "else https://api.wandb.ai",
     )
+    app_url: Annotated[_Url, env("WANDB_APP_URL")] = Field(
+        None, description="root of the W&B server's pages, where links lead; else by the server's"
+    )
     wandb_secret: Annotated[_SecretName, env("RUNMETRICS_WANDB_SECRET")] = Field(
         "wandb/api-key", description="name or ARN of the AWS secret with the W&B key"
     )

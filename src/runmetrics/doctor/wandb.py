@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runmetrics import pipeline
-from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL, WandbCollector
+from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.reading.execute import (
     CLOCK_TOLERANCE_SECONDS,
     Reading,
@@ -16,7 +16,9 @@ from runmetrics.collectors.wandb.reading.execute import (
 )
 from runmetrics.collectors.wandb.reading.project_client import Asker, read_as_public, without
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.server.endpoint import base_url_of
 from runmetrics.collectors.wandb.server.errors import BadDocument
+from runmetrics.collectors.wandb.server.pages import key_page
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
@@ -53,6 +55,7 @@ class Who:
     name: str = ""
     entities: list[str] = field(default_factory=list)
     clock_offset_seconds: float | None = None
+    key_page: str = ""
 
 
 def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
@@ -64,10 +67,10 @@ def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
         yield from _left_out(_SERVER, _CLOCKS, _ACCOUNT, *_OF_PROJECTS, by=_KEY)
         return
     yield ok(_KEY, f"from {key.source}")
-    base_url = key.base_url or setup.settings.base_url or DEFAULT_BASE_URL
+    base_url = base_url_of(setup.settings, key)
     try:
         with asyncio.Runner(loop_factory=Loop) as runner:
-            who = runner.run(_who(setup.settings, base_url, key, deadline))
+            who = runner.run(_who(setup.settings, key, deadline))
     except CredentialRefused as error:
         yield ok(_SERVER, f"{base_url} answers")
         yield from not_asked([_CLOCKS], f"first fix: {_ACCOUNT}")
@@ -87,12 +90,8 @@ def _left_out(*steps: str, by: str) -> list[Finding]:
     return not_asked(steps, f"first fix: {by}")
 
 
-async def _who(settings: "Settings", base_url: str, key: "ApiKey", deadline: Deadline) -> Who:
-    insecure = settings.allow_insecure_http
-    policy = _A_PERSON_WAITS
-    async with WandbClient(
-        base_url, key, deadline, retry=policy, allow_insecure_http=insecure
-    ) as client:
+async def _who(settings: "Settings", key: "ApiKey", deadline: Deadline) -> Who:
+    async with WandbClient.of(settings, key, deadline, retry=_A_PERSON_WAITS) as client:
         try:
             answer = await client.query(_WHO)
         except BadDocument:
@@ -101,7 +100,12 @@ async def _who(settings: "Settings", base_url: str, key: "ApiKey", deadline: Dea
         teams = [_object(_object(edge).get("node")) for edge in _edges(viewer.get("teams"))]
         named = [viewer.get("entity"), *(team.get("name") for team in teams)]
         entities = dict.fromkeys(name for name in named if isinstance(name, str))
-        return Who(str(viewer.get("username") or ""), list(entities), client.clock_offset_seconds)
+        return Who(
+            str(viewer.get("username") or ""),
+            list(entities),
+            client.clock_offset_seconds,
+            key_page(client.endpoint.app_url),
+        )
 
 
 def _clocks(offset: float | None) -> Finding:
@@ -182,7 +186,8 @@ class _Collecting:
             return ok(_ACCOUNT, f"{who.name}, whose entities are {entities}")
         place = next(iter(self._seen), None)
         return warning(
-            _ACCOUNT, read_as_public(*place) if place else "W&B knows nobody by this key"
+            _ACCOUNT,
+            read_as_public(*place, who.key_page) if place else "W&B knows nobody by this key",
         )
 
     def _lost(self, problem: Problem, *, several: bool) -> Finding:

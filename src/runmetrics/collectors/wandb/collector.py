@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from runmetrics.collectors.wandb import remarks
 from runmetrics.collectors.wandb.fields import Rules
@@ -32,6 +31,7 @@ from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
+from runmetrics.collectors.wandb.server.pages import run_page
 from runmetrics.collectors.wandb.similar import logged_keys
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.credentials import find_wandb_key
@@ -43,7 +43,6 @@ from runmetrics.plugins import Setup
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_BASE_URL = "https://api.wandb.ai"
 _FREE_REQUESTS = 3
 """Similar keys are looked for while a project with a page of runs costs no more than this."""
 
@@ -81,17 +80,14 @@ class WandbCollector:
 
     async def _collect(self, now: datetime, deadline: Deadline) -> Collection:
         key = find_wandb_key(self.settings, deadline)
-        base_url = key.base_url or self.settings.base_url or DEFAULT_BASE_URL
-        client = WandbClient(
-            *(base_url, key, deadline),
-            retry=self.retry,
-            allow_insecure_http=self.settings.allow_insecure_http,
-        )
+        client = WandbClient.of(self.settings, key, deadline, retry=self.retry)
         async with client:
             found = await find_projects(client, self.settings)
             projects = self._own(found.projects)
             names = ", ".join(map("/".join, projects))
-            _log.debug("reading %s from %s with the key from %s", names, base_url, key.source)
+            _log.debug(
+                "reading %s from %s with the key from %s", names, client.endpoint, key.source
+            )
             self._refused = None
             parts = await side_by_side(
                 projects,
@@ -253,9 +249,8 @@ class _Report:
 
 def run_ref(asker: Asker, run: Run) -> RunRef:
     """The run as people find it: its id, its name and its page."""
-    path = "/".join(quote(part, safe="") for part in (asker.entity, asker.project, "runs", run.id))
-    site = asker.client.endpoint.shown.replace("://api.", "://", 1)
-    return RunRef(run.id, run.display_name, f"{site}/{path}")
+    page = run_page(asker.client.endpoint.app_url, asker.entity, asker.project, run.id)
+    return RunRef(run.id, run.display_name, page)
 
 
 def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:

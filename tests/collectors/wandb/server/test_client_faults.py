@@ -58,7 +58,7 @@ def test_w1_a_401_names_the_host_and_the_source_of_the_key_and_is_not_tried_agai
         error = Asker(server.url).fails(KeyRefused)
     assert str(error) == (
         f"W&B at {server.url} refused the API key (401) from WANDB_API_KEY: "
-        f"make a new one at {server.url}/settings and put it in the same place"
+        f"make a new one at {server.url}/authorize and put it in the same place"
     )
     assert error.exit_code == ExitCode.REFUSED
     assert len(server.requests) == 1
@@ -69,7 +69,7 @@ def test_w1_a_401_without_a_key_asks_for_one() -> None:
         error = Asker(server.url, key=None).fails(KeyRefused)
     assert str(error) == (
         f"W&B at {server.url} demands an API key (401): "
-        f"set WANDB_API_KEY to one from {server.url}/settings"
+        f"set WANDB_API_KEY to one from {server.url}/authorize"
     )
 
 
@@ -87,7 +87,8 @@ def test_w1_a_viewer_of_null_has_the_same_message() -> None:
     endpoint = Asker("https://api.wandb.ai").client.endpoint
     assert str(endpoint.nobody_logged_in()) == (
         "W&B at https://api.wandb.ai refused the API key (it knows nobody by that key) from "
-        "WANDB_API_KEY: make a new one at https://wandb.ai/settings and put it in the same place"
+        "WANDB_API_KEY: make a new one at https://forge.coreweave.com/wandb/authorize and put "
+        "it in the same place"
     )
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runmetrics.collectors.wandb.collector import DEFAULT_BASE_URL
 from runmetrics.collectors.wandb.projects import expand, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
@@ -93,9 +92,7 @@ def sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
 
 async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
     key = find_wandb_key(settings, deadline)
-    base_url = key.base_url or settings.base_url or DEFAULT_BASE_URL
-    insecure = settings.allow_insecure_http
-    async with WandbClient(base_url, key, deadline, allow_insecure_http=insecure) as client:
+    async with WandbClient.of(settings, key, deadline) as client:
         projects = await expand(client, settings)
         return [await _one(Asker(client, *project), runs) for project in projects]
 

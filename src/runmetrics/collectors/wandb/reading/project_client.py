@@ -25,6 +25,7 @@ from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.errors import BadDocument, ServerFault
+from runmetrics.collectors.wandb.server.pages import key_page
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError, TemporaryError
 
@@ -50,11 +51,11 @@ def without(name: str) -> str:
     return f"this W&B server has no field {name!r}: {instead}"
 
 
-def read_as_public(entity: str, project: str) -> str:
+def read_as_public(entity: str, project: str, key_page: str) -> str:
     """What is to be said of a key that W&B does not know and of a project that needs none."""
     return (
         f"W&B does not accept the API key, but {entity}/{project} is public and "
-        "was read without it: renew the key at https://wandb.ai/settings"
+        f"was read without it: renew the key at {key_page}"
     )
 
 
@@ -145,7 +146,8 @@ class Asker:
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"
             )
         if viewer is None and not self._viewer_seen:
-            self.notices.append(read_as_public(self.entity, self.project))
+            renew_at = key_page(self.client.endpoint.app_url)
+            self.notices.append(read_as_public(self.entity, self.project, renew_at))
         self._viewer_seen = True
 
     async def _smaller(

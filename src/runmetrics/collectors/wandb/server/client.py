@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from runmetrics.collectors.wandb.server.answers import Answer, AnswerReader
-from runmetrics.collectors.wandb.server.endpoint import Endpoint, proxy_variables
+from runmetrics.collectors.wandb.server.endpoint import Endpoint, base_url_of, proxy_variables
 from runmetrics.collectors.wandb.server.errors import (
     OutOfTime,
     Stopped,
@@ -27,6 +27,7 @@ from runmetrics.http import Meter, NoAnswer, Request, exchange
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
+    from runmetrics.config.settings import Settings
 
 __all__ = ["Answer", "RetryPolicy", "WandbClient"]
 
@@ -54,12 +55,15 @@ class WandbClient:
         *,
         retry: RetryPolicy = _DEFAULT_POLICY,
         allow_insecure_http: bool = False,
+        app_url: str | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.requests = 0
         self._meter = Meter()
         self.clock_offset_seconds: float | None = None
-        self.endpoint = Endpoint(base_url, key, allow_insecure_http=allow_insecure_http)
+        self.endpoint = Endpoint(
+            base_url, key, allow_insecure_http=allow_insecure_http, app_url=app_url
+        )
         self._answers = AnswerReader(self.endpoint, retry)
         self._deadline = deadline
         self._policy = retry
@@ -67,6 +71,25 @@ class WandbClient:
         self._pace = Pace(retry, deadline, clock)
         self._outage = Outage()
         self._scopes: set[asyncio.Timeout] = set()
+
+    @classmethod
+    def of(
+        cls,
+        settings: "Settings",
+        key: "ApiKey",
+        deadline: Deadline,
+        *,
+        retry: RetryPolicy = _DEFAULT_POLICY,
+    ) -> Self:
+        """Return a client of the server that the settings, or the key's own record, name."""
+        return cls(
+            base_url_of(settings, key),
+            key,
+            deadline,
+            retry=retry,
+            allow_insecure_http=settings.allow_insecure_http,
+            app_url=settings.app_url,
+        )
 
     @property
     def bytes_received(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from runmetrics.collectors.wandb.server import pages
 from runmetrics.collectors.wandb.server.errors import (
     KeyRefused,
     NobodyLoggedIn,
@@ -16,17 +17,26 @@ from runmetrics.collectors.wandb.server.errors import (
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
+    from runmetrics.config.settings import Settings
+
+DEFAULT_BASE_URL = "https://api.wandb.ai"
 
 
 class Endpoint:
     """One server and the one key that goes to it.
 
     Raises UnusableConnection unless the address is https, or http on loopback, where the key
-    cannot be overheard; `allow_insecure_http` lets it go over plain http anywhere.
+    cannot be overheard; `allow_insecure_http` lets it go over plain http anywhere. `app_url` is
+    the root of the server's pages where that does not follow from its address.
     """
 
     def __init__(
-        self, base_url: str, key: "ApiKey | None", *, allow_insecure_http: bool = False
+        self,
+        base_url: str,
+        key: "ApiKey | None",
+        *,
+        allow_insecure_http: bool = False,
+        app_url: str | None = None,
     ) -> None:
         try:
             url = httpx.URL(base_url.rstrip("/"))
@@ -36,6 +46,7 @@ class Endpoint:
                 "the address of W&B is not a URL", "correct WANDB_BASE_URL"
             ) from None
         self.shown = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
+        self.app_url = pages.app_url(self.shown, app_url)
         self.graphql_url = f"{self.shown}/graphql"
         self.key_source = key.source if key else None
         self.on_loopback = _is_loopback(url.host)
@@ -57,11 +68,6 @@ class Endpoint:
         """Return the header that carries the key, as W&B's own client sends it; {} without one."""
         return {"Authorization": f"Basic {self._basic}"} if self._secret else {}
 
-    @property
-    def settings_page(self) -> str:
-        """Return the page where a person makes a new key."""
-        return f"{self.shown.replace('://api.', '://', 1)}/settings"
-
     def key_refused(self, how: str) -> KeyRefused:
         """Return the refusal of the key by this server; `how` it said so."""
         return KeyRefused(*self._refusal(how))
@@ -74,11 +80,11 @@ class Endpoint:
         if self.key_source is None:
             return (
                 f"{self} demands an API key ({how})",
-                f"set WANDB_API_KEY to one from {self.settings_page}",
+                f"set WANDB_API_KEY to one from {pages.key_page(self.app_url)}",
             )
         return (
             f"{self} refused the API key ({how}) from {self.key_source}",
-            f"make a new one at {self.settings_page} and put it in the same place",
+            f"make a new one at {pages.key_page(self.app_url)} and put it in the same place",
         )
 
     def clean(self, text: str, limit: int) -> str:
@@ -87,6 +93,11 @@ class Endpoint:
             text = text.replace(self._secret, "***").replace(self._basic, "***")
         printable = "".join(c if c.isprintable() else " " for c in text)
         return re.sub(" +", " ", printable).strip()[:limit]
+
+
+def base_url_of(settings: "Settings", key: "ApiKey") -> str:
+    """Return the server to read: the one that a key was stored for goes before the setting."""
+    return key.base_url or settings.base_url or DEFAULT_BASE_URL
 
 
 def proxy_variables(*names: str) -> str:
