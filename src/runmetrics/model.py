@@ -83,13 +83,17 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What one collector learned: samples, what is missing, what is unknown, remarks, and cost."""
+    """What one collector learned: samples, what is missing, what is unknown, remarks, and cost.
+
+    `defaults` says of each setting that nobody made and that decides what is read, what was taken.
+    """
 
     samples: tuple[Sample, ...] = ()
     missing: tuple[Missing, ...] = ()
     problems: tuple[Problem, ...] = ()
     notices: tuple[str, ...] = ()
     cost: Cost = Cost()
+    defaults: tuple[str, ...] = ()
 
     def __add__(self, other: "Collection") -> "Collection":
         return Collection(
@@ -98,6 +102,7 @@ class Collection:
             self.problems + other.problems,
             self.notices + other.notices,
             self.cost + other.cost,
+            tuple(dict.fromkeys(self.defaults + other.defaults)),
         )
 
 

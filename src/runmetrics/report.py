@@ -47,7 +47,7 @@ def as_json(outcome: Outcome) -> str:
             }
             for each in collection.problems
         ],
-        "notices": [*collection.notices, *outcome.notices],
+        "notices": _notices(outcome),
         "about_itself": [_sample(sample) for sample in outcome.itself],
         "deliveries": [_delivery(each) for each in outcome.deliveries],
         "cost": {
@@ -65,6 +65,8 @@ def print_table(outcome: Outcome, console: "Console") -> None:
     collection = outcome.collection
     if collection.samples or collection.missing:
         console.print(_table(outcome))
+        for default in collection.defaults:
+            console.print(default, soft_wrap=True, highlight=False, markup=False)
     for delivery in outcome.deliveries:
         console.print(delivered(delivery), soft_wrap=True, highlight=False, markup=False)
     cost = collection.cost
@@ -83,7 +85,7 @@ def log_outcome(outcome: Outcome) -> None:
     """Log a line each: notices as warnings, problems and sinks' failures as errors."""
     problems = outcome.collection.problems
     several = len({tuple(problem.tags.items()) for problem in problems}) > 1
-    for notice in (*outcome.collection.notices, *outcome.notices):
+    for notice in _notices(outcome):
         _log.warning(notice)
     for problem in problems:
         _log.error(problem_line(problem, several_projects=several))
@@ -92,6 +94,11 @@ def log_outcome(outcome: Outcome) -> None:
             _log.warning(notice)
         if delivery.error:
             _log.error(delivery.error)
+
+
+def _notices(outcome: Outcome) -> list[str]:
+    collection = outcome.collection
+    return [*collection.defaults, *collection.notices, *outcome.notices]
 
 
 def problem_line(problem: Problem, *, several_projects: bool = False) -> str:

@@ -1,5 +1,7 @@
 """The settings and the user's file together: what every command begins with."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,19 +12,31 @@ if TYPE_CHECKING:
     from runmetrics.config.settings import Settings
 
 
-def load_settings(
-    config: Path | None, timeout: float | None = None, **options: object
-) -> "tuple[Settings, ConfigFile | None]":
-    """The settings of this run, and the user's file if there is one; faults of both at once.
+_log = logging.getLogger(__name__)
 
-    `options` are settings that the command line gave, by attribute; None is not given.
+
+def load_settings(
+    config: Path | None,
+    timeout: float | None = None,
+    warn: Callable[[str], object] = _log.warning,
+    **options: object,
+) -> "tuple[Settings, ConfigFile | None]":
+    """Return the settings of this run, and the user's file if there is one.
+
+    `options` are settings that the command line gave, by attribute; None is not given. `warn` is
+    told of variables that are probably misspelt. Raises ConfigurationError with the faults of
+    settings and file at once.
     """
     from runmetrics.collectors.wandb.metrics.file import find_config
     from runmetrics.config.settings import Settings, with_env_file
+    from runmetrics.config.variables import unread_variables
 
+    environ = with_env_file()
+    for text in unread_variables(environ):
+        warn(text)
     overrides = {"timeout_seconds": timeout, "config": config, **options}
     try:
-        file = find_config(config, with_env_file())
+        file = find_config(config, environ)
     except ConfigurationError as error:
         try:
             Settings.load(overrides)

@@ -62,6 +62,21 @@ def test_a_site_that_datadog_does_not_have() -> None:
     assert ended.code == 78
 
 
+def test_defaults_and_misspelt_variables_are_warnings() -> None:
+    with world() as here:
+        ended = here.doctor(WANDB_ENTITY="", WANDB_PROJECT="p", WANDB_ENTITTY="e")
+
+    assert lines(ended, "warning")[:2] == [
+        line(
+            *("warning", "configuration"), "WANDB_ENTITTY is not read: did you mean WANDB_ENTITY?"
+        ),
+        line(
+            *("warning", "configuration"), "WANDB_ENTITY is not set: the default pufferai is read"
+        ),
+    ]
+    assert ended.err == ""
+
+
 def test_a_file_that_is_not_there() -> None:
     with world() as here:
         ended = here.doctor("--config", "nonesuch.yaml")

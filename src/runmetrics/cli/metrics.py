@@ -78,6 +78,8 @@ def explain(
     with stopped_by_signals(deadline), progress() as tell:
         explainer = Explainer(WandbCollector(Setup(settings, file, tell)), name)
         outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
+    for default in outcome.collection.defaults:
+        _log.warning(default)
     for problem in outcome.collection.problems:
         _log.error(problem_line(problem, several_projects=True))
     with output():
@@ -101,7 +103,8 @@ def plan(
 
     settings, file = load_settings(config)
     catalog = _catalog(settings, file)
-    _say_notices(catalog)
+    for notice in (*settings.defaults_in_use, *catalog.notices):
+        _log.warning(notice)
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
     projects = [entry.path for entry in settings.entries]
     now = datetime.now(UTC)
@@ -134,6 +137,8 @@ def discover(
     from runmetrics.collectors.wandb.inspect.discover import sample
     from runmetrics.collectors.wandb.inspect.propose import propose
 
+    for default in settings.defaults_in_use:
+        _log.warning(default)
     deadline = Deadline(settings.timeout_seconds)
     with stopped_by_signals(deadline):
         found = sample(settings, runs, deadline)

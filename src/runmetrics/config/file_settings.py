@@ -143,6 +143,17 @@ class FileSettings(BaseModel):
         """What is to be read: `projects`, else the one that `entity` and `project` name."""
         return self.projects or (Project(path=f"{self.entity}/{self.project}"),)
 
+    @property
+    def defaults_in_use(self) -> tuple[str, ...]:
+        """What to say of each default that decides what is read, where nobody named it."""
+        if self.projects:
+            return ()
+        return tuple(
+            f"{source_of(type(self), name)} is not set: the default {getattr(self, name)} is read"
+            for name in ("entity", "project")
+            if name not in self.model_fields_set
+        )
+
     def tags_of(self, entity: str, project: str) -> Mapping[str, str]:
         """Return the tags of a project: those of its own entry, else of its entity's."""
         tags = {entry.path: entry.tags for entry in self.entries}

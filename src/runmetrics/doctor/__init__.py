@@ -28,13 +28,15 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
     from runmetrics.plugins import Setup
 
     step = "configuration"
+    doubts: list[str] = []
     try:
-        settings, file = load_settings(config)
+        settings, file = load_settings(config, warn=doubts.append)
     except ConfigurationError as error:
         faults = [broken(step, fault, "", error.exit_code) for fault in error.faults]
         others = not_asked(("W&B key", "Datadog key"), f"first fix: {step}")
         whole = broken(step, error.cause, error.fix, error.exit_code)
-        return [*(faults or [whole]), *others], None
+        said = [warning(step, doubt) for doubt in doubts]
+        return [*(faults or [whole]), *said, *others], None
     keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
     catalog = load_catalog(file, **keys)
     count = len(catalog.metrics)
@@ -43,7 +45,8 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
     else:
         metrics = f"{counted(count, 'metric')}, {len(file.metrics)} of them its own"
         text = f"{file.path} is right: {metrics}"
-    notices = [warning(step, notice) for notice in catalog.notices]
+    doubts += [*settings.defaults_in_use, *catalog.notices]
+    notices = [warning(step, notice) for notice in doubts]
     return [ok(step, text), *notices], Setup(settings, file, environ=with_env_file())
 
 

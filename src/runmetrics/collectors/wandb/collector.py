@@ -98,8 +98,11 @@ class WandbCollector:
             decoded = client.bytes_decoded
         whole = sum(parts, start=self._beforehand(found, projects))
         cost = Cost(requests, received, decoded, whole.cost.runs_read)
-        return Collection(
-            whole.samples, whole.missing, whole.problems, tuple(dict.fromkeys(whole.notices)), cost
+        return dataclasses.replace(
+            whole,
+            notices=tuple(dict.fromkeys(whole.notices)),
+            cost=cost,
+            defaults=self.settings.defaults_in_use,
         )
 
     def _own(self, projects: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
