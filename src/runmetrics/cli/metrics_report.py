@@ -61,7 +61,7 @@ def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
     return _json(
         {
             **_definition(explainer.metric),
-            "filters": explainer.filters(outcome.time),
+            "filters": explainer.filter(outcome.time).as_mapping(),
             "exit_code": int(outcome.exit_code),
             "values": [_value(each, explainer.behind(each)) for each in _results(outcome)],
             "problems": [
@@ -78,7 +78,9 @@ def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console"
     lines = [metric.name, *([f"  {metric.description}"] if metric.description else [])]
     lines += [f"  formula  {metric.words()}", f"  unit     {metric.unit or 'none'}"]
     lines += [f"  from     {origin_of(metric)}"]
-    lines += [f"  filter   {json.dumps(explainer.filters(outcome.time), ensure_ascii=False)}"]
+    lines += [
+        f"  filter   {json.dumps(explainer.filter(outcome.time).as_mapping(), ensure_ascii=False)}"
+    ]
     _print_lines(lines, console)
     results = _results(outcome)
     for each in results[:_MOST_SERIES]:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runmetrics.collectors.wandb.fields import Rules
-from runmetrics.collectors.wandb.reading.document import CountAsk, Filters, Page, PageAsk
-from runmetrics.collectors.wandb.reading.execute import Reading
+from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk
+from runmetrics.collectors.wandb.reading.execute import Reading, read_scans
+from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import ScanRead
-from runmetrics.collectors.wandb.reading.project_client import Asker
-from runmetrics.collectors.wandb.reading.scan import Walk
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.scan import Scanned
+from runmetrics.collectors.wandb.remarks import logged_keys, most_alike
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
-from runmetrics.collectors.wandb.similar import logged_keys, most_alike
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.settings import Settings
 from runmetrics.errors import RunmetricsError
@@ -59,50 +60,52 @@ class Seen:
     trouble: Unknown | None = None
 
 
-async def look(asker: Asker, reading: Reading, settings: Settings, where: Filters) -> Seen:
+async def look(client: ProjectClient, reading: Reading, settings: Settings, where: Filter) -> Seen:
     """See what the runs of `where` hold; costs a request or two more than collecting."""
-    seen = Seen(asker.entity, asker.project, reading.now, list(reading.notices))
+    seen = Seen(client.entity, client.project, reading.now, list(reading.notices))
     try:
-        await _look(seen, asker, reading, settings, where)
+        seen.trouble = await _look(seen, client, reading, settings, where)
     except RunmetricsError as error:
         seen.trouble = Unknown.because(error)
-    seen.lacking = asker.dropped
+    seen.lacking = client.dropped
     return seen
 
 
 async def _look(
-    seen: Seen, asker: Asker, reading: Reading, settings: Settings, where: Filters
-) -> None:
-    latest = PageAsk(where, "-heartbeat_at", _LATEST)
-    answers = await asker.ask({"total": CountAsk(where), "latest": latest})
-    total, page = answers["total"], answers["latest"]
-    if not isinstance(total, int) or not isinstance(page, Page):
-        seen.trouble = next((each for each in (total, page) if isinstance(each, Unknown)), None)
-        return
+    seen: Seen, client: ProjectClient, reading: Reading, settings: Settings, where: Filter
+) -> Unknown | None:
+    """Fill in what is seen; return what was in the way."""
+    count, latest = CountAsk(where), PageAsk(where, "-heartbeat_at", _LATEST)
+    answers = await client.ask([count, latest])
+    total, page = answers[count], answers[latest]
+    if isinstance(total, Unknown):
+        return total
+    if isinstance(page, Unknown):
+        return page
     seen.total = total
     seen.latest = max(map(make_run, page.nodes), key=_last_sign, default=None)
-    walk = await _week(asker, reading, settings, where)
-    if walk.broken:
-        seen.trouble = walk.broken
-        return
+    scanned = await _week(client, reading, settings, where)
+    if isinstance(scanned, Unknown):
+        return scanned
     since = reading.now - WEEK
-    seen.week = [run for run in walk.runs.values() if run.last_sign and run.last_sign >= since]
-    await _cover(seen, asker, settings)
+    seen.week = [run for run in scanned.runs if run.last_sign and run.last_sign >= since]
+    await _cover(seen, client, settings)
+    return None
 
 
-async def _week(asker: Asker, reading: Reading, settings: Settings, where: Filters) -> Walk:
-    """The runs of the week: as the collector read them, if it read all that is wanted here."""
+async def _week(
+    client: ProjectClient, reading: Reading, settings: Settings, where: Filter
+) -> Scanned | Unknown:
+    """Return the runs of the week: as the collector read them, if it read all that is wanted."""
     parts = frozenset({"runInfo", "systemMetrics"})
     keys = frozenset({settings.accuracy_key, settings.loss_key})
     rule = settings.gpus_per_run
     configured = {rule.removeprefix("config.")} if isinstance(rule, str) and rule != "auto" else ()
     wanted = ScanRead(where, WEEK, Selection(parts, keys, frozenset(configured)))
-    for read, learned in reading.answers:
-        if isinstance(read, ScanRead) and isinstance(learned, Walk) and _serves(read, wanted):
-            return learned
-    walk = Walk(asker, wanted, reading.now)
-    await walk.finish(await asker.ask(walk.opening()))
-    return walk
+    for read, scanned in reading.scans.items():
+        if isinstance(scanned, Scanned) and _serves(read, wanted):
+            return scanned
+    return (await read_scans(client, [wanted], reading.now))[wanted]
 
 
 def _serves(read: ScanRead, wanted: ScanRead) -> bool:
@@ -110,21 +113,21 @@ def _serves(read: ScanRead, wanted: ScanRead) -> bool:
     return wide and read.where == wanted.where and read.selection.covers(wanted.selection)
 
 
-async def _cover(seen: Seen, asker: Asker, settings: Settings) -> None:
+async def _cover(seen: Seen, client: ProjectClient, settings: Settings) -> None:
     rules = Rules(seen.now, settings.gpus_per_run)
     newest = sorted(seen.week, key=_last_sign, reverse=True)
-    seen.accuracy = await _summary_key(asker, newest, settings.accuracy_key)
-    seen.loss = await _summary_key(asker, newest, settings.loss_key)
+    seen.accuracy = await _summary_key(client, newest, settings.accuracy_key)
+    seen.loss = await _summary_key(client, newest, settings.loss_key)
     seen.gpu_count = _count(seen.week, lambda run: _has_gpus(run, rules))
     seen.gpu_utilization = _count(seen.week, lambda run: run.gpu_utilization)
 
 
-async def _summary_key(asker: Asker, runs: Sequence[Run], key: str) -> Coverage:
+async def _summary_key(client: ProjectClient, runs: Sequence[Run], key: str) -> Coverage:
     coverage = _count(runs, lambda run: run.number(f"summary.{key}"))
     if not coverage.poor:
         return coverage
     lacking = [run for run in runs if run.number(f"summary.{key}") is None]
-    logged = await logged_keys(asker, lacking)
+    logged = await logged_keys(client, lacking)
     return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)))
 
 

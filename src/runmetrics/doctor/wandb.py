@@ -14,7 +14,12 @@ from runmetrics.collectors.wandb.reading.execute import (
     Reading,
     clock_notice,
 )
-from runmetrics.collectors.wandb.reading.project_client import Asker, read_as_public, without
+from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.project_client import (
+    ProjectClient,
+    read_as_public,
+    without,
+)
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.endpoint import base_url_of
 from runmetrics.collectors.wandb.server.errors import BadDocument
@@ -126,15 +131,15 @@ class _Collecting:
 
     def __init__(self, setup: "Setup", deadline: Deadline, who: Who) -> None:
         self._settings = setup.settings
-        self._where = setup.config.where if setup.config else {}
+        self._where = Filter.of(setup.config.where if setup.config else {})
         self._who = who
         self._seen: dict[tuple[str, str], Seen] = {}
         self._collector = WandbCollector(setup, _A_PERSON_WAITS)
         self._collector.watchers.append(self._watch)
         self._deadline = deadline
 
-    async def _watch(self, asker: Asker, reading: Reading) -> None:
-        seen = await look(asker, reading, self._settings, self._where)
+    async def _watch(self, client: ProjectClient, reading: Reading) -> None:
+        seen = await look(client, reading, self._settings, self._where)
         self._seen[seen.entity, seen.project] = seen
 
     def findings(self) -> Iterator[Finding]:

@@ -18,21 +18,22 @@ from runmetrics.collectors.wandb.projects import (
     side_by_side,
 )
 from runmetrics.collectors.wandb.reading.execute import Reading, read_project
-from runmetrics.collectors.wandb.reading.extremes import Winner
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.plan import (
+    CountRead,
     Plan,
+    RankedRead,
+    ScanRead,
     bare_counts,
     compile_plan,
     metric_selection,
 )
-from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
-from runmetrics.collectors.wandb.reading.scan import Walk
+from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
 from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
 from runmetrics.collectors.wandb.server.pages import run_page
-from runmetrics.collectors.wandb.similar import logged_keys
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
@@ -48,7 +49,7 @@ _FREE_REQUESTS = 3
 
 _RETRY = RetryPolicy()
 
-Watcher = Callable[[Asker, Reading], Awaitable[None]]
+Watcher = Callable[[ProjectClient, Reading], Awaitable[None]]
 """Shown what was read of a project, while more can still be asked."""
 
 
@@ -127,26 +128,26 @@ class WandbCollector:
         return Problem(names, error.cause, error.fix, error.exit_code, tags)
 
     async def _one(
-        self, client: WandbClient, entity: str, project: str, now: datetime
+        self, server: WandbClient, entity: str, project: str, now: datetime
     ) -> Collection:
-        asker = Asker(client, entity, project)
+        client = ProjectClient(server, entity, project)
         tags = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
         tags |= self.settings.tags_of(entity, project)
         if self._refused:
             return Collection(problems=(self._all_unknown(self._refused, tags),))
         try:
-            reading = await read_project(asker, self.plan, now, self.progress)
+            reading = await read_project(client, self.plan, now, self.progress)
         except RunmetricsError as error:
             if isinstance(error, KeyRefused) and not isinstance(error, NobodyLoggedIn):
                 self._refused = error  # for every project alike
             problem = self._all_unknown(error, tags)
             if isinstance(error, NoSuchProject):
-                fix = await near_projects(client, entity, project)
+                fix = await near_projects(server, entity, project)
                 problem = dataclasses.replace(problem, fix=fix)
-            return Collection(problems=(problem,), notices=tuple(asker.notices))
-        collection = await _Report(self, asker, reading, now, tags).collection()
+            return Collection(problems=(problem,), notices=tuple(client.notices))
+        collection = await _Report(self, client, reading, now, tags).collection()
         for watcher in self.watchers:
-            await watcher(asker, reading)
+            await watcher(client, reading)
         return collection
 
     def rules(self, reading: Reading) -> Rules:
@@ -159,7 +160,7 @@ class _Report:
     """Turns what was read of one project into samples, what is missing, and problems."""
 
     collector: WandbCollector
-    asker: Asker
+    client: ProjectClient
     reading: Reading
     now: datetime
     tags: Mapping[str, str]
@@ -197,7 +198,7 @@ class _Report:
                     tags=tags,
                     description=metric.description,
                     runs=series.known,
-                    run=run_ref(self.asker, series.holder) if series.holder else None,
+                    run=run_ref(self.client, series.holder) if series.holder else None,
                     note=note,
                 )
             )
@@ -205,15 +206,15 @@ class _Report:
             Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
             for why, names in unknown.items()
         ]
-        notices = [*self.reading.notices, *remarks.faults(self._all_runs()), *self._vain_filters()]
+        notices = [*self.reading.notices, *remarks.faults(self.reading.runs), *self._vain_filters()]
         notices += over_cap
-        cost = Cost(runs_read=self.reading.runs_read)
+        cost = Cost(runs_read=len(self.reading.runs))
         return Collection(tuple(samples), tuple(missing), tuple(problems), tuple(notices), cost)
 
     def _lost(self, metric: Metric) -> Unknown | None:
         """Names a field that the metric needs and that this server does not have."""
         needed = metric_selection(metric, gpus_per_run=1).parts  # GPUs are counted without, too
-        for name in sorted(needed & self.asker.lost):
+        for name in sorted(needed & self.client.lost):
             return Unknown(
                 f"this W&B server has no field {name!r}",
                 "use a newer server, or drop the metric in the configuration file",
@@ -226,46 +227,47 @@ class _Report:
         lacking: list[Run] = []
         for metric, series in known:
             if metric.field is not None and metric.field.source == "summary":
-                runs = series.selected or self._all_runs()
+                runs = series.selected or self.reading.runs
                 name = str(metric.field)
                 lacking += [run for run in runs if run.number(name) is None][-1:]
-        if self.asker.client.requests >= _FREE_REQUESTS:
+        if self.client.server.requests >= _FREE_REQUESTS:
             return set()
-        return await logged_keys(self.asker, lacking)
-
-    def _all_runs(self) -> list[Run]:
-        walks = [learned for _, learned in self.reading.answers if isinstance(learned, Walk)]
-        return [run for walk in walks for run in walk.runs.values()]
+        return await remarks.logged_keys(self.client, lacking)
 
     @property
     def _project(self) -> str:
-        return f"{self.asker.entity}/{self.asker.project}"
+        return f"{self.client.entity}/{self.client.project}"
 
     def _vain_filters(self) -> list[str]:
         metrics = self.collector.catalog.metrics
-        counts = [(read.where, self.reading.of(read)) for read in bare_counts(metrics)]
-        vain = [where for where, count in counts if count == 0]
-        if {} in vain:  # an empty project
+        wheres = [read.where for read in bare_counts(metrics) if self.reading.counts[read] == 0]
+        if EVERYTHING in wheres:  # an empty project
             return []
-        return [f"{self._project}: {remarks.vain_filter(where, metrics)}" for where in vain]
+        return [f"{self._project}: {remarks.vain_filter(where, metrics)}" for where in wheres]
 
 
-def run_ref(asker: Asker, run: Run) -> RunRef:
-    """The run as people find it: its id, its name and its page."""
-    page = run_page(asker.client.endpoint.app_url, asker.entity, asker.project, run.id)
+def run_ref(client: ProjectClient, run: Run) -> RunRef:
+    """Return the run as people find it: its id, its name and its page."""
+    page = run_page(client.server.endpoint.app_url, client.entity, client.project, run.id)
     return RunRef(run.id, run.display_name, page)
 
 
 def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:
-    """The metric's values from what was read of a project."""
-    learned = reading.of(plan.answers[metric.name])
-    if isinstance(learned, Unknown):
-        return learned
-    if isinstance(learned, int):
-        return [Series(float(learned), known=learned)]
-    if isinstance(learned, Winner):
-        run = learned.run
-        if run is None or metric.field is None:
-            return [Series(None)]
-        return [Series(run.number(str(metric.field)), [run], 1, run)]
-    return reduce(metric, learned.runs.values(), rules)
+    """Return the metric's values from what was read of a project."""
+    match plan.answers[metric.name]:
+        case CountRead() as read:
+            count = reading.counts[read]
+            return count if isinstance(count, Unknown) else [Series(float(count), known=count)]
+        case RankedRead() as read:
+            winner = reading.ranked[read]
+            if isinstance(winner, Unknown):
+                return winner
+            run = winner.run
+            if run is None:
+                return [Series(None)]
+            return [Series(run.number(str(read.field)), [run], 1, run)]
+        case ScanRead() as read:
+            scanned = reading.scans[read]
+            if isinstance(scanned, Unknown):
+                return scanned
+            return reduce(metric, scanned.runs, rules)

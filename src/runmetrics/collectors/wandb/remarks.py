@@ -1,21 +1,30 @@
 """What is said beside the values: why one is missing, what a filter missed, what the cap did."""
 
+import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.groups import OTHER, Series
 from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
-from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.similar import most_alike
+from runmetrics.collectors.wandb.reading.document import SummaryAsk
+from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.runs import Run, decode_object, number
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.errors import RunmetricsError
 from runmetrics.text import counted, some
 
 _MOST_NAMES = 3
+_MOST_RUNS = 3
+"""Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
+
+_MOST_KEYS = 3
 
 
 def note(metric: Metric, series: Series, logged: set[str]) -> str:
-    """How many of the runs lack the value, and which similar keys are logged instead."""
+    """Say how many of the runs lack the value, and which similar keys are logged instead."""
     if series.over_cap:
         return f"{series.over_cap:,} series {'summed' if series.tags else 'left out'} by max_series"
     field = metric.field
@@ -38,7 +47,7 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
 
 
 def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[str]:
-    """What became of the series of a metric that are over the cap."""
+    """Say what became of the series of a metric that are over the cap."""
     return [
         f"{metric.name} by {' and '.join(metric.by)} has more than {max_series:,} series: "
         + (
@@ -52,17 +61,18 @@ def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[
     ]
 
 
-def vain_filter(where: Mapping[str, Any], metrics: Sequence[Metric]) -> str:
-    """A filter that matches no run of the whole project: more often a slip than a fact."""
-    names = [metric.name for metric in metrics if metric.where == where]
+def vain_filter(where: Filter, metrics: Sequence[Metric]) -> str:
+    """Say that a filter matches no run of the whole project: more often a slip than a fact."""
+    names = [metric.name for metric in metrics if Filter.of(metric.where) == where]
+    shown = json.dumps(where.as_mapping(), ensure_ascii=False)
     return (
-        f"no run of the whole project matches where {json.dumps(where, ensure_ascii=False)} of "
+        f"no run of the whole project matches where {shown} of "
         f"{some(names, _MOST_NAMES)}: check its keys and values"
     )
 
 
 def faults(runs: Iterable[Run]) -> list[str]:
-    """What could not be made sense of in the runs, counted, with an example."""
+    """Say what could not be made sense of in the runs, counted, with an example."""
     found: dict[str, list[str]] = {}
     for run in {run.id: run for run in runs}.values():
         for fault in run.faults:
@@ -72,6 +82,55 @@ def faults(runs: Iterable[Run]) -> list[str]:
         "taken as if those runs did not have it"
         for fault, ids in sorted(found.items())
     ]
+
+
+async def logged_keys(client: ProjectClient, runs: Iterable[Run]) -> set[str]:
+    """Return summary keys under which a few of these runs have numbers, as far as can be read."""
+    asks = list(dict.fromkeys(SummaryAsk(run.id) for run in runs))[:_MOST_RUNS]
+    try:
+        answers = await client.ask(asks)
+    except RunmetricsError:
+        return set()
+    found: set[str] = set()
+    for ask in asks:
+        summary = answers[ask]
+        if not isinstance(summary, Unknown):
+            found |= set(_paths(decode_object(summary) or {}))
+    return found
+
+
+def most_alike(key: str, others: Iterable[str]) -> list[str]:
+    """Return those of `others` that share a word with `key` or are spelt nearly like it."""
+    words = _words(key)
+    scored = []
+    for other in others:
+        if other == key:
+            continue
+        shared = bool(words & _words(other)) or key.lower() in other.lower()
+        likeness = difflib.SequenceMatcher(None, key.lower(), other.lower()).ratio()
+        if shared or likeness > 0.7:
+            scored.append((-likeness, other))
+    return [other for _, other in sorted(scored)][:_MOST_KEYS]
+
+
+def _words(key: str) -> set[str]:
+    return {word for word in re.split(r"[^a-z0-9]+", key.lower()) if len(word) > 2}
+
+
+def _paths(summary: Mapping[str, object]) -> Iterable[str]:
+    """Yield keys of numbers, and of those one level down: `a.max` of {"a": {"max": 1}}.
+
+    Passed over are W&B's own keys and media (which have a _type).
+    """
+    for key, value in summary.items():
+        if key.startswith("_") or not key.isprintable():
+            continue
+        if number(value) is not None:
+            yield key
+        elif isinstance(value, dict) and "_type" not in value:
+            for inner, each in value.items():
+                if inner.isprintable() and number(each) is not None:
+                    yield f"{key}.{inner}"
 
 
 def _named(field: Field) -> str:

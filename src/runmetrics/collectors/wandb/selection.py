@@ -34,6 +34,15 @@ class Selection:
         """Return whether everything that `other` asks for is asked for here."""
         return self | other == self
 
+    def only(self, part: str) -> "Selection":
+        """Return the selection of one field; `config` may stand in for runInfo."""
+        parts = {"runInfo"} if part == "config" else {part}
+        return Selection(
+            self.parts & parts,
+            self.summary_keys if part == "summaryMetrics" else frozenset(),
+            self.config_keys if part == "config" else frozenset(),
+        )
+
     def fields(self, dropped: frozenset[str] = frozenset()) -> dict[str, str]:
         """Return GraphQL text by field name, without the fields that the server does not know."""
         config_keys = self.config_keys

@@ -5,6 +5,7 @@ import pytest
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.file import pack
 from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.model import Collection
@@ -268,8 +269,8 @@ def test_runs_of_a_passing_state_are_read_whole_by_that_state_alone() -> None:
 
     window_less = [scan for scan in plan.scans if scan.window is None]
     selection = Selection(frozenset({"user"}), frozenset({"x"}))
-    assert window_less == [ScanRead({}, None, selection, ("running", "pending"))]
-    assert window_less[0].filters(ago()) == {"state": {"$in": ["running", "pending"]}}
+    assert window_less == [ScanRead(EVERYTHING, None, selection, ("running", "pending"))]
+    assert window_less[0].filter(ago()).as_mapping() == {"state": {"$in": ["running", "pending"]}}
     assert window_less[0].boundaries(ago()) == []
     assert plan.ranked == ()
     assert [read.states for read in plan.counts] == [("running",)]
@@ -285,7 +286,7 @@ def test_a_scan_of_the_whole_history_holds_the_runs_of_a_passing_state_too() -> 
         ).metrics
     )
 
-    assert plan.scans == (ScanRead({}, None, Selection()),)
+    assert plan.scans == (ScanRead(EVERYTHING, None, Selection()),)
     assert plan.answers["a.a"] == plan.answers["a.b"]
 
 

@@ -15,14 +15,13 @@ from runmetrics.collectors.wandb.reading.document import (
     Page,
     PageAsk,
     SummaryAsk,
-    both,
-    parse_page,
     render,
-    timestamp,
 )
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, timestamp
 from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.unknown import Unknown
 
-FINISHED = {"state": "finished"}
+FINISHED = Filter.of({"state": "finished"})
 BASE = "name displayName state createdAt heartbeatAt"
 
 
@@ -36,44 +35,50 @@ def fields(selection: Selection, *dropped: str) -> str:
 
 def test_a_document_is_one_query_with_an_alias_for_each_ask_and_filters_as_variables() -> None:
     document, variables = render(
-        {
-            "n": CountAsk({}),
-            "p": PageAsk(FINISHED, "+created_at", 50, after="Mg=="),
-            "s": SummaryAsk("r1"),
-        }
+        [
+            CountAsk(EVERYTHING),
+            PageAsk(FINISHED, "+created_at", 50, after="Mg=="),
+            SummaryAsk("r1"),
+        ]
     )
 
     assert document == (
-        "query Runmetrics($entity: String, $project: String, $n_filters: JSONString, "
-        "$p_filters: JSONString) {\n"
+        "query Runmetrics($entity: String, $project: String, $a0_filters: JSONString, "
+        "$a1_filters: JSONString) {\n"
         "  viewer { username entity }\n"
         "  project(name: $project, entityName: $entity) {\n"
-        "    n: runCount(filters: $n_filters)\n"
-        '    p: runs(filters: $p_filters, order: "+created_at", first: 50, after: "Mg==") '
+        "    a0: runCount(filters: $a0_filters)\n"
+        '    a1: runs(filters: $a1_filters, order: "+created_at", first: 50, after: "Mg==") '
         f"{{ edges {{ cursor node {{ {BASE} }} }} pageInfo {{ endCursor hasNextPage }} }}\n"
-        '    s: run(name: "r1") { name summaryMetrics }\n'
+        '    a2: run(name: "r1") { name summaryMetrics }\n'
         "  }\n"
         "}"
     )
-    assert variables == {"n_filters": "{}", "p_filters": '{"state": "finished"}'}
+    assert variables == {"a0_filters": "{}", "a1_filters": '{"state": "finished"}'}
 
 
 def test_a_first_page_asks_for_no_cursor() -> None:
-    assert "after" not in render({"p": PageAsk({}, "+created_at", 1)})[0]
+    assert "after" not in render([PageAsk(EVERYTHING, "+created_at", 1)])[0]
 
 
-def test_a_filter_with_nan_is_never_sent() -> None:
+def test_equal_questions_are_asked_once() -> None:
+    document, _ = render([CountAsk(FINISHED), CountAsk(Filter.of({"state": "finished"}))])
+
+    assert document.count("runCount") == 1
+
+
+def test_there_is_no_filter_with_nan() -> None:
     with pytest.raises(ValueError, match="Out of range float values"):
-        render({"n": CountAsk({"summary_metrics.loss": {"$gt": float("nan")}})})
+        Filter.of({"summary_metrics.loss": {"$gt": float("nan")}})
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8))
 def test_any_key_order_and_run_id_survives_the_document(text: str) -> None:
-    asks: dict[str, Ask] = {
-        "p": PageAsk({}, text, 1, Selection(summary_keys=frozenset({text}))),
-        "s": SummaryAsk(text),
-    }
+    asks: list[Ask[Any]] = [
+        PageAsk(EVERYTHING, text, 1, Selection(summary_keys=frozenset({text}))),
+        SummaryAsk(text),
+    ]
 
     found = parse(render(asks)[0], no_location=True).to_dict()
 
@@ -155,12 +160,22 @@ def test_selections_add_up_and_cover_their_parts() -> None:
 # filters
 
 
-def test_filters_are_joined_only_where_there_are_several() -> None:
-    assert both() == {}
-    assert both({}, {}) == {}
-    assert both({}, FINISHED) == FINISHED
-    assert both(FINISHED, {"group": "g"}) == {"$and": [FINISHED, {"group": "g"}]}
-    assert both(FINISHED, FINISHED) == {"$and": [FINISHED, FINISHED]}
+def test_a_filter_of_several_conditions_asks_for_all_of_them_each_once() -> None:
+    group = Filter.of({"group": "g"})
+
+    assert str(EVERYTHING) == str(EVERYTHING & Filter.of({})) == "{}"
+    assert str(EVERYTHING & FINISHED) == str(FINISHED & FINISHED) == '{"state": "finished"}'
+    assert (FINISHED & group).as_mapping() == {"$and": [{"state": "finished"}, {"group": "g"}]}
+
+
+def test_filters_are_equal_whatever_the_order_of_their_keys() -> None:
+    one, two = (
+        Filter.of({"a": 1, "b": {"c": 2, "d": 3}}),
+        Filter.of({"b": {"d": 3, "c": 2}, "a": 1}),
+    )
+
+    assert one == two
+    assert len({one, two}) == 1
 
 
 @pytest.mark.parametrize(
@@ -180,7 +195,9 @@ def test_a_time_in_a_filter_is_floored_to_whole_seconds_in_utc_with_z(
     assert timestamp(time) == text
 
 
-# pages
+# what is read of an answer
+
+ASK = PageAsk(EVERYTHING, "+created_at", 50)
 
 
 def edge(run_id: str) -> dict[str, Any]:
@@ -190,21 +207,21 @@ def edge(run_id: str) -> dict[str, Any]:
 def test_a_page_is_its_nodes_its_end_and_whether_more_follow() -> None:
     info = {"endCursor": "end", "hasNextPage": True}
 
-    page = parse_page({"edges": [edge("a"), edge("b")], "pageInfo": info})
+    page = ASK.read({"edges": [edge("a"), edge("b")], "pageInfo": info})
 
     assert page == Page([{"name": "a"}, {"name": "b"}], "end", True)
 
 
 def test_without_an_end_cursor_the_last_rows_own_is_taken() -> None:
-    page = parse_page({"edges": [edge("a"), edge("b")], "pageInfo": {"hasNextPage": True}})
+    page = ASK.read({"edges": [edge("a"), edge("b")], "pageInfo": {"hasNextPage": True}})
 
-    assert page.end_cursor == "c-b"
+    assert page == Page([{"name": "a"}, {"name": "b"}], "c-b", True)
 
 
 def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> None:
     rows = [edge("a"), None, {"cursor": "c-x", "node": None}]
 
-    page = parse_page({"edges": rows, "pageInfo": {"hasNextPage": True}})
+    page = ASK.read({"edges": rows, "pageInfo": {"hasNextPage": True}})
 
     assert page == Page([{"name": "a"}], "c-x", True)
 
@@ -220,10 +237,26 @@ def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> No
     ],
 )
 def test_what_is_no_run_is_no_row(data: dict[str, Any]) -> None:
-    assert parse_page(data) == Page([])
+    assert ASK.read(data) == Page([])
+
+
+@pytest.mark.parametrize(
+    ("ask", "data"),
+    [
+        (CountAsk(EVERYTHING), None),
+        (CountAsk(EVERYTHING), True),
+        (CountAsk(EVERYTHING), "7"),
+        (ASK, None),
+        (ASK, 7),
+        (SummaryAsk("r1"), None),
+        (SummaryAsk("r1"), {"summaryMetrics": None}),
+    ],
+)
+def test_what_is_no_answer_to_a_question_is_unknown(ask: Ask[Any], data: object) -> None:
+    assert ask.read(data) == Unknown("W&B left out a part of its answer without an error")
 
 
 def test_what_is_sent_as_a_variable_is_strict_json() -> None:
-    where = {"$and": [{"tags": {"$in": ["a", "ü"]}}, FINISHED]}
+    where = {"$and": [{"tags": {"$in": ["a", "ü"]}}, {"state": "finished"}]}
 
-    assert json.loads(render({"n": CountAsk(where)})[1]["n_filters"]) == where
+    assert json.loads(render([CountAsk(Filter.of(where))])[1]["a0_filters"]) == where

@@ -1,6 +1,5 @@
 """What a plan will ask of W&B, in words and in GraphQL, without asking anything."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,11 +16,7 @@ from runmetrics.collectors.wandb.reading.plan import (
     Read,
     ScanRead,
 )
-from runmetrics.collectors.wandb.reading.project_client import Asker
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
-from runmetrics.collectors.wandb.server.client import WandbClient
-from runmetrics.deadline import Deadline
-from runmetrics.plugins import no_progress
 from runmetrics.text import exact_length
 
 _ORDERED = {
@@ -46,7 +41,7 @@ def reads_in_words(plan: Plan, now: datetime) -> list[ReadInWords]:
     return [
         ReadInWords(
             _words(read, plan),
-            json.dumps(read.filters(now) if isinstance(read, ScanRead) else read.filters),
+            str(read.filter(now) if isinstance(read, ScanRead) else read.filter),
             tuple(name for name, answer in plan.answers.items() if answer == read),
         )
         for read in reads
@@ -54,12 +49,12 @@ def reads_in_words(plan: Plan, now: datetime) -> list[ReadInWords]:
 
 
 def requests_for_a_page(plan: Plan) -> int:
-    """Requests for one project, at most, while no scan brings more than a page of runs.
+    """Return the requests for one project, at most, while no scan brings more than a page of runs.
 
-    One document asks for everything at once; a greatest or least value that it brings is proven by
-    another request. A latest value is known from the scan of the last days where there is one.
+    One document asks for everything at once; another proves the greatest and least values that it
+    brings. A latest value is known from the scan of the last days where there is one.
     """
-    return 1 + sum(
+    return 1 + any(
         read.aggregate is not Aggregate.LATEST or plan.scan_of(read.where) is None
         for read in plan.ranked
     )
@@ -88,9 +83,7 @@ def growth_in_words(plan: Plan) -> list[str]:
 
 def first_document(plan: Plan, now: datetime) -> tuple[str, Mapping[str, str]]:
     """The GraphQL document that asks a project for everything, and its variables."""
-    nobody = WandbClient("https://api.wandb.ai", None, Deadline(0))
-    asks = FirstDocument(Asker(nobody, "", ""), plan, now, no_progress).asks()
-    return render(asks)
+    return render(FirstDocument(plan, now).asks)
 
 
 def _words(read: Read, plan: Plan) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from runmetrics.collectors.wandb.projects import expand, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
-from runmetrics.collectors.wandb.reading.project_client import Asker, NoSuchProject
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING
+from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
 from runmetrics.collectors.wandb.runs import decode_object, scalar, unwrapped
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
@@ -94,19 +95,19 @@ async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sam
     key = find_wandb_key(settings, deadline)
     async with WandbClient.of(settings, key, deadline) as client:
         projects = await expand(client, settings)
-        return [await _one(Asker(client, *project), runs) for project in projects]
+        return [await _one(ProjectClient(client, *project), runs) for project in projects]
 
 
-async def _one(asker: Asker, runs: int) -> Sampled:
-    sampled = Sampled(asker.entity, asker.project)
+async def _one(client: ProjectClient, runs: int) -> Sampled:
+    sampled = Sampled(client.entity, client.project)
     seen: set[str] = set()
     after: str | None = None
     while len(seen) < runs:
         wanted = min(_PAGE, runs - len(seen))
         try:
-            page = await asker.page(PageAsk({}, "-created_at", wanted, _WHOLE, after))
+            page = await client.ask_one(PageAsk(EVERYTHING, "-created_at", wanted, _WHOLE, after))
         except NoSuchProject as error:
-            fix = await near_projects(asker.client, asker.entity, asker.project)
+            fix = await near_projects(client.server, client.entity, client.project)
             raise ConfigurationError(error.cause, fix) from None
         if isinstance(page, Unknown):
             raise TemporaryError(page.cause, page.fix)

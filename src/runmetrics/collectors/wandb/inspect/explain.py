@@ -11,11 +11,12 @@ from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, serie
 from runmetrics.collectors.wandb.fields import Rules
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
-from runmetrics.collectors.wandb.reading.document import Filters, PageAsk
+from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.extremes import best, rank
+from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reduce import measure
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
@@ -91,34 +92,34 @@ class Explainer:
             ),
         )
 
-    def filters(self, now: datetime) -> Filters:
-        """What the server is asked to match."""
-        return self.read.filters(now) if isinstance(self.read, ScanRead) else self.read.filters
+    def filter(self, now: datetime) -> Filter:
+        """Return what the server is asked to match."""
+        return self.read.filter(now) if isinstance(self.read, ScanRead) else self.read.filter
 
     def behind(self, result: Sample | Missing) -> Behind:
         """The runs behind a result of `collect`; none where they could not be read."""
         return self._behind.get(frozenset(result.tags.items()), Behind(0, (), ""))
 
-    async def _look(self, asker: Asker, reading: Reading) -> None:
+    async def _look(self, client: ProjectClient, reading: Reading) -> None:
         rules = self._collector.rules(reading)
         learned = series_of(self.metric, self._collector.plan, reading, rules)
         if isinstance(learned, Unknown):
             return
-        mine = {"wandb_entity": asker.entity, "wandb_project": asker.project}
+        mine = {"wandb_entity": client.entity, "wandb_project": client.project}
         for series in learned:
             key = frozenset({**mine, "collector": self.name, **series.tags}.items())
-            self._behind[key] = await self._found(asker, series, rules)
+            self._behind[key] = await self._found(client, series, rules)
 
-    async def _found(self, asker: Asker, series: Series, rules: Rules) -> Behind:
+    async def _found(self, client: ProjectClient, series: Series, rules: Rules) -> Behind:
         if isinstance(self.read, ScanRead):
             pairs, order = _weighed(self.metric, series.selected, rules)
             selected = len(series.selected)
         else:
-            listed = await _listed(asker, self.read)
+            listed = await _listed(client, self.read)
             pairs, order = _ranked(self.read, listed, series.holder)
             selected = series.known
         shown = tuple(
-            RunBehind(run_ref(asker, each), each.state, each.last_sign, value)
+            RunBehind(run_ref(client, each), each.state, each.last_sign, value)
             for each, value in pairs[:MOST_RUNS]
         )
         return Behind(max(selected, len(shown)), shown, order)
@@ -142,15 +143,15 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
     return pairs, str(metric.field)
 
 
-async def _listed(asker: Asker, read: CountRead | RankedRead) -> list[Run]:
+async def _listed(client: ProjectClient, read: CountRead | RankedRead) -> list[Run]:
     """Runs that the server counts or ranks, which a collection does not need to read."""
     ask = (
-        PageAsk(read.filters, "-created_at", MOST_RUNS)
+        PageAsk(read.filter, "-created_at", MOST_RUNS)
         if isinstance(read, CountRead)
-        else PageAsk(read.filters, read.order, MOST_RUNS, read.selection)
+        else PageAsk(read.filter, read.order, MOST_RUNS, read.selection)
     )
     try:
-        page = await asker.page(ask)
+        page = await client.ask_one(ask)
     except RunmetricsError:
         return []
     if isinstance(page, Unknown):

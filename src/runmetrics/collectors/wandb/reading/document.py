@@ -1,46 +1,61 @@
-"""What is asked of W&B, as GraphQL: counts, pages of runs and single runs, as aliases of a project.
+"""What can be asked of a project, as typed values, and the GraphQL document that asks it.
 
-Filters are MongoDB-style and travel as JSON in variables; names of fields in filters are
-camelCase, names of orders snake_case (the official client's documentation of `Api.runs`).
+A question is hashable, knows how it is written in GraphQL, and reads its own answer: an `Ask[T]`
+is answered by a T or by Unknown. Orders are snake_case, unlike the names in filters (the official
+client's documentation of `Api.runs`).
 """
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.unknown import Unknown
 
-Filters = Mapping[str, Any]
+T = TypeVar("T")
+
+_LEFT_OUT = Unknown("W&B left out a part of its answer without an error")
+
+
+class Ask(ABC, Generic[T]):
+    """A question whose answer is a T."""
+
+    __slots__ = ()
+
+    @property
+    def matching(self) -> Filter | None:
+        """The filter that travels with the question as a variable; None where it has none."""
+        return None
+
+    @abstractmethod
+    def graphql(self, variable: str, dropped: frozenset[str]) -> str:
+        """Return the field of the project that answers; `variable` is the filter's name."""
+
+    @abstractmethod
+    def read(self, data: object) -> T | Unknown:
+        """Return the answer from what came in the question's place."""
 
 
 @dataclass(frozen=True, slots=True)
-class CountAsk:
+class CountAsk(Ask[int]):
     """How many runs match."""
 
-    filters: Filters
+    filter: Filter
 
+    @property
+    def matching(self) -> Filter:
+        return self.filter
 
-@dataclass(frozen=True, slots=True)
-class PageAsk:
-    """A page of runs that match, in an order, after a cursor."""
+    def graphql(self, variable: str, dropped: frozenset[str]) -> str:  # noqa: ARG002
+        return f"runCount(filters: ${variable})"
 
-    filters: Filters
-    order: str
-    first: int
-    selection: Selection = field(default_factory=Selection)
-    after: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryAsk:
-    """The whole summary of one run: may be hundreds of KB, so never of many."""
-
-    run_id: str
-
-
-Ask = CountAsk | PageAsk | SummaryAsk
+    def read(self, data: object) -> int | Unknown:
+        if isinstance(data, int) and not isinstance(data, bool):
+            return data
+        return _LEFT_OUT
 
 
 @dataclass(slots=True)
@@ -53,12 +68,87 @@ class Page:
     unreadable: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PageAsk(Ask[Page]):
+    """A page of runs that match, in an order, after a cursor."""
+
+    filter: Filter
+    order: str
+    first: int
+    selection: Selection = field(default_factory=Selection)
+    after: str | None = None
+
+    @property
+    def matching(self) -> Filter:
+        return self.filter
+
+    def graphql(self, variable: str, dropped: frozenset[str]) -> str:
+        after = f", after: {_literal(self.after)}" if self.after else ""
+        fields = " ".join(self.selection.fields(dropped).values())
+        return (
+            f"runs(filters: ${variable}, order: {_literal(self.order)}, "
+            f"first: {self.first}{after}) {{ edges {{ cursor node {{ {fields} }} }} "
+            "pageInfo { endCursor hasNextPage } }"
+        )
+
+    def read(self, data: object) -> Page | Unknown:
+        """Return the page; rows that the server hides (null nodes) are left out."""
+        if not isinstance(data, dict):
+            return _LEFT_OUT
+        rows, info = data.get("edges"), data.get("pageInfo")
+        edges = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        nodes = [row["node"] for row in edges if isinstance(row.get("node"), dict)]
+        info = info if isinstance(info, dict) else {}
+        last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
+        return Page(
+            [node for node in nodes if isinstance(node.get("name"), str)],
+            last if isinstance(last, str) else None,
+            bool(info.get("hasNextPage")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryAsk(Ask[str]):
+    """The whole summary of one run, as JSON: may be hundreds of KB, so never of many."""
+
+    run_id: str
+
+    def graphql(self, variable: str, dropped: frozenset[str]) -> str:  # noqa: ARG002
+        return f"run(name: {_literal(self.run_id)}) {{ name summaryMetrics }}"
+
+    def read(self, data: object) -> str | Unknown:
+        if isinstance(data, dict) and isinstance(text := data.get("summaryMetrics"), str):
+            return text
+        return _LEFT_OUT
+
+
+class Answers:
+    """Answers by the question that they answer."""
+
+    def __init__(self, found: Mapping[Ask[Any], Any]) -> None:
+        self._found = found
+
+    def __getitem__(self, ask: Ask[T]) -> T | Unknown:
+        answer: T | Unknown = self._found[ask]
+        return answer
+
+
+def aliases(asks: Iterable[Ask[Any]]) -> dict[str, Ask[Any]]:
+    """Return the questions by the names that they have in a document, each once."""
+    return {f"a{index}": ask for index, ask in enumerate(dict.fromkeys(asks))}
+
+
 def render(
-    asks: Mapping[str, Ask], dropped: frozenset[str] = frozenset()
+    asks: Iterable[Ask[Any]], dropped: frozenset[str] = frozenset()
 ) -> tuple[str, dict[str, str]]:
-    """One GraphQL document for all asks, by alias, and its variables but entity and project."""
+    """Return one GraphQL document for all questions, and its variables but entity and project."""
     variables: dict[str, str] = {}
-    lines = [_render_one(alias, ask, dropped, variables) for alias, ask in asks.items()]
+    lines: list[str] = []
+    for alias, ask in aliases(asks).items():
+        variable = f"{alias}_filters"
+        lines.append(f"{alias}: {ask.graphql(variable, dropped)}")
+        if ask.matching is not None:
+            variables[variable] = str(ask.matching)
     declared = "".join(f", ${name}: JSONString" for name in variables)
     body = "\n    ".join(lines)
     document = (
@@ -69,49 +159,6 @@ def render(
     return document, variables
 
 
-def parse_page(data: Mapping[str, Any]) -> Page:
-    """A page from an alias's data; rows that the server hides (null nodes) are left out."""
-    rows = data.get("edges")
-    edges = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    nodes = [row["node"] for row in edges if isinstance(row.get("node"), dict)]
-    info = data.get("pageInfo")
-    info = info if isinstance(info, dict) else {}
-    last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
-    return Page(
-        [node for node in nodes if isinstance(node.get("name"), str)],
-        last if isinstance(last, str) else None,
-        bool(info.get("hasNextPage")),
-    )
-
-
-def timestamp(time: datetime) -> str:
-    """A time for a filter: whole seconds, floored, with the Z without which nothing matches."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def both(*filters: Filters) -> dict[str, Any]:
-    """All the filters at once; {} matches everything."""
-    wanted = [dict(one) for one in filters if one]
-    if not wanted:
-        return {}
-    return wanted[0] if len(wanted) == 1 else {"$and": wanted}
-
-
-def _render_one(alias: str, ask: Ask, dropped: frozenset[str], variables: dict[str, str]) -> str:
-    if isinstance(ask, SummaryAsk):
-        return f"{alias}: run(name: {_literal(ask.run_id)}) {{ name summaryMetrics }}"
-    variables[f"{alias}_filters"] = json.dumps(ask.filters, allow_nan=False)
-    if isinstance(ask, CountAsk):
-        return f"{alias}: runCount(filters: ${alias}_filters)"
-    after = f", after: {_literal(ask.after)}" if ask.after else ""
-    fields = " ".join(ask.selection.fields(dropped).values())
-    return (
-        f"{alias}: runs(filters: ${alias}_filters, order: {_literal(ask.order)}, "
-        f"first: {ask.first}{after}) {{ edges {{ cursor node {{ {fields} }} }} "
-        "pageInfo { endCursor hasNextPage } }"
-    )
-
-
 def _literal(value: str) -> str:
-    """GraphQL text: as JSON, but not every server joins the two halves of an escaped emoji."""
+    """Return GraphQL text: as JSON, but not every server joins the halves of an escaped emoji."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,32 +1,45 @@
 """Carries out a plan on one project: one document, what its pages left, and the proofs.
 
-Everything that a plan holds travels in the first document. What follows is asked side by side: the
-slices of scans that are longer than a page, and the proofs of ranked values. Last come counts
-again, where the first ones and the runs that were read do not agree yet.
+Everything that a plan holds travels in the first document. What scans of several pages left is
+read side by side. The next document closes the scans and proves the ranked values. Then what was
+learned is held against each other: counts against the runs that were read, ranked values against
+the runs of the last days. What is not proven by then is read in full.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
-from runmetrics.collectors.wandb.reading.counts import Counter
-from runmetrics.collectors.wandb.reading.document import Ask
-from runmetrics.collectors.wandb.reading.extremes import Proof, Prover, Winner, best, rank
-from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, Read
-from runmetrics.collectors.wandb.reading.project_client import Asker, Result
-from runmetrics.collectors.wandb.reading.scan import Progress, Walk
+from runmetrics.collectors.wandb.reading.counts import Count
+from runmetrics.collectors.wandb.reading.document import Answers
+from runmetrics.collectors.wandb.reading.extremes import (
+    Extreme,
+    NotProven,
+    Proof,
+    Winner,
+    best,
+    rank,
+)
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
+from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, side_by_side, together
+from runmetrics.collectors.wandb.reading.scan import Scan, Scanned
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.errors import RunmetricsError
+from runmetrics.plugins import Progress, no_progress
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 """Clocks that differ by less are taken as one (the Date header is in whole seconds)."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-Learned = int | Winner | Walk | Unknown
+Counts = dict[CountRead, int | Unknown]
+Ranked = dict[RankedRead, Winner | Unknown]
+Scans = dict[ScanRead, Scanned | Unknown]
 
 
 @dataclass(slots=True)
@@ -34,53 +47,89 @@ class Reading:
     """What was learned of one project. `now` is W&B's time when the reading began."""
 
     now: datetime
-    answers: list[tuple[Read, Learned]] = field(default_factory=list)
+    counts: Counts = field(default_factory=dict)
+    ranked: Ranked = field(default_factory=dict)
+    scans: Scans = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
-    def of(self, read: Read) -> Learned:
-        """What a read brought."""
-        return next(learned for asked, learned in self.answers if asked == read)
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that scans brought; one that two of them brought is there twice."""
+        found = (each for each in self.scans.values() if isinstance(each, Scanned))
+        return [run for scanned in found for run in scanned.runs]
+
+
+class FirstDocument:
+    """Everything that a plan asks at first."""
+
+    def __init__(self, plan: Plan, now: datetime, progress: Progress = no_progress) -> None:
+        self.scans = [Scan(read, now, progress) for read in plan.scans]
+        self.extremes = [Extreme(read) for read in plan.ranked]
+        filters = {scan.read: scan.filter for scan in self.scans}
+        self.counts = [Count(read, _lately(plan, read, filters)) for read in plan.counts]
 
     @property
-    def runs_read(self) -> int:
-        """Distinct runs that scans brought."""
-        walks = [learned for _, learned in self.answers if isinstance(learned, Walk)]
-        return sum(len(walk.runs) for walk in walks)
+    def asks(self) -> Asks:
+        """The questions, in the order of the plan."""
+        parts: Sequence[Count | Extreme | Scan] = (*self.counts, *self.extremes, *self.scans)
+        return [ask for part in parts for ask in part.opening]
 
 
 async def read_project(
-    asker: Asker, plan: Plan, now: datetime, progress: Progress = lambda _done, _total: None
+    client: ProjectClient, plan: Plan, now: datetime, progress: Progress = no_progress
 ) -> Reading:
     """Learn everything that the plan asks, or why it cannot be known.
 
     Raises RunmetricsError when nothing can be learned at all: no key, no project, no server.
     """
-    first = FirstDocument(asker, plan, now, progress)
-    opened = await first.ask()
-    offset = asker.client.clock_offset_seconds or 0.0
-    notices = []
+    reading = Reading(now)
+    first = FirstDocument(plan, now, progress)
+    opened = await client.ask(first.asks)
+    offset = client.server.clock_offset_seconds or 0.0
     if notice := clock_notice(offset):
-        notices.append(notice)
-        now += timedelta(seconds=offset)
-        first = FirstDocument(asker, plan, now, progress)
-        opened = await first.ask()
-    reading = Reading(now, notices=notices)
-    proofs = await _finish(first, opened)
-    walks = [await _settled(walk) for walk in first.walks]
-    for prover, proof in zip(first.provers, proofs, strict=True):
-        scan = _scan_for(prover.read, plan, walks)
-        reading.answers.append((prover.read, await _ranked(prover, proof, opened, scan)))
-    for counter in first.counters:
-        witness = _scan_for(counter.read, plan, walks)
-        count = await counter.settled(opened[id(counter)], witness)
-        reading.answers.append((counter.read, count))
-    reading.answers += zip(plan.scans, walks, strict=True)
-    reading.notices += asker.notices
+        reading.notices.append(notice)
+        reading.now += timedelta(seconds=offset)
+        first = FirstDocument(plan, reading.now, progress)
+        opened = await client.ask(first.asks)
+    proofs: dict[RankedRead, Proof] = {}
+    to_prove = [each for each in first.extremes if not _known_from_scan(each.read, plan)]
+    await _finish(
+        *(client, first.scans, opened, reading.scans),
+        [note(proofs, each.read, each.prove(opened)) for each in to_prove],
+    )
+    held: Sequence[CountRead | RankedRead] = (*plan.counts, *plan.ranked)
+    witnesses = {
+        read: reading.scans.get(scan) if (scan := _witness(plan, read)) else None for read in held
+    }
+    await together(
+        client,
+        [
+            *(
+                note(reading.counts, each.read, each.settle(opened, witnesses[each.read]))
+                for each in first.counts
+            ),
+            *(
+                note(proofs, each.read, _held_against(witnesses[each.read], each, proofs, opened))
+                for each in first.extremes
+            ),
+        ],
+    )
+    reading.ranked = await _in_full(client, proofs, reading.now)
+    reading.notices += client.notices
     return reading
 
 
+async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: datetime) -> Scans:
+    """Read some scans alone; raises as `read_project` does."""
+    found: Scans = {}
+    scans = [Scan(read, now) for read in reads]
+    opened = await client.ask([ask for scan in scans for ask in scan.opening])
+    await _finish(client, scans, opened, found)
+    return found
+
+
 def clock_notice(offset_seconds: float) -> str:
-    """What is to be said of W&B's clock less ours; nothing where they count as one."""
+    """Say that W&B's clock and ours differ; nothing where they count as one."""
     if abs(offset_seconds) < CLOCK_TOLERANCE_SECONDS:
         return ""
     return (
@@ -89,98 +138,92 @@ def clock_notice(offset_seconds: float) -> str:
     )
 
 
-Opened = Mapping[int, Mapping[str, Result]]
+async def _finish(
+    client: ProjectClient,
+    scans: Sequence[Scan],
+    opened: Answers,
+    found: Scans,
+    also: Sequence[Reader[None]] = (),
+) -> None:
+    """Read what the first pages of scans left, and close them; `also` asks beside the closing."""
+    await side_by_side(client, [part for scan in scans for part in scan.slices(opened)])
+    offset = client.server.clock_offset_seconds
+    closings = [note(found, scan.read, scan.close(offset)) for scan in scans]
+    await together(client, [*closings, *also])
 
 
-class FirstDocument:
-    """All reads of a plan, asked in one document; answers are kept by the reader they are for."""
-
-    def __init__(self, asker: Asker, plan: Plan, now: datetime, progress: Progress) -> None:
-        self.asker = asker
-        self.plan = plan
-        self.walks = [Walk(asker, scan, now, progress) for scan in plan.scans]
-        self.provers = [Prover(asker, read, now) for read in plan.ranked]
-        self.counters = [Counter(asker, read, self._lately(read)) for read in plan.counts]
-
-    @property
-    def parties(self) -> "Sequence[Counter | Walk | Prover]":
-        """Who asks in the document."""
-        return (*self.counters, *self.provers, *self.walks)
-
-    def asks(self) -> dict[str, Ask]:
-        """All that the document asks, by alias."""
-        asks: dict[str, Ask] = {}
-        for index, party in enumerate(self.parties):
-            asks |= {f"a{index}_{alias}": ask for alias, ask in party.opening().items()}
-        return asks
-
-    async def ask(self) -> Opened:
-        """Ask it, and hand each party its answers."""
-        results = await self.asker.ask(self.asks())
-        return {
-            id(party): {alias: results[f"a{index}_{alias}"] for alias in party.opening()}
-            for index, party in enumerate(self.parties)
-        }
-
-    def _lately(self, read: CountRead) -> Mapping[str, object] | None:
-        scan = self.plan.scan_of(read.where)
-        return self.walks[self.plan.scans.index(scan)].filters if scan else None
-
-
-async def _finish(first: FirstDocument, opened: Opened) -> list[Proof | None]:
-    """Read the rest of the scans, and prove meanwhile what no scan will answer."""
-
-    async def prove(prover: Prover) -> Proof | None:
-        if prover.read.aggregate is Aggregate.LATEST and first.plan.scan_of(prover.read.where):
-            return None
-        return await prover.prove(opened[id(prover)])
-
-    proofs = asyncio.gather(*(prove(prover) for prover in first.provers))
-    await asyncio.gather(proofs, *(walk.finish(opened[id(walk)]) for walk in first.walks))
-    return proofs.result()
-
-
-async def _settled(walk: Walk) -> Walk | Unknown:
-    try:
-        return await walk.settled()
-    except RunmetricsError as error:
-        return Unknown.because(error)
-
-
-def _scan_for(
-    read: CountRead | RankedRead, plan: Plan, walks: Sequence[Walk | Unknown]
-) -> Walk | Unknown | None:
-    """What the scan of the same filter brought, else that of all runs: both saw what moved."""
+def _lately(plan: Plan, read: CountRead, filters: Mapping[ScanRead, Filter]) -> Filter | None:
     scan = plan.scan_of(read.where)
-    if scan is None and isinstance(read, CountRead):
-        scan = plan.scan_of({})
-    return walks[plan.scans.index(scan)] if scan else None
+    return filters[scan] if scan else None
 
 
-async def _ranked(
-    prover: Prover, proof: Proof | None, opened: Opened, scan: Walk | Unknown | None
-) -> Proof:
-    """A ranked value, held against the runs that the scan of the same filter brought.
+def _witness(plan: Plan, read: CountRead | RankedRead) -> ScanRead | None:
+    """Return the scan of the same filter, else that of all runs for a count."""
+    scan = plan.scan_of(read.where)
+    return scan or (plan.scan_of(EVERYTHING) if isinstance(read, CountRead) else None)
+
+
+def _known_from_scan(read: RankedRead, plan: Plan) -> bool:
+    """Return whether a scan is to be asked first: whoever beat last is in it."""
+    return read.aggregate is Aggregate.LATEST and plan.scan_of(read.where) is not None
+
+
+def _held_against(
+    scan: Scanned | Unknown | None,
+    extreme: Extreme,
+    proofs: Mapping[RankedRead, Proof],
+    opened: Answers,
+) -> Reader[Proof]:
+    """Return a ranked value that was held against the runs which the scan of its filter brought.
 
     The latest heartbeat of a scan that read every run of the last days is the latest of all. A
     scan's run that beats a proven extreme shows an index that lags: the proof is made anew.
     """
-    runs = scan.runs.values() if isinstance(scan, Walk) else ()
-    local = best(prover.read, runs)
+    read, proof = extreme.read, proofs.get(extreme.read)
+    runs = scan.runs if isinstance(scan, Scanned) else ()
+    local = best(read, runs)
     if proof is None:
-        if hidden := unreadable(_rivals(prover.read, local, runs), prover.part):
+        if hidden := unreadable(_rivals(read, local, runs), read.part):
             return hidden
-        return Winner(local) if local else await prover.prove(opened[id(prover)])
-    if isinstance(proof, Unknown) or local is None:
+        return Winner(local) if local else (yield from extreme.prove(opened))
+    if not isinstance(proof, Winner) or local is None:
         return proof
-    if proof.run is None or (rank(prover.read, local) or ()) > (rank(prover.read, proof.run) or ()):
-        return await prover.prove(opened[id(prover)], runs)
+    if proof.run is None or (rank(read, local) or ()) > (rank(read, proof.run) or ()):
+        return (yield from extreme.prove(opened, runs))
     return proof
 
 
 def _rivals(read: RankedRead, latest: Run | None, runs: Iterable[Run]) -> Iterable[Run]:
-    """Runs with a heartbeat as late as the latest's, whatever could be read of their values."""
+    """Yield runs that beat as late as the latest, whatever could be read of their values."""
     for run in runs:
         late = latest is None or (run.heartbeat_at or _NEVER) >= (latest.heartbeat_at or _NEVER)
         if late and (not read.states or run.state in read.states):
             yield run
+
+
+async def _in_full(
+    client: ProjectClient, proofs: Mapping[RankedRead, Proof], now: datetime
+) -> Ranked:
+    """Return what is proven, and what every run's own values make of the rest."""
+    ranked: Ranked = {}
+    wanted: dict[Filter, Selection] = {}
+    for read, proof in proofs.items():
+        if isinstance(proof, NotProven):
+            wanted[read.base] = wanted.get(read.base, Selection()) | read.selection
+        else:
+            ranked[read] = proof
+    if not wanted:
+        return ranked
+    reads = {base: ScanRead(base, None, selection) for base, selection in wanted.items()}
+    try:
+        scans = await read_scans(client, reads.values(), now)
+    except RunmetricsError as error:
+        return ranked | dict.fromkeys(proofs.keys() - ranked.keys(), Unknown.because(error))
+    for read in proofs.keys() - ranked.keys():
+        scan = scans[reads[read.base]]
+        ranked[read] = scan if isinstance(scan, Unknown) else _best_of(read, scan)
+    return ranked
+
+
+def _best_of(read: RankedRead, scan: Scanned) -> Winner | Unknown:
+    return unreadable(scan.runs, read.part) or Winner(best(read, scan.runs))

@@ -14,18 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
-from runmetrics.collectors.wandb.reading.document import (
-    Ask,
-    CountAsk,
-    Filters,
-    Page,
-    PageAsk,
-    both,
-    timestamp,
-)
-from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import Asker, Result
-from runmetrics.collectors.wandb.reading.scan import Walk
+from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.filters import Filter, timestamp
+from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.runs import (
     ABSENT,
     Run,
@@ -35,7 +27,6 @@ from runmetrics.collectors.wandb.runs import (
     unwrapped,
 )
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
-from runmetrics.errors import RunmetricsError
 
 HEAD_SIZE = 50
 """Runs on the first ordered page: more than one, since strings and NaN may come first."""
@@ -52,14 +43,17 @@ class Winner:
     """The proven holder of a ranked value; no run where nobody has a number under the key."""
 
     run: Run | None
-    runs_seen: int = 0
 
 
-Proof = Winner | Unknown
+class NotProven:
+    """What the server ranks and filters does not prove a winner: every run has to be read."""
+
+
+Proof = Winner | Unknown | NotProven
 
 
 def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:
-    """The winner among these runs: unlike the server, by numbers and the exact key alone."""
+    """Return the winner among these runs: unlike the server, by numbers and the exact key alone."""
     able = [
         run
         for run in runs
@@ -69,7 +63,7 @@ def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:
 
 
 def rank(read: RankedRead, run: Run) -> Rank | None:
-    """What runs are compared by; None for a run that cannot win.
+    """Return what runs are compared by; None for a run that cannot win.
 
     latest: the later heartbeat, then the later creation (then the greater id). max and min: the
     value, then the earlier creation.
@@ -83,32 +77,26 @@ def rank(read: RankedRead, run: Run) -> Rank | None:
     return (value if read.aggregate is Aggregate.MAX else -value, -created)
 
 
-class Prover:
-    """One proof: `opening` is asked with other things; `prove` asks more, in full if it must."""
+class Extreme:
+    """One ranked value: ask `opening`, then `prove` what it brought."""
 
-    def __init__(self, asker: Asker, read: RankedRead, now: datetime) -> None:
-        self.asker = asker
+    def __init__(self, read: RankedRead) -> None:
         self.read = read
-        self.now = now
+        self._head = PageAsk(read.filter, read.order, HEAD_SIZE, read.selection)
         self._trusted = True
 
-    def opening(self) -> dict[str, Ask]:
+    @property
+    def opening(self) -> Asks:
         """The first page in the order that puts the winner on top."""
-        read = self.read
-        return {"head": PageAsk(read.filters, read.order, HEAD_SIZE, read.selection)}
+        return [self._head]
 
-    async def prove(self, opening: Mapping[str, Result], also: Iterable[Run] = ()) -> Proof:
-        """The winner among all runs. `also`: runs read elsewhere, which must not beat it."""
-        try:
-            return await self._prove(opening["head"], also)
-        except RunmetricsError as error:
-            return Unknown.because(error)
-
-    async def _prove(self, head: Result, also: Iterable[Run]) -> Proof:
-        if not isinstance(head, Page):
-            return head if isinstance(head, Unknown) else Unknown("W&B answered something else")
+    def prove(self, opened: Answers, also: Iterable[Run] = ()) -> Reader[Proof]:
+        """Return the winner among all runs. `also`: runs read elsewhere, which must not beat it."""
+        head = opened[self._head]
+        if isinstance(head, Unknown):
+            return head
         head_runs = self._runs(head)
-        if hidden := unreadable(head_runs, self.part):
+        if hidden := unreadable(head_runs, self.read.part):
             return hidden
         winner = best(self.read, [*head_runs, *also])
         if winner is None and not head.has_next and self._trusted and self._is_plain():
@@ -116,41 +104,43 @@ class Prover:
         for _ in range(_ROUNDS):
             if winner is None or not self._trusted:
                 break
-            results = await self.asker.ask(self._asks(winner))
-            found, above = results["path"], results["above"]
-            if isinstance(found, Unknown) or isinstance(above, Unknown):
-                return found if isinstance(found, Unknown) else above  # type: ignore[return-value]
-            assert isinstance(above, Page)  # noqa: S101 - a page was asked for
-            above_runs = self._runs(above)
-            if hidden := unreadable(above_runs, self.part):
+            path, above = self._asks(winner)
+            answers = yield [path, above]
+            found, page = answers[path], answers[above]
+            if isinstance(found, Unknown):
+                return found
+            if isinstance(page, Unknown):
+                return page
+            above_runs = self._runs(page)
+            if hidden := unreadable(above_runs, self.read.part):
                 return hidden
             better = best(self.read, [winner, *above_runs])
             if found != 1 or not self._trusted:
                 break
-            if not above.has_next:
+            if not page.has_next:
                 return Winner(better)
             if better is winner:
                 break
             winner = better
-        return await self._read_in_full()
+        return NotProven()
 
-    def _asks(self, winner: Run) -> dict[str, Ask]:
+    def _asks(self, winner: Run) -> tuple[CountAsk, PageAsk]:
         """Does the filter find the winner, and who does the server say lies above?"""
         at_least, above = self._bounds(winner)
-        path = both(self.read.base, {"name": winner.id}, at_least)
-        page = PageAsk(both(self.read.base, above), "+created_at", PAGE_SIZE, self.read.selection)
-        return {"path": CountAsk(path), "above": page}
+        base, selection = self.read.base, self.read.selection
+        path = base & Filter.of({"name": winner.id}) & at_least
+        return CountAsk(path), PageAsk(base & above, "+created_at", PAGE_SIZE, selection)
 
-    def _bounds(self, winner: Run) -> tuple[Filters, Filters]:
-        exists = {self.read.path: {"$exists": True}}
-        value = winner.number(str(self.read.field))
+    def _bounds(self, winner: Run) -> tuple[Filter, Filter]:
+        path, value = self.read.path, winner.number(str(self.read.field))
         match self.read.aggregate:
             case Aggregate.MAX:
-                return {self.read.path: {"$gte": value}}, {self.read.path: {"$gt": value}}
+                return Filter.of({path: {"$gte": value}}), Filter.of({path: {"$gt": value}})
             case Aggregate.MIN:
-                return {self.read.path: {"$lte": value}}, {self.read.path: {"$lt": value}}
+                return Filter.of({path: {"$lte": value}}), Filter.of({path: {"$lt": value}})
         since = timestamp((winner.heartbeat_at or _EPOCH) - timedelta(seconds=1))
-        return exists, both(exists, {"heartbeatAt": {"$gt": since}})
+        exists = Filter.of({path: {"$exists": True}})
+        return exists, exists & Filter.of({"heartbeatAt": {"$gt": since}})
 
     def _runs(self, page: Page) -> list[Run]:
         """Runs of a page; a page with a run that lacks the exact key ends trust in the filter."""
@@ -168,29 +158,12 @@ class Prover:
         ]
 
     def _has_key(self, node: Mapping[str, Any]) -> bool:
-        found = decode_object(node.get(self.part))
-        if found is None or self.part not in node:
+        found = decode_object(node.get(self.read.part))
+        if found is None or self.read.part not in node:
             return True  # junk in that run's summary says nothing about the filter
-        found = found if self.part == "summaryMetrics" else unwrapped(found)
+        found = found if self.read.part == "summaryMetrics" else unwrapped(found)
         return look_up(found, self.read.field.key) is not ABSENT
-
-    @property
-    def part(self) -> str:
-        """The field of a run that holds the ranked values."""
-        return "summaryMetrics" if self.read.field.source == "summary" else "config"
 
     def _is_plain(self) -> bool:
         """A key that the server can surely filter: no slash, dot or other sign (fact 13)."""
         return PLAIN_KEY.fullmatch(self.read.field.key) is not None
-
-    async def _read_in_full(self) -> Proof:
-        """Every run of the history, this key alone: dear, and right whatever the index does."""
-        scan = ScanRead(self.read.base, None, self.read.selection)
-        first = Walk(self.asker, scan, self.now)
-        await first.finish(await self.asker.ask(first.opening()))
-        walk = await first.settled()
-        if isinstance(walk, Unknown):
-            return walk
-        if hidden := unreadable(walk.runs.values(), self.part):
-            return hidden
-        return Winner(best(self.read, walk.runs.values()), len(walk.runs))

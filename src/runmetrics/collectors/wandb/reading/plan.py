@@ -1,11 +1,10 @@
 """Compiles a catalog into the fewest reads that answer it. Pure: nothing here asks anybody.
 
-Three kinds of reads: a count without a window is the server's; an extreme or
-latest value without a window is the head of an ordered page, proven later; everything else is
-reduced from a scan of the runs, one per distinct filter and window.
+There are three kinds of reads: a count without a window is the server's; an extreme or latest
+value without a window is the head of an ordered page, proven later; everything else is reduced
+from a scan of the runs, one per distinct filter and window.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from typing import TypeVar
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
-from runmetrics.collectors.wandb.reading.document import Filters, both, timestamp
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, alive_since, in_states
 from runmetrics.collectors.wandb.selection import Selection
 
 PAGE_SIZE = 1000
@@ -30,12 +29,13 @@ _HISTORY_STEP = timedelta(days=30)
 class CountRead:
     """Runs that match, counted by the server."""
 
-    where: Filters
+    where: Filter
     states: tuple[str, ...]
 
     @property
-    def filters(self) -> Filters:
-        return both(self.where, state_filter(self.states))
+    def filter(self) -> Filter:
+        """What the server counts."""
+        return self.where & in_states(self.states)
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,19 @@ class ScanRead:
     `states` stand in for a window: runs that are in one of them now, which are few.
     """
 
-    where: Filters
+    where: Filter
     window: timedelta | None
     selection: Selection
     states: tuple[str, ...] = ()
 
-    def filters(self, now: datetime) -> Filters:
-        """The server's filter: a second wider than the window, which is cut exactly by us."""
+    def filter(self, now: datetime) -> Filter:
+        """Return the server's filter: a second wider than the window, which is cut here."""
         if self.window is None:
-            return both(self.where, state_filter(self.states))
-        after = {"$gt": timestamp(now - self.window - _EDGE)}
-        return both(self.where, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
+            return self.where & in_states(self.states)
+        return self.where & alive_since(now - self.window - _EDGE)
 
     def boundaries(self, now: datetime) -> list[datetime]:
-        """Creation times at which runs are counted, to cut the scan into slices."""
+        """Return creation times at which runs are counted, to cut the scan into slices."""
         if self.states:
             return []  # rarely a second page, and of runs of one age
         if self.window is None:
@@ -72,14 +71,20 @@ class ScanRead:
 class RankedRead:
     """The run with the greatest or least value of a field, or the latest run that has one."""
 
-    where: Filters
+    where: Filter
     states: tuple[str, ...]
     field: Field
     aggregate: Aggregate
 
     @property
-    def base(self) -> Filters:
-        return both(self.where, state_filter(self.states))
+    def part(self) -> str:
+        """The field of a run that holds the ranked values."""
+        return "summaryMetrics" if self.field.source == "summary" else "config"
+
+    @property
+    def base(self) -> Filter:
+        """The runs among which it is ranked."""
+        return self.where & in_states(self.states)
 
     @property
     def path(self) -> str:
@@ -88,8 +93,9 @@ class RankedRead:
         return f"{prefix}.{self.field.key}"
 
     @property
-    def filters(self) -> Filters:
-        return both(self.base, {self.path: {"$exists": True}})
+    def filter(self) -> Filter:
+        """Those that have the key."""
+        return self.base & Filter.of({self.path: {"$exists": True}})
 
     @property
     def order(self) -> str:
@@ -104,6 +110,7 @@ class RankedRead:
 
     @property
     def selection(self) -> Selection:
+        """What has to be read of a run to know its value."""
         return field_selection(self.field)
 
 
@@ -120,44 +127,36 @@ class Plan:
     ranked: tuple[RankedRead, ...]
     answers: Mapping[str, Read]
 
-    def scan_of(self, where: Filters) -> ScanRead | None:
-        """The scan that reads what `where` matches within the widest window, if there is one."""
+    def scan_of(self, where: Filter) -> ScanRead | None:
+        """Return the scan of what `where` matches within the widest window, if there is one."""
         return _widest(scan for scan in self.scans if scan.where == where and scan.window)
 
 
 def compile_plan(metrics: Sequence[Metric], gpus_per_run: str | float = "auto") -> Plan:
-    """The fewest reads for these metrics. `gpus_per_run`: "auto", a number, or "config.KEY"."""
+    """Return the fewest reads for these metrics; `gpus_per_run` is as in the settings."""
     answers: dict[str, Read] = {metric.name: _read(metric, gpus_per_run) for metric in metrics}
-    counts = _distinct(read for read in answers.values() if isinstance(read, CountRead))
+    counts = [read for read in answers.values() if isinstance(read, CountRead)]
     ranked = _distinct(read for read in answers.values() if isinstance(read, RankedRead))
     scans = _merged(read for read in answers.values() if isinstance(read, ScanRead))
-    if counts and not any(scan.where == {} and scan.window for scan in scans):
-        scans.append(ScanRead({}, _WITNESS_WINDOW, Selection()))
+    if counts and not any(scan.where == EVERYTHING and scan.window for scan in scans):
+        scans.append(ScanRead(EVERYTHING, _WITNESS_WINDOW, Selection()))
     scans = [_with_latest(scan, scans, ranked) for scan in scans]
     scans = _folded(scans, [scan for scan in scans if scan.window])
     final = {
         name: _home(read, scans) if isinstance(read, ScanRead) else read
         for name, read in answers.items()
     }
-    counts = _distinct([*counts, *bare_counts(metrics)])
-    return Plan(tuple(counts), tuple(scans), tuple(ranked), final)
+    return Plan(_distinct([*counts, *bare_counts(metrics)]), tuple(scans), ranked, final)
 
 
 def bare_counts(metrics: Iterable[Metric]) -> list[CountRead]:
-    """How many runs each filter matches of how many of the project; none where nobody filters."""
-    filtered = _distinct(CountRead(metric.where, ()) for metric in metrics if metric.where)
-    return [CountRead({}, ()), *filtered] if filtered else []
-
-
-def state_filter(states: tuple[str, ...]) -> Filters:
-    """Runs in one of the states; no states are any state."""
-    if not states:
-        return {}
-    return {"state": states[0] if len(states) == 1 else {"$in": list(states)}}
+    """Count what each filter matches of how many of the project; none where nobody filters."""
+    filtered = _distinct(CountRead(Filter.of(each.where), ()) for each in metrics if each.where)
+    return [CountRead(EVERYTHING, ()), *filtered] if filtered else []
 
 
 def field_selection(field: Field, gpus_per_run: str | float = "auto") -> Selection:
-    """What has to be read of a run to know this field."""
+    """Return what has to be read of a run to know this field."""
     match field.source:
         case "summary":
             return Selection(summary_keys=frozenset({field.key}))
@@ -169,7 +168,7 @@ def field_selection(field: Field, gpus_per_run: str | float = "auto") -> Selecti
 
 
 def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Selection:
-    """What has to be read of each run to reduce this metric."""
+    """Return what has to be read of each run to reduce this metric."""
     selection = Selection()
     fields = [condition.field for condition in metric.conditions]
     for field in [*fields, *([metric.field] if metric.field else [])]:
@@ -184,21 +183,22 @@ def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Sele
 
 
 def _read(metric: Metric, gpus_per_run: str | float) -> Read:
+    where = Filter.of(metric.where)
     counted = metric.aggregate is Aggregate.COUNT and not metric.conditions and not metric.by
     scanned = metric.window is not None or metric.full_scan
     if counted and not scanned:
-        return CountRead(metric.where, metric.states)
+        return CountRead(where, metric.states)
     if metric.field is not None and not scanned and not metric.live:
-        return RankedRead(metric.where, metric.states, metric.field, metric.aggregate)
+        return RankedRead(where, metric.states, metric.field, metric.aggregate)
     selection = metric_selection(metric, gpus_per_run)
-    return ScanRead(metric.where, metric.window, selection, metric.states if metric.live else ())
+    return ScanRead(where, metric.window, selection, metric.states if metric.live else ())
 
 
 def _merged(reads: Iterable[ScanRead]) -> list[ScanRead]:
     """One scan per filter and window, less those that lie within another."""
-    merged: dict[tuple[str, timedelta | None, bool], ScanRead] = {}
+    merged: dict[tuple[Filter, timedelta | None, bool], ScanRead] = {}
     for read in reads:
-        key = (json.dumps(read.where, sort_keys=True), read.window, bool(read.states))
+        key = (read.where, read.window, bool(read.states))
         known = merged.get(key, read)
         selection = known.selection | read.selection
         states = tuple(dict.fromkeys((*known.states, *read.states)))
@@ -247,9 +247,5 @@ def _widest(scans: Iterable[ScanRead]) -> ScanRead | None:
     return max(scans, key=lambda scan: scan.window or timedelta(), default=None)
 
 
-def _distinct(reads: Iterable[_R]) -> list[_R]:
-    found: list[_R] = []
-    for read in reads:
-        if read not in found:
-            found.append(read)
-    return found
+def _distinct(reads: Iterable[_R]) -> tuple[_R, ...]:
+    return tuple(dict.fromkeys(reads))

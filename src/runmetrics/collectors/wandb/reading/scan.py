@@ -1,6 +1,6 @@
 """Reads every run of a scan exactly once from a project that moves, and knows whether it did.
 
-Runs are walked in order of creation, which does not move, and from time to time rather than from
+Runs are read in order of creation, which does not move, and from time to time rather than from
 offset to offset, which would skip a run for each one that is deleted. The first document counts
 the runs and brings the first page; what is left is cut into slices of creation time that are read
 side by side. Runs are told apart by id. What moved while several pages were read is read again at
@@ -8,30 +8,21 @@ the end, in one document with the count, so that all runs are as they were at on
 many as the server counted then.
 """
 
-import asyncio
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from runmetrics.collectors.wandb.reading.document import (
-    Ask,
-    CountAsk,
-    Page,
-    PageAsk,
-    both,
-    timestamp,
-)
+from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.filters import alive_since, created_between, created_since
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import Asker, Result
-from runmetrics.collectors.wandb.reading.slices import between, cut
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
+from runmetrics.collectors.wandb.reading.slices import cut
 from runmetrics.collectors.wandb.runs import Run, make_run, parse_time
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.errors import RunmetricsError
-
-Progress = Callable[[int, int], None]
-"""Told how many runs were read, and how many there will be."""
+from runmetrics.plugins import Progress, no_progress
 
 _ORDER = "+created_at"
 _SLICES_WITH_CLOSING = 2
@@ -43,134 +34,101 @@ _NO_CLOCK = timedelta(seconds=61)
 
 
 @dataclass(frozen=True, slots=True)
+class Scanned:
+    """Every run of a scan, as all of them were at one instant."""
+
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """What is kept of a page: `last` is the creation time it ends at, None if it is not in order.
 
     `last` is in whole seconds, as filters are.
     """
 
-    rows: int
     last: datetime | None
     end_cursor: str | None
     has_next: bool
 
 
-class Walk:
-    """One reading of a scan: `opening` is asked with other things, `finish` reads the rest.
-
-    `runs` holds what was read, by id. `broken` says why the reading could not be finished.
-    """
+class Scan:
+    """One reading of a scan: ask `opening`, then read the `slices`, then `close` it."""
 
     def __init__(
         self,
-        asker: Asker,
-        scan: ScanRead,
+        read: ScanRead,
         now: datetime,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = no_progress,
         *,
         by_cursor: bool = False,
     ) -> None:
-        self.asker = asker
-        self.scan = scan
-        self.filters = scan.filters(now)
-        self.boundaries = scan.boundaries(now)
+        self.read = read
         self.now = now
-        self.runs: dict[str, Run] = {}
-        self.broken: Unknown | None = None
-        self.before = 0
-        self._began = datetime.now(UTC)
-        self._pages = 0
-        self._entered = 0
-        self._after: int | None = None
+        self.filter = read.filter(now)
+        self._count = CountAsk(self.filter)
+        self._first = PageAsk(self.filter, _ORDER, PAGE_SIZE, read.selection)
+        self._later = [
+            (time, CountAsk(self.filter & created_since(time))) for time in read.boundaries(now)
+        ]
         self._progress = progress
         self._by_cursor = by_cursor
+        self._began = datetime.now(UTC)
+        self._runs: dict[str, Run] = {}
+        self._rest: list[PageAsk] = []
+        self._pages = 0
+        self._before = 0
+        self._broken: Unknown | None = None
 
-    def opening(self) -> dict[str, Ask]:
+    @property
+    def opening(self) -> Asks:
         """The first document: the count, the first page, and counts to cut slices by."""
-        later = {
-            f"b{index}": CountAsk(both(self.filters, {"createdAt": {"$gte": timestamp(time)}}))
-            for index, time in enumerate(self.boundaries)
-        }
-        return {"n": CountAsk(self.filters), "p": self._page(), **later}
+        return [self._count, self._first, *(count for _, count in self._later)]
 
-    async def finish(self, opening: Mapping[str, Result]) -> None:
-        """Read what the first page left."""
-        count, page = opening["n"], opening["p"]
-        if not isinstance(count, int) or not isinstance(page, Page):
-            self._break(page if isinstance(count, int) else count)
-            return
-        self.before = count
+    def slices(self, opened: Answers) -> Sequence[Reader[None]]:
+        """Take the first page; return what is left and too much to be read with the closing."""
+        count, page = opened[self._count], opened[self._first]
+        if isinstance(count, Unknown) or isinstance(page, Unknown):
+            self._break(count if isinstance(count, Unknown) else page)
+            return []
+        self._before = count
         if not page.nodes and page.has_next:
-            await self._follow(self._page())
-            return
+            return [self._follow(self._first)]
+        rows = len(page.nodes)
         read = self._absorb(page)
-        left = self.before - read.rows
+        left = count - rows
         if left <= 0 or read.last is None or not read.has_next or self._by_cursor:
-            await self._follow(self._page(), read)
-            return
-        counts = [opening[f"b{index}"] for index in range(len(self.boundaries))]
+            return [self._follow(self._first, read)] if read.has_next else []
         counted = [
-            (time, count)
-            for time, count in zip(self.boundaries, counts, strict=True)
-            if isinstance(count, int)
+            (time, later)
+            for time, ask in self._later
+            if not isinstance(later := opened[ask], Unknown)
         ]
-        slices = [
-            dataclasses.replace(self._page(), filters=both(self.filters, created))
-            for created in cut(read.last, self.now, left, read.rows, counted)
+        asks = [
+            dataclasses.replace(self._first, filter=self.filter & created)
+            for created in cut(read.last, self.now, left, rows, counted)
         ]
-        if len(slices) <= _SLICES_WITH_CLOSING:
-            await self._finish_at_once(slices)
-            return
-        gate = asyncio.Semaphore(self.asker.client.slots)
+        if len(asks) > _SLICES_WITH_CLOSING:
+            return [self._follow(ask) for ask in asks]
+        self._rest = asks
+        return []
 
-        async def read_slice(ask: PageAsk) -> None:
-            async with gate:
-                await self._follow(ask)
-
-        await asyncio.gather(*(read_slice(ask) for ask in slices))
-
-    async def _finish_at_once(self, slices: list[PageAsk]) -> None:
-        """What little is left in one document with the closing: one round trip less."""
-        asks = {f"s{index}": ask for index, ask in enumerate(slices)}
-        try:
-            results = await self.asker.ask({**asks, **self._closing()})
-        except RunmetricsError as error:
-            self._break(Unknown.because(error))
-            return
-        whole = True
-        for alias, ask in asks.items():
-            page = results[alias]
-            if not isinstance(page, Page):
-                self._break(page)
-                return
-            whole = whole and not page.has_next
-            empty = page.has_next and not page.nodes  # worth a second look
-            await self._follow(ask, None if empty else self._absorb(page))
-        if whole:
-            await self._take_closing(results)
-
-    async def settled(self) -> "Walk | Unknown":
-        """This walk if it is proven; else one more, if that is; else what speaks against it.
+    def close(self, clock_offset_seconds: float | None) -> Reader[Scanned | Unknown]:
+        """Return the runs if they are proven; else those of one more reading, if that is.
 
         The second one goes by cursors, in case the server does not keep to the order of creation.
+        `clock_offset_seconds` is W&B's clock less ours, None where it is not known.
         """
-        walk = self
-        for attempt in range(2):
-            if attempt:
-                walk = Walk(self.asker, self.scan, self.now, self._progress, by_cursor=True)
-                await walk.finish(await self.asker.ask(walk.opening()))
-            after = await walk._close()
-            if walk.broken:
-                return walk.broken
-            if len(walk.runs) == after == walk.before + walk._entered:
-                return walk
-        return Disagreement(
-            f"W&B counts {walk.before} runs before and {after} after, but {len(walk.runs)} could "
-            "be read, twice",
-            "its index may lag behind its runs for some minutes; the next collection tries again",
-        )
+        found = yield from self._closed(clock_offset_seconds)
+        if isinstance(found, Disagreement):
+            again = Scan(self.read, self.now, self._progress, by_cursor=True)
+            opened = yield again.opening
+            for pages in again.slices(opened):
+                yield from pages
+            found = yield from again._closed(clock_offset_seconds)
+        return found
 
-    async def _close(self) -> int:
+    def _closed(self, clock_offset_seconds: float | None) -> Reader[Scanned | Unknown]:
         """Bring all runs to one instant, and count them at that instant.
 
         One page and its count came in one document. After several pages, the runs that showed
@@ -178,43 +136,52 @@ class Walk:
         that entered meanwhile are told apart: were some missed and as many deleted, the sums
         would agree all the same.
         """
-        if self._pages == 1 and len(self.runs) == self.before:
-            return self.before
-        if not self.broken and self._after is None:
-            await self._take_closing(await self.asker.ask(self._closing()))
-        return self.before if self._after is None else self._after
-
-    def _server_began(self) -> datetime:
-        """When this walk began, by W&B's clock as far as we know it."""
-        return self._began + timedelta(seconds=self.asker.client.clock_offset_seconds or 0.0)
-
-    def _closing(self) -> dict[str, Ask]:
-        blind = self.asker.client.clock_offset_seconds is None
-        since = self._server_began() - (_NO_CLOCK if blind else _DATE_RESOLUTION)
-        after = {"$gt": timestamp(since)}
-        moved = both(self.filters, {"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
-        page = dataclasses.replace(self._page(), filters=moved)
-        return {"n": CountAsk(self.filters), "p": page}
-
-    async def _take_closing(self, results: Mapping[str, Result]) -> None:
-        count, page = results["n"], results["p"]
-        if not isinstance(count, int) or not isinstance(page, Page):
-            self._break(page if isinstance(count, int) else count)
-            return
-        began = self._server_began()
+        if self._broken:
+            return self._broken
+        if self._pages == 1 and len(self._runs) == self._before:
+            return self._scanned()
+        blind = clock_offset_seconds is None
+        began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
+        moved = alive_since(began - (_NO_CLOCK if blind else _DATE_RESOLUTION))
+        closing = dataclasses.replace(self._first, filter=self.filter & moved)
+        answers = yield [*self._rest, self._count, closing]
+        if (yield from self._took_rest(answers)):
+            answers = yield [self._count, closing]
+        after, page = answers[self._count], answers[closing]
+        if isinstance(after, Unknown) or isinstance(page, Unknown):
+            self._break(after if isinstance(after, Unknown) else page)
+            return self._broken or _NOT_READ
         known = {
-            run.id for run in self.runs.values() if not run.created_at or run.created_at < began
+            run.id for run in self._runs.values() if not run.created_at or run.created_at < began
         }
-        ask = self._closing()["p"]
-        assert isinstance(ask, PageAsk)  # noqa: S101 - as it was made
-        await self._follow(ask, self._absorb(page))
-        self._entered = len(self.runs.keys() - known)
-        self._after = count
+        yield from self._follow(closing, self._absorb(page))
+        if self._broken:
+            return self._broken
+        entered = len(self._runs.keys() - known)
+        if len(self._runs) == after == self._before + entered:
+            return self._scanned()
+        return Disagreement(
+            f"W&B counts {self._before} runs before and {after} after, but {len(self._runs)} could "
+            "be read, twice",
+            "its index may lag behind its runs for some minutes; the next collection tries again",
+        )
 
-    def _page(self) -> PageAsk:
-        return PageAsk(self.filters, _ORDER, PAGE_SIZE, self.scan.selection)
+    def _took_rest(self, answers: Answers) -> Reader[bool]:
+        """Take the slices that came with the closing; return whether they were longer than that."""
+        longer = False
+        for ask in self._rest:
+            page = answers[ask]
+            if isinstance(page, Unknown):
+                self._break(page)
+            elif page.has_next:
+                longer = True
+                empty = not page.nodes  # worth a second look
+                yield from self._follow(ask, None if empty else self._absorb(page))
+            else:
+                self._absorb(page)
+        return longer
 
-    async def _follow(self, ask: PageAsk, read: _Read | None = None) -> None:
+    def _follow(self, ask: PageAsk, read: _Read | None = None) -> Reader[None]:
         """Read a slice to its end, from `read` where its first page is known already.
 
         The next page begins at the creation time where the last one ended: a cursor is an offset,
@@ -223,18 +190,17 @@ class Walk:
         """
         whole, begin, seen = ask, None, {ask.after}
         try:
-            while not self.broken:
-                read = read or await self._read(ask)
+            while not self._broken:
+                read = read or (yield from self._page(ask))
                 if read is None or not read.has_next:
                     return
                 last = None if self._by_cursor else read.last
                 if last is not None and (begin is None or last > begin):
                     begin, seen = last, {None}
-                    later = both(whole.filters, between(begin, None))
-                    ask = dataclasses.replace(whole, filters=later)
+                    later = whole.filter & created_between(begin, None)
+                    ask = dataclasses.replace(whole, filter=later)
                 elif read.end_cursor is None or read.end_cursor in seen:
                     self._break(Unknown("W&B sends the same page of runs again and again"))
-                    return
                 else:
                     seen.add(read.end_cursor)
                     ask = dataclasses.replace(ask, after=read.end_cursor)
@@ -242,9 +208,9 @@ class Walk:
         except RunmetricsError as error:
             self._break(Unknown.because(error))
 
-    async def _read(self, ask: PageAsk) -> _Read | None:
+    def _page(self, ask: PageAsk) -> Reader[_Read | None]:
         for _ in range(2):
-            page = await self.asker.page(ask)
+            page = (yield [ask])[ask]
             if isinstance(page, Unknown):
                 self._break(page)
                 return None
@@ -254,7 +220,7 @@ class Walk:
         return None
 
     def _absorb(self, page: Page) -> _Read:
-        selection = self.scan.selection
+        selection = self.read.selection
         for node in page.nodes:
             run = make_run(
                 node,
@@ -263,18 +229,24 @@ class Walk:
                 system_keys=selection.system_keys,
                 unreadable=page.unreadable.get(node["name"], frozenset()),
             )
-            known = self.runs.get(run.id)
+            known = self._runs.get(run.id)
             if known is None or _beat(run) >= _beat(known):
-                self.runs[run.id] = run
-        read = _Read(len(page.nodes), _last_in_order(page), page.end_cursor, page.has_next)
+                self._runs[run.id] = run
+        read = _Read(_last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them
         self._pages += 1
-        self._progress(len(self.runs), self.before)
+        self._progress(len(self._runs), self._before)
         return read
 
+    def _scanned(self) -> Scanned:
+        return Scanned(tuple(self._runs.values()))
+
     def _break(self, why: object) -> None:
-        unknown = why if isinstance(why, Unknown) else Unknown("W&B left out a part of its answer")
-        self.broken = self.broken or unknown
+        unknown = why if isinstance(why, Unknown) else _NOT_READ
+        self._broken = self._broken or unknown
+
+
+_NOT_READ = Unknown("W&B left out a part of its answer")
 
 
 def _beat(run: Run) -> float:
@@ -282,7 +254,7 @@ def _beat(run: Run) -> float:
 
 
 def _last_in_order(page: Page) -> datetime | None:
-    """Creation time of a page's last run; None when the page is not in order of creation."""
+    """Return the creation time of a page's last run; None where the page is not in that order."""
     times = [parse_time(node.get("createdAt")) for node in page.nodes]
     known = [time for time in times if time is not None]
     if len(known) != len(times) or known != sorted(known):

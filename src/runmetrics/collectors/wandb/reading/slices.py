@@ -7,20 +7,18 @@ known from counts at a few times; between them runs are taken to be spread evenl
 import itertools
 import math
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from runmetrics.collectors.wandb.reading.document import Filters, timestamp
+from runmetrics.collectors.wandb.reading.filters import Filter, created_between
 
 FILL = 0.9
 """The share of a page that a slice is planned to fill: the counts hide how runs are spread."""
 
-_SECOND = timedelta(seconds=1)
-
 
 def cut(
     start: datetime, now: datetime, left: int, page: int, counted: Iterable[tuple[datetime, int]]
-) -> list[Filters]:
-    """Filters of slices that hold the `left` runs from `start` on, each to fit on a page.
+) -> list[Filter]:
+    """Return filters of slices that hold the `left` runs from `start` on, each to fit on a page.
 
     `counted` is how many of the runs were created at some times, or later. The last slice has no
     end, for the runs that are created meanwhile.
@@ -33,19 +31,13 @@ def cut(
     pieces = math.ceil(left / (page * FILL))
     targets = [left * (pieces - piece) / pieces for piece in range(1, pieces)]
     cuts = [start, *(_when(points, target) for target in targets)]
-    return [between(begin, end) for begin, end in itertools.pairwise([*cuts, None]) if begin]
-
-
-def between(begin: datetime, end: datetime | None) -> Filters:
-    """Creation in a span, a second wider on both sides: filters are in whole seconds."""
-    bounds = {"$gt": timestamp(begin - _SECOND)}
-    if end is not None:
-        bounds["$lt"] = timestamp(end + _SECOND)
-    return {"createdAt": bounds}
+    return [
+        created_between(begin, end) for begin, end in itertools.pairwise([*cuts, None]) if begin
+    ]
 
 
 def _when(points: list[tuple[datetime, int]], target: float) -> datetime:
-    """The creation time after which about `target` runs come: linear between counted times."""
+    """Return the creation time after which about `target` runs come, linear between counts."""
     for (begin, more), (end, fewer) in itertools.pairwise(points):
         if fewer <= target <= more:
             share = (more - target) / (more - fewer) if more > fewer else 0.0

@@ -1,16 +1,16 @@
-"""Keys that look like the one that runs lack, for the remark beside a missing value."""
+"""What is said beside values: keys that look like the one that runs lack."""
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 
-from runmetrics.collectors.wandb.reading.document import Ask, SummaryAsk
-from runmetrics.collectors.wandb.reading.project_client import Asker
+from runmetrics.collectors.wandb.reading.document import Answers, Ask, SummaryAsk
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.remarks import logged_keys, most_alike
 from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.similar import logged_keys, most_alike
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.errors import ExitCode, TemporaryError
 
@@ -38,7 +38,7 @@ def test_three_similar_keys_are_enough() -> None:
     assert most_alike("loss", ["loss1", "loss2", "loss3", "loss4"]) == ["loss1", "loss2", "loss3"]
 
 
-class FakeAsker(Asker):
+class FakeClient(ProjectClient):
     """Answers whole summaries from a dict, or fails."""
 
     def __init__(self, summaries: Mapping[str, str], error: TemporaryError | None = None) -> None:
@@ -46,16 +46,18 @@ class FakeAsker(Asker):
         self.error = error
         self.asked: list[str] = []
 
-    async def ask(self, asks: Mapping[str, Ask], *_: object) -> dict[str, Any]:
+    async def ask(self, asks: Iterable[Ask[Any]]) -> Answers:
         if self.error:
             raise self.error
-        ids = {alias: ask.run_id for alias, ask in asks.items() if isinstance(ask, SummaryAsk)}
-        self.asked += ids.values()
-        return {alias: {"summaryMetrics": self.summaries[run]} for alias, run in ids.items()}
+        found: dict[Ask[Any], str] = {
+            ask: self.summaries[ask.run_id] for ask in asks if isinstance(ask, SummaryAsk)
+        }
+        self.asked += (ask.run_id for ask in found if isinstance(ask, SummaryAsk))
+        return Answers(found)
 
 
-def found(asker: FakeAsker, *runs: str) -> set[str]:
-    return asyncio.run(logged_keys(asker, [Run(run) for run in runs]))
+def found(client: FakeClient, *runs: str) -> set[str]:
+    return asyncio.run(logged_keys(client, [Run(run) for run in runs]))
 
 
 def test_keys_in_use_are_those_of_numbers_one_level_deep() -> None:
@@ -71,26 +73,26 @@ def test_keys_in_use_are_those_of_numbers_one_level_deep() -> None:
         "line\nbreak": 1,
     }
 
-    assert found(FakeAsker({"a": json.dumps(summary)}), "a") == {"loss", "acc.max"}
+    assert found(FakeClient({"a": json.dumps(summary)}), "a") == {"loss", "acc.max"}
 
 
 def test_no_more_than_three_runs_are_asked_each_once() -> None:
-    asker = FakeAsker({run: json.dumps({run: 1}) for run in "abcd"})
+    client = FakeClient({run: json.dumps({run: 1}) for run in "abcd"})
 
-    assert found(asker, "a", "a", "b", "c", "d") == {"a", "b", "c"}
-    assert asker.asked == ["a", "b", "c"]
+    assert found(client, "a", "a", "b", "c", "d") == {"a", "b", "c"}
+    assert client.asked == ["a", "b", "c"]
 
 
 def test_nothing_is_asked_where_no_run_lacks_anything() -> None:
-    asker = FakeAsker({})
+    client = FakeClient({})
 
-    assert found(asker) == set()
-    assert asker.asked == []
+    assert found(client) == set()
+    assert client.asked == []
 
 
 def test_a_summary_that_is_junk_or_cannot_be_read_suggests_nothing() -> None:
-    assert found(FakeAsker({"a": "{"}), "a") == set()
-    assert found(FakeAsker({}, TemporaryError("W&B is away")), "a") == set()
+    assert found(FakeClient({"a": "{"}), "a") == set()
+    assert found(FakeClient({}, TemporaryError("W&B is away")), "a") == set()
 
 
 def test_an_error_leaves_its_cause_its_fix_and_its_code_unknown() -> None:

@@ -1,0 +1,61 @@
+"""Has several readers ask in rounds: what they ask in one round travels in one document.
+
+A reader is a generator. It yields what it asks next, is sent the answers, and returns what it
+learned; so what it concludes from which answers can be read, and tested, without a network.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from runmetrics.collectors.wandb.reading.document import Answers, Ask
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.errors import RunmetricsError
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+Asks = Sequence[Ask[Any]]
+Reader = Generator[Asks, Answers, T]
+"""Yields questions, is sent their answers, returns a T."""
+
+
+def note(notes: dict[K, T], key: K, reader: Reader[T]) -> Reader[None]:
+    """Write down what a reader learns, or that an error left it Unknown, which T has to allow."""
+    try:
+        notes[key] = yield from reader
+    except RunmetricsError as error:
+        notes[key] = cast(T, Unknown.because(error))
+
+
+async def together(client: ProjectClient, readers: Sequence[Reader[None]]) -> None:
+    """Run readers to their end, with one document for each round.
+
+    An error that makes asking pointless is raised in every reader that waits for an answer.
+    """
+    asked: dict[int, Asks] = {}
+
+    def advance(index: int, resume: Callable[[], Asks]) -> None:
+        asked.pop(index, None)
+        with suppress(StopIteration):
+            asked[index] = resume()
+
+    for index, reader in enumerate(readers):
+        advance(index, partial(next, reader))
+    while asked:
+        try:
+            answers = await client.ask([ask for asks in asked.values() for ask in asks])
+        except RunmetricsError as error:
+            for index in tuple(asked):
+                advance(index, partial(readers[index].throw, error))
+        else:
+            for index in tuple(asked):
+                advance(index, partial(readers[index].send, answers))
+
+
+async def side_by_side(client: ProjectClient, readers: Sequence[Reader[None]]) -> None:
+    """Run readers to their end, each with documents of its own, as many as the server takes."""
+    await asyncio.gather(*(together(client, [reader]) for reader in readers))
