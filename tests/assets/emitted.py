@@ -11,6 +11,7 @@ from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS
 from runmetrics.config.credentials import ApiKey
+from runmetrics.config.file_settings import Project
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Drop
@@ -35,7 +36,7 @@ class Emitted:
 
 
 def emitted() -> Emitted:
-    """One collection with all packs; env, service and version are set."""
+    """One collection with all packs, of a team; env, service and version are set."""
     whole: dict[str, Any] = {
         "summary": {"accuracy": 0.5, "loss": 0.25},
         "gpu_count": 2,
@@ -70,7 +71,9 @@ def emitted() -> Emitted:
 
 def _collector(wandb: WandbSandbox) -> WandbCollector:
     settings = Settings(
-        wandb_api_key=SecretStr(SANDBOX_KEY), entity="e", project="p", base_url=wandb.url
+        wandb_api_key=SecretStr(SANDBOX_KEY),
+        projects=(Project(path="e/p", tags={"team": "nlp"}),),
+        base_url=wandb.url,
     )
     packs = parse_config(f"packs: [{', '.join(PACKS)}]", Path("runmetrics.yaml"))
     return WandbCollector(Setup(settings, packs))

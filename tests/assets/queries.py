@@ -26,7 +26,7 @@ _SELECTOR = re.compile(rf"(?P<metric>{_LABEL})\{{(?P<matchers>[^}}]*)\}}")
 _MATCHER = re.compile(rf'(?P<label>{_LABEL})(?:=~|!~|!=|=)"(?P<value>[^"]*)"')
 _BY = re.compile(rf" by \((?P<labels>{_LABEL}(?:, {_LABEL})*)\)")
 _PROMETHEUS_WORDS = {"avg", "max", "min", "sum", "topk"}
-_VALUES = re.compile(rf"label_values\((?P<of>[^,()]+), (?P<label>{_LABEL})\)")
+_VALUES = re.compile(rf"label_values\((?P<of>[^()]+), (?P<label>{_LABEL})\)")
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ WRONG_TAGS = {
     r" by \{(?=\w)": " by {x",
     r" by \((?=\w)": " by (x",
     r"\{collector": "{xcollector",
-    r"\{wandb_entity=": "{xwandb_entity=",
+    r"\{team=": "{xteam=",
     r'"prefix": "': '"prefix": "x',
 }
 """Ways to ask for a tag that is not there, each where it occurs."""
@@ -91,11 +91,16 @@ def test_every_metric_is_on_both_dashboards(sent: Emitted) -> None:
     assert {each.metric for each in asked_by(grafana)} == set(sent.prometheus)
 
 
-def test_every_number_about_runs_can_be_narrowed_to_entity_project_and_environment() -> None:
-    (board,) = DASHBOARDS
+def test_every_number_about_runs_can_be_narrowed_to_team_project_and_environment() -> None:
+    (board,), (grafana,) = DASHBOARDS, GRAFANA
+    of_a_project = {"team", "wandb_entity", "wandb_project"}
     for each in asked_by(board):
         itself = each.metric.startswith("runmetrics.")
-        assert each.variables == {"env"} | (set() if itself else {"wandb_entity", "wandb_project"})
+        assert each.variables == {"env"} | (set() if itself else of_a_project)
+    for text in queries.expressions(grafana.document):
+        for each in queries.prometheus(text):
+            itself = each.metric.startswith("runmetrics_")
+            assert each.variables == (set() if itself else of_a_project)
 
 
 def test_points_half_an_hour_apart_are_joined() -> None:
