@@ -19,12 +19,11 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from runmetrics.sandbox.history import GPU_MIX, fill
+from benchmarks.histories import ENTITY, HISTORIES, PROJECT, make
+from runmetrics.sandbox.history import GPU_MIX
 from runmetrics.sandbox.http import Request, Response
-from runmetrics.sandbox.store import Store, StoredRun
+from runmetrics.sandbox.store import StoredRun
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-
-ENTITY, PROJECT = "pufferai", "metta"
 
 
 def main() -> None:
@@ -33,17 +32,19 @@ def main() -> None:
     options.add_argument("--runs", type=int, required=True)
     options.add_argument("--in-window", type=int, required=True)
     options.add_argument("--latency-ms", type=float, required=True)
+    options.add_argument("--history", choices=HISTORIES, default="clean")
     chosen = options.parse_args()
-    store = Store()
     now = datetime.now(UTC).replace(microsecond=0)
-    fill(store, ENTITY, PROJECT, runs=chosen.runs, in_window=chosen.in_window, now=now)
-    runs = list(store.project(ENTITY, PROJECT).runs.values())
-    for run in runs[chosen.runs - chosen.in_window :]:
-        run.system_metrics = functools.cache(_text_of(run))
+    store = make(chosen.history, runs=chosen.runs, in_window=chosen.in_window, now=now)
+    runs: list[StoredRun] = []
+    for project in store.projects.values():
+        runs += project.runs.values()
+        for run in list(project.runs.values())[chosen.runs - chosen.in_window :]:
+            run.system_metrics = functools.cache(_text_of(run))
     compressed = functools.lru_cache(maxsize=32)(gzip.compress)
     measured: Counter[str] = Counter()
-    times: list[tuple[float, float, float]] = []
-    with WandbSandbox(store=store) as sandbox:
+    passed: list[tuple[float, float, float, str]] = []
+    with WandbSandbox(store=store, quirks=HISTORIES[chosen.history].quirks) as sandbox:
         answer = sandbox.server.handler
 
         def metered(request: Request) -> Response:
@@ -52,7 +53,7 @@ def main() -> None:
             body = compressed(response.body, 6)
             worked = time.monotonic() - began
             sandbox.server.closing.wait(chosen.latency_ms / 1000 - worked)
-            times.append((began, time.monotonic(), worked))
+            passed.append((began, time.monotonic(), worked, request.body.decode()))
             measured["requests"] += 1
             measured["decoded"] += len(response.body)
             measured["runs"] += response.body.count(b'"node": {') + response.body.count(b'"run": {')
@@ -65,6 +66,7 @@ def main() -> None:
             "key": SANDBOX_KEY,
             "entity": ENTITY,
             "project": PROJECT,
+            "environment": dict(HISTORIES[chosen.history].environment),
             "gpus": {str(number): gpus[number] for number in GPU_MIX},
         }
         print(json.dumps(where), flush=True)
@@ -72,9 +74,11 @@ def main() -> None:
         for _line in sys.stdin:
             measured["compressed"] = sandbox.server.bytes_sent - sent
             sent = sandbox.server.bytes_sent
-            print(json.dumps({**measured, "times": times}), flush=True)
+            measured["most_at_once"] = sandbox.server.most_at_once
+            sandbox.server.most_at_once = 0
+            print(json.dumps({**measured, "passed": passed}), flush=True)
             measured.clear()
-            times.clear()
+            passed.clear()
 
 
 def _text_of(run: StoredRun) -> Callable[[], str]:
