@@ -146,10 +146,10 @@ def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: Wandb
     assert (ended.code, ended.out) == (78, "")
     assert ended.said() == [
         "--timeout: -1.0 is no timeout: write seconds, from 1 to 86400",
-        "WANDB_API_KEY: is empty: set it to the key, or unset it",
+        "WANDB_API_KEY: is empty: set it to the key alone, or unset it",
         (
             "DD_API_KEY: holds white space, a line end or another character that no key has: "
-            "set it to the key, or unset it"
+            "set it to the key alone, or unset it"
         ),
         (
             'DD_SITE: "foo" is not a Datadog site: it can be datadoghq.com, us3.datadoghq.com, '

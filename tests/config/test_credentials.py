@@ -84,6 +84,85 @@ def test_h9_a_mounted_file_without_a_key_is_a_fault(
     )
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f'"{KEY}"', "holds quotes around the key"),
+        (f"'{KEY}'\n", "holds quotes around the key"),
+        (f"DD_API_KEY={KEY}\n", "holds NAME=key, not the key alone"),
+        (f"export DD_API_KEY={KEY}", "holds NAME=key, not the key alone"),
+    ],
+)
+def test_h9_a_key_in_quotes_or_behind_its_name_is_said_to_be_so(
+    content: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError) as of_file:
+        find_datadog_key(settings(dd_api_key_file=file), Deadline(60))
+    with pytest.raises(ConfigurationError) as of_variable:
+        Settings.load(environ={"DD_API_KEY": content}, env_file=tmp_path / "none")
+    with (
+        secrets_manager(monkeypatch, 200, SecretString=content),
+        pytest.raises(ConfigurationError) as of_aws,
+    ):
+        find_datadog_key(settings(), Deadline(60))
+
+    assert str(of_file.value) == (
+        f"DD_API_KEY_FILE: {file} {reason}: put the key alone into that file"
+    )
+    assert of_variable.value.faults == (
+        f"DD_API_KEY: {reason}: set it to the key alone, or unset it",
+    )
+    assert str(of_aws.value) == (
+        f"AWS secret datadog/api-key {reason}: "
+        "store the key as plain text, or as JSON under DD_API_KEY"
+    )
+
+
+def test_a_key_may_end_in_equals_signs() -> None:
+    assert find_datadog_key(settings(dd_api_key="abc0123456=="), Deadline(60)).source
+
+
+def loaded(tmp_path: Path, dotenv: str, **environ: str) -> Settings:
+    file = tmp_path / ".env"
+    file.write_text(dotenv)
+    return Settings.load(environ=environ, env_file=file)
+
+
+@pytest.mark.parametrize(
+    ("host", "variable", "service"),
+    [("WANDB_BASE_URL", "WANDB_API_KEY", "W&B"), ("DD_URL", "DD_API_KEY", "Datadog")],
+)
+def test_a_host_of_the_env_file_gets_no_key_but_one_from_there(
+    host: str, variable: str, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = find_wandb_key if service == "W&B" else find_datadog_key
+    dotenv = f"{host}=https://elsewhere.example\n"
+    mounted = tmp_path / "mounted"
+    mounted.write_text(OTHER_KEY)
+    with secrets_manager(monkeypatch, 200, SecretString=OTHER_KEY) as aws:
+        together = loaded(tmp_path, f"{dotenv}{variable}={KEY}\n")
+        assert value(find(together, Deadline(60))) == KEY
+        for alone in (
+            loaded(tmp_path, dotenv, **{variable: OTHER_KEY}),
+            loaded(tmp_path, dotenv, **{f"{variable}_FILE": str(mounted)}),
+            loaded(tmp_path, f"{dotenv}{variable}_FILE={mounted}\n"),
+            loaded(tmp_path, dotenv),
+        ):
+            with pytest.raises(ConfigurationError) as caught:
+                find(alone, Deadline(60))
+            assert caught.value.faults[0] == f"{host} in .env: gets no key from elsewhere"
+            assert str(caught.value).startswith(f"no {service} API key found ({host} in .env: ")
+            assert f"set {host} in the environment, or {variable} in .env too" in str(caught.value)
+    assert aws.requests == []
+
+
+def test_a_host_of_the_environment_gets_the_key_of_the_env_file(tmp_path: Path) -> None:
+    both = loaded(tmp_path, f"DD_API_KEY={KEY}\n", DD_URL="https://proxy.example")
+    assert value(find_datadog_key(both, Deadline(60))) == KEY
+
+
 def test_an_aws_secret_comes_third_and_its_key_is_hidden_from_logs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -160,6 +239,14 @@ def run(program: str) -> str:
 
 def found(before: str = "", **values: str) -> dict[str, Any]:
     """What `find_wandb_key` finds in a new process, or what it says."""
+    return found_by(f"Settings.model_validate({values!r})", before)
+
+
+def found_with_env_file() -> dict[str, Any]:
+    return found_by("Settings.load()")
+
+
+def found_by(settings: str, before: str = "") -> dict[str, Any]:
     program = f"""
 import json, sys
 {before}
@@ -168,7 +255,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.config.settings import Settings
 try:
-    key = find_wandb_key(Settings.model_validate({values!r}), Deadline(60))
+    key = find_wandb_key({settings}, Deadline(60))
     print(json.dumps({{"key": key.value.get_secret_value(), "source": key.source,
                        "base_url": key.base_url}}))
 except ConfigurationError as error:
@@ -203,6 +290,17 @@ def test_a_chosen_host_gets_the_key_recorded_for_it_and_no_other() -> None:
     assert found(base_url="http://localhost:8125")["faults"][-1] == (
         "wandb login: no key recorded for http://localhost:8125"
     )
+
+
+def test_a_host_of_the_env_file_gets_the_key_that_was_recorded_for_it() -> None:
+    log_in(KEY, host="http://localhost:8123")
+    Path(os.environ["HOME"], ".env").write_text("WANDB_BASE_URL=http://localhost:8123\n")
+    assert found_with_env_file()["key"] == KEY
+    Path(os.environ["HOME"], ".env").write_text("WANDB_BASE_URL=http://localhost:8124\n")
+    assert found_with_env_file()["faults"] == [
+        "WANDB_BASE_URL in .env: gets no key from elsewhere",
+        "wandb login: no key recorded for http://localhost:8124",
+    ]
 
 
 def test_a_recorded_host_must_not_be_plain_http_elsewhere() -> None:

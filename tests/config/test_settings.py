@@ -163,11 +163,11 @@ def test_h9_all_faults_are_listed_at_once_each_by_its_source(tmp_path: Path) -> 
             "write auto, a number or config.KEY"
         ),
         '--timeout: "soon" is no timeout: write seconds, from 1 to 86400',
-        "WANDB_API_KEY: is empty: set it to the key, or unset it",
+        "WANDB_API_KEY: is empty: set it to the key alone, or unset it",
         "WANDB_BASE_URL: holds a user name or a password: write https://HOST without them",
         (
             "DD_API_KEY: holds white space, a line end or another character that no key has: "
-            "set it to the key, or unset it"
+            "set it to the key alone, or unset it"
         ),
         (
             'DD_SITE: "foo" is not a Datadog site: it can be datadoghq.com, us3.datadoghq.com, '

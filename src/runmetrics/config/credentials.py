@@ -45,21 +45,29 @@ _Source = Callable[[], ApiKey]
 
 
 def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
-    """The W&B key. ConfigurationError when no source has one; what `fetch_key` raises, too."""
-    return _first(
-        "W&B API",
-        _WANDB_MEND.format(secret=settings.wandb_secret),
-        [
-            lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
-            lambda: _from_file("WANDB_API_KEY_FILE", settings.wandb_api_key_file),
-            lambda: _from_aws("WANDB_API_KEY", settings.wandb_secret, deadline),
-            lambda: _from_wandb_login(settings),
-        ],
-    )
+    """Return the W&B key, read anew by each call, so that a rotated one is found.
+
+    Raises ConfigurationError where no source has one, and what `fetch_key` raises.
+    """
+    fix = f"set WANDB_API_KEY, or store the key as the AWS secret {settings.wandb_secret}, or run "
+    sources: list[_Source] = [
+        lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
+        lambda: _from_file("WANDB_API_KEY_FILE", settings.wandb_api_key_file),
+        lambda: _from_aws("WANDB_API_KEY", settings.wandb_secret, deadline),
+    ]
+    if settings.host_is_of_env_file("base_url", "wandb_api_key"):
+        fix = "set WANDB_BASE_URL in the environment, or WANDB_API_KEY in .env too, or run "
+        sources = [lambda: _not_for_env_file("WANDB_BASE_URL")]
+    # `wandb login` keeps a key for each host, and gives it for no other.
+    sources.append(lambda: _from_wandb_login(settings))
+    return _first("W&B API", f"{fix}`wandb login`", sources)
 
 
 def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
-    """The Datadog key; read anew by each call, so that a rotated secret is found."""
+    """Return the Datadog key, read anew by each call; raises what `find_wandb_key` does."""
+    if settings.host_is_of_env_file("dd_url", "dd_api_key"):
+        fix = "set DD_URL in the environment, or DD_API_KEY in .env too"
+        return _first("Datadog API", fix, [lambda: _not_for_env_file("DD_URL")])
     return _first(
         "Datadog API",
         f"set DD_API_KEY, or store the key as the AWS secret {settings.datadog_secret}",
@@ -72,7 +80,10 @@ def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
 
 
 def find_datadog_application_key(settings: Settings) -> ApiKey:
-    """The application key, which a person or a pipeline has and the collector does not need."""
+    """Return the application key, which a person or a pipeline has and the collector needs not."""
+    if settings.host_is_of_env_file("dd_url", "dd_app_key"):
+        fix = "set DD_URL in the environment, or DD_APP_KEY in .env too"
+        return _first("Datadog application", fix, [lambda: _not_for_env_file("DD_URL")])
     return _first(
         "Datadog application",
         "set DD_APP_KEY to one that may write dashboards, monitors and metrics metadata",
@@ -80,7 +91,8 @@ def find_datadog_application_key(settings: Settings) -> ApiKey:
     )
 
 
-_WANDB_MEND = "set WANDB_API_KEY, or store the key as the AWS secret {secret}, or run `wandb login`"
+def _not_for_env_file(host: str) -> ApiKey:
+    raise _NotHere(f"{host} in .env: gets no key from elsewhere")
 
 
 def _first(service: str, fix: str, sources: list[_Source]) -> ApiKey:

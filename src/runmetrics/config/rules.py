@@ -39,6 +39,9 @@ CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
 TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
 
 
+_QUOTES = "\"'`"
+
+
 def clean_key(text: str) -> str:
     """Return a key without the white space, line end or byte order mark around it.
 
@@ -48,6 +51,10 @@ def clean_key(text: str) -> str:
     key = text.strip().strip("\ufeff").strip()
     if not key:
         raise ValueError("is empty")
+    if key[0] in _QUOTES or key[-1] in _QUOTES:
+        raise ValueError("holds quotes around the key")
+    if re.match(r"(export\s+)?[A-Za-z_]\w*\s*=(?!=*$)", key):  # no key has = but at its end
+        raise ValueError("holds NAME=key, not the key alone")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("holds white space, a line end or another character that no key has")
     return key
@@ -58,7 +65,7 @@ def key(value: object) -> SecretStr:
     try:
         return SecretStr(clean_key(text))
     except ValueError as exc:
-        raise ValueError(f"{exc}: set it to the key, or unset it") from None
+        raise ValueError(f"{exc}: set it to the key alone, or unset it") from None
 
 
 def text(value: object) -> str:

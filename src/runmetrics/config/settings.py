@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
 )
@@ -29,6 +30,7 @@ from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
 
 ENV_FILE = Path(".env")
+_IN_ENV_FILE = f" in {ENV_FILE}"
 _KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
 
 _Key = Annotated[SecretStr | None, BeforeValidator(rules.key)]
@@ -99,6 +101,16 @@ class Settings(FileSettings):
         None, description="the YAML file; else ./runmetrics.yaml if it is there"
     )
 
+    _from_env_file: frozenset[str] = PrivateAttr(frozenset())
+
+    def host_is_of_env_file(self, host: str, key: str) -> bool:
+        """Say whether `.env` names the host that a key goes to, and not the key: two settings.
+
+        Whoever can write a file into the working directory must not be able to have a key sent to
+        a host of theirs, so such a host gets no key but its own.
+        """
+        return host in self._from_env_file and key not in self._from_env_file
+
     @classmethod
     def load(
         cls,
@@ -125,6 +137,9 @@ class Settings(FileSettings):
         settings = None
         try:
             settings = cls(**values)
+            settings._from_env_file = frozenset(
+                name for name, origin in origins.items() if origin.endswith(_IN_ENV_FILE)
+            )
         except ValidationError as exc:
             faults += [
                 f"{origins[str(error['loc'][0])]}: {error['ctx']['error']}"
@@ -176,7 +191,7 @@ def _gather(
         source = source_of(model, name)
         is_key = name in _KEYS
         candidates = [(overrides.get(name), source.option or name)]
-        for variables, place in ((environ, ""), (dotenv, f" in {ENV_FILE}")):
+        for variables, place in ((environ, ""), (dotenv, _IN_ENV_FILE)):
             candidates += [
                 (
                     variables.get(variable) if is_key else variables.get(variable) or None,

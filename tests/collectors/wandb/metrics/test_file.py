@@ -17,6 +17,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import builtin_metrics, find_config, parse_config
 from runmetrics.collectors.wandb.metrics.language import Aggregate
 from runmetrics.collectors.wandb.metrics.layout import config_schema
+from runmetrics.collectors.wandb.metrics.yaml_lines import read_yaml
 from runmetrics.config.file_settings import Project
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, ExitCode
@@ -583,6 +584,25 @@ def test_one_state_that_runs_stay_in_is_the_whole_history(state: str) -> None:
 def test_a_page_of_yaml_cannot_unfold_into_more_than_memory_holds() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (said,) = faults("\n".join(lines))
+    assert said.endswith("not YAML: it unfolds to more than 50000 values")
+
+
+def test_merges_of_merges_cost_what_they_hold() -> None:
+    """A few hundred bytes that PyYAML would unfold into a billion pairs."""
+    lines = ["a0: &a0 {x: 1, y: 2}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 10)]
+    text = "\n".join(lines)
+    assert len(text) < 700
+
+    document = read_yaml(text)
+
+    assert document.value["a9"] == {"x": 1, "y": 2}
+
+
+def test_merges_that_hold_more_than_memory_are_refused() -> None:
+    keys = ", ".join(f"k{n}: 1" for n in range(1000))
+    lines = [f"a: &a {{{keys}}}", *[f"b{n}: {{<<: *a}}" for n in range(60)]]
     (said,) = faults("\n".join(lines))
     assert said.endswith("not YAML: it unfolds to more than 50000 values")
 

@@ -80,7 +80,7 @@ class Field:
         if source not in sources:
             guess = f"summary.{text}" if "." not in text else f"{near(source, sources)}.{key}"
             likely = "." not in text or near(source, sources)
-            fix = f'did you mean "{guess}"?' if likely and text else FIELD_HELP
+            fix = f"did you mean {shown(guess)}?" if likely and text else FIELD_HELP
             raise ValueError(f"{shown(text)} is not a field: {fix}")
         if not key or key != key.strip():
             raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")

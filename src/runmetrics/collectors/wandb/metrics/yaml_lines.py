@@ -14,6 +14,7 @@ import yaml
 Place = tuple[str | int, ...]
 
 _MOST_NODES: Final = 50_000  # an alias can unfold a page of YAML into more than memory holds
+_TOO_MUCH: Final = f"it unfolds to more than {_MOST_NODES} values"
 _PLAIN: Final = "tag:yaml.org,2002:"
 _SCALARS: Final = {f"{_PLAIN}{kind}" for kind in ("str", "int", "float", "bool", "null")}
 
@@ -43,7 +44,25 @@ class Document:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML has it, without dates."""
+    """YAML 1.1 as PyYAML has it, without dates, and with a bound on what `<<` merges."""
+
+    merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge `<<: *other` into a mapping; of equal keys only the last, which wins, is kept.
+
+        PyYAML keeps them all, so that each level of merges multiplies them.
+        """
+        super().flatten_mapping(node)
+        pairs = {}
+        for key, child in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise YamlFault(key.start_mark.line + 1, "a key has to be a word")
+            pairs[key.value] = (key, child)
+        node.value = list(pairs.values())
+        self.merged += len(pairs)
+        if self.merged > _MOST_NODES:
+            raise YamlFault(node.start_mark.line + 1, _TOO_MUCH)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -53,7 +72,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_yaml(text: str) -> Document:
-    """Read one YAML document; YamlFault where it is none."""
+    """Read one YAML document; raise YamlFault where it is none, or unfolds to too much."""
     document = Document()
     try:
         loader = _Loader(text)
@@ -78,7 +97,7 @@ def _value(loader: _Loader, node: yaml.Node, place: Place, document: Document) -
     line = node.start_mark.line + 1
     document.lines.setdefault(place, line)
     if len(document.lines) > _MOST_NODES:
-        raise YamlFault(line, f"it unfolds to more than {_MOST_NODES} values")
+        raise YamlFault(line, _TOO_MUCH)
     if isinstance(node, yaml.MappingNode) and node.tag == f"{_PLAIN}map":
         return _mapping(loader, node, place, document)
     if isinstance(node, yaml.SequenceNode) and node.tag == f"{_PLAIN}seq":
