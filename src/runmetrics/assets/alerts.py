@@ -22,7 +22,7 @@ class Alert(pydantic.BaseModel):
     `query` is without window, groups and threshold; its `{*}` are split by project. Of the values
     in the window, `time` is compared; where `change` is given, with what it was so long ago.
     `title`, `message`, `recovered` and `missing` may hold `$project` (its name), `$page` (the
-    address of its page) and `$wandb` (that of the W&B server). Somebody is told that no data
+    address of its page) and `$keys` (that of the page of W&B keys). Somebody is told that no data
     arrives only where `missing` says what that means.
     """
 

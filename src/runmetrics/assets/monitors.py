@@ -1,4 +1,4 @@
-"""The monitors as Datadog takes them, made of the alerts and of what the user's file says."""
+"""Make the monitors as Datadog takes them, of the alerts and of what the user's file says."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.metrics.file import ConfigFile
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
+from runmetrics.collectors.wandb.server.pages import app_url, key_page
 from runmetrics.config.credentials import WANDB_PUBLIC_URL
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError
@@ -53,10 +54,9 @@ class Split:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """What the settings say."""
-        base = settings.base_url or WANDB_PUBLIC_URL
+        pages = app_url(settings.base_url or WANDB_PUBLIC_URL, settings.app_url)
         tags = [entry.tags for entry in settings.entries]
-        shared = tuple(key for key in tags[0] if all(key in each for each in tags))
-        return cls("https://wandb.ai" if base == WANDB_PUBLIC_URL else base.rstrip("/"), shared)
+        return cls(pages, tuple(key for key in tags[0] if all(key in each for each in tags)))
 
     def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
         """Keys of the tags by which a metric's series are told apart."""
@@ -103,7 +103,7 @@ def mark(name: str) -> str:
 
 
 def _asset(name: str, alert: Alert, groups: Sequence[str], notify: Notify, pages: str) -> Asset:
-    words = {"project": _PROJECT, "page": f"{pages}/{_PROJECT}", "wandb": pages}
+    words = {"project": _PROJECT, "page": f"{pages}/{_PROJECT}", "keys": key_page(pages)}
     document = {
         "name": f"[runmetrics] {Template(alert.title).safe_substitute(words)}",
         "type": "query alert",

@@ -163,6 +163,7 @@ def _value(result: Sample | Missing, behind: Behind) -> dict[str, Any]:
         "missing": missing,
         "selected_runs": behind.selected,
         "ordered_by": behind.order,
+        "first_shown": behind.first + 1,
         "runs": [
             {
                 "id": each.run.id,
@@ -197,8 +198,10 @@ def _print_value(
         table.add_row(_text(name), shown, _text(each.state), beat, _text(each.run.url))
     console.print(table)
     if behind.selected > len(behind.runs):
-        first = f"the first {len(behind.runs)} of {behind.selected:,} runs, by {behind.order}"
-        _print_lines([f"  {first}"], console)
+        which = f"the first {len(behind.runs)}"
+        if behind.first:
+            which = f"numbers {behind.first + 1:,} to {behind.first + len(behind.runs):,}"
+        _print_lines([f"  {which} of {behind.selected:,} runs, by {behind.order}"], console)
 
 
 def _count(number: int) -> str:

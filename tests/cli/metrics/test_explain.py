@@ -1,8 +1,10 @@
 """`runmetrics explain`: the value that is pushed, and the runs that make it."""
 
+import json
 import math
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -143,6 +145,68 @@ def test_a_count_that_the_server_made_is_explained_by_runs_that_match_it() -> No
     assert active["filters"] == {"state": "running"}
     assert [each["id"] for each in active["values"][0]["runs"]] == ["on"]
     assert [each["id"] for each in total["values"][0]["runs"]] == ["on", "off", "old"]
+
+
+def test_the_runs_around_a_percentile_are_shown_and_where_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "packs.yaml"
+    file.write_text("packs: [throughput]")
+    runs = [run(f"r{n:03}", compute_seconds=3600.0 * n) for n in range(1, 102)]
+    with sandbox_of(*runs) as sandbox:
+        name = "wandb.throughput.p95_duration_hours_7d"
+        as_json = command("explain", name, "--json", "--config", file, sandbox=sandbox).json
+        shown = command("explain", name, "--config", file, sandbox=sandbox).out
+
+    (value,) = as_json["values"]
+    ids = [each["id"] for each in value["runs"]]
+    assert value["value"] == 96
+    assert len(ids) == MOST_RUNS
+    assert "r096" in ids
+    assert shown.endswith("  the first 20 of 101 runs, by run.duration_hours\n")
+
+
+def test_a_median_is_in_the_middle_of_the_runs_that_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "packs.yaml"
+    file.write_text("packs: [throughput]")
+    runs = [run(f"r{n:03}", compute_seconds=3600.0 * n) for n in range(1, 102)]
+    with sandbox_of(*runs) as sandbox:
+        name = "wandb.throughput.median_duration_hours_7d"
+        as_json = command("explain", name, "--json", "--config", file, sandbox=sandbox).json
+        shown = command("explain", name, "--config", file, sandbox=sandbox).out
+
+    (value,) = as_json["values"]
+    assert value["value"] == 51
+    assert [each["id"] for each in value["runs"]] == [f"r{n:03}" for n in range(61, 41, -1)]
+    assert value["first_shown"] == 41
+    assert shown.endswith("  numbers 41 to 60 of 101 runs, by run.duration_hours\n")
+
+
+def test_the_filter_is_that_of_the_metrics_own_runs() -> None:
+    with sandbox_of(run("a"), run("b", "failed"), run("c", "failed", beat=ago(days=9))) as sandbox:
+        failed = command("explain", "wandb.runs.failed_7d", "--json", sandbox=sandbox).json
+        answer = httpx.post(
+            f"{sandbox.url}/graphql",
+            auth=("api", SANDBOX_KEY),
+            json={
+                "query": """query Q($f: JSONString) { project(name: "p", entityName: "e") {
+                    runs(first: 9, filters: $f) { edges { node { name } } } } }""",
+                "variables": {"f": json.dumps(failed["filters"])},
+            },
+        )
+
+    edges = answer.json()["data"]["project"]["runs"]["edges"]
+    assert [edge["node"]["name"] for edge in edges] == ["b"]
+
+
+def test_the_runs_of_a_project_with_tags_are_shown_too(tmp_path: Path) -> None:
+    file = tmp_path / "team.yaml"
+    file.write_text("projects: [{path: e/p, tags: {team: nlp}}]")
+    with sandbox_of(run("a")) as sandbox:
+        name = "wandb.runs.completed_7d"
+        ended = command("explain", name, "--json", "--config", file, sandbox=sandbox)
+
+    (value,) = ended.json["values"]
+    assert value["tags"]["team"] == "nlp"
+    assert [each["id"] for each in value["runs"]] == ["a"]
 
 
 def test_a_proven_maximum_leads_its_runners_up() -> None:

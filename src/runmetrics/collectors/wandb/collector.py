@@ -131,8 +131,7 @@ class WandbCollector:
         self, server: WandbClient, entity: str, project: str, now: datetime
     ) -> Collection:
         client = ProjectClient(server, entity, project)
-        tags = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
-        tags |= self.settings.tags_of(entity, project)
+        tags = self.tags_of(entity, project)
         if self._refused:
             return Collection(problems=(self._all_unknown(self._refused, tags),))
         try:
@@ -149,6 +148,11 @@ class WandbCollector:
         for watcher in self.watchers:
             await watcher(client, reading)
         return collection
+
+    def tags_of(self, entity: str, project: str) -> dict[str, str]:
+        """Return the tags of every sample of a project."""
+        own = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
+        return {**own, **self.settings.tags_of(entity, project)}
 
     def rules(self, reading: Reading) -> Rules:
         """What the derived fields of a reading's runs depend on."""

@@ -11,7 +11,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Fi
 from runmetrics.collectors.wandb.runs import Run, Scalar, mean, number
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 
-_PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
+PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -95,8 +95,8 @@ def _series(
             value = math.fsum(each for each, _ in known)
         case Aggregate.MEAN if known:
             value = mean([each for each, _ in known])
-        case _ if known and metric.aggregate in _PERCENTILES:
-            value = percentile([each for each, _ in known], _PERCENTILES[metric.aggregate])
+        case _ if known and metric.aggregate in PERCENTILES:
+            value = percentile([each for each, _ in known], PERCENTILES[metric.aggregate])
     return Series(value, selected, len(known), holder, tags)
 
 

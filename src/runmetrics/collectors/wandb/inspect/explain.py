@@ -1,6 +1,6 @@
-"""What is behind a metric's value: the server's filter, the runs, and what each of them adds.
+"""Explain a metric's value: the filter that selects its runs, the runs, and what each adds.
 
-Nothing is computed here: the collector collects as it always does, and an onlooker notes the runs.
+Nothing is computed here: the collector collects as it always does, and a watcher notes the runs.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,15 @@ from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metr
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.extremes import best, rank
-from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.filters import (
+    Filter,
+    alive_since,
+    created_since,
+    in_states,
+)
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.reduce import measure
+from runmetrics.collectors.wandb.reduce import PERCENTILES, measure
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
@@ -43,18 +48,20 @@ class RunBehind:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The runs behind one result, the first MOST_RUNS in an order that is named.
+    """The runs behind one result, in an order that is named: the first MOST_RUNS.
 
-    `selected` is how many runs there are that the metric takes into account, as far as is known.
+    `selected` is how many runs the metric takes into account, as far as is known. Of a percentile,
+    where they are more than MOST_RUNS, those around it are shown: `first` is how many come before.
     """
 
     selected: int
     runs: tuple[RunBehind, ...]
     order: str
+    first: int = 0
 
 
 def find_metric(catalog: Catalog, name: str) -> Metric:
-    """The metric of that name; ConfigurationError says which one was probably meant."""
+    """Return the metric of that name; ConfigurationError says which one was probably meant."""
     names = [metric.name for metric in catalog.metrics]
     if name not in names:
         raise ConfigurationError(f"there is no metric {name!r}", choose(name, names))
@@ -62,10 +69,10 @@ def find_metric(catalog: Catalog, name: str) -> Metric:
 
 
 class Explainer:
-    """A collector that collects as `collector` does, and keeps one metric and the runs behind it.
+    """Collect as `collector` does, and keep one metric with the runs behind it.
 
-    It costs one request more at most for each project. ConfigurationError where there is no such
-    metric.
+    It costs one request more at most for each project. Raises ConfigurationError where there is no
+    such metric.
     """
 
     def __init__(self, collector: WandbCollector, metric_name: str) -> None:
@@ -77,11 +84,11 @@ class Explainer:
         collector.watchers.append(self._look)
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
-        """What `WandbCollector.collect` learned, cut down to the one metric."""
+        """Return what `WandbCollector.collect` learned, cut down to the one metric."""
         return self.part(self._collector.collect(now, deadline))
 
     def part(self, whole: Collection) -> Collection:
-        """What a collection holds of this metric."""
+        """Return what a collection holds of this metric."""
         name = self.metric.name
         return replace(
             whole,
@@ -93,11 +100,21 @@ class Explainer:
         )
 
     def filter(self, now: datetime) -> Filter:
-        """Return what the server is asked to match."""
-        return self.read.filter(now) if isinstance(self.read, ScanRead) else self.read.filter
+        """Return the filter of this metric's own runs.
+
+        What a collection asks may be wider: one list of runs serves several metrics.
+        """
+        if not isinstance(self.read, ScanRead):
+            return self.read.filter
+        own = Filter.of(self.metric.where) & in_states(self.metric.states)
+        if self.metric.window is None:
+            return own
+        since = now - self.metric.window
+        by_creation = self.metric.window_by == "created"
+        return own & (created_since(since) if by_creation else alive_since(since))
 
     def behind(self, result: Sample | Missing) -> Behind:
-        """The runs behind a result of `collect`; none where they could not be read."""
+        """Return the runs behind a result of `collect`; none where they could not be read."""
         return self._behind.get(frozenset(result.tags.items()), Behind(0, (), ""))
 
     async def _look(self, client: ProjectClient, reading: Reading) -> None:
@@ -105,9 +122,9 @@ class Explainer:
         learned = series_of(self.metric, self._collector.plan, reading, rules)
         if isinstance(learned, Unknown):
             return
-        mine = {"wandb_entity": client.entity, "wandb_project": client.project}
+        project_tags = self._collector.tags_of(client.entity, client.project)
         for series in learned:
-            key = frozenset({**mine, "collector": self.name, **series.tags}.items())
+            key = frozenset({**project_tags, **series.tags}.items())
             self._behind[key] = await self._found(client, series, rules)
 
     async def _found(self, client: ProjectClient, series: Series, rules: Rules) -> Behind:
@@ -118,18 +135,19 @@ class Explainer:
             listed = await _listed(client, self.read)
             pairs, order = _ranked(self.read, listed, series.holder)
             selected = series.known
+        first = _first_shown(self.metric, pairs)
         shown = tuple(
             RunBehind(run_ref(client, each), each.state, each.last_sign, value)
-            for each, value in pairs[:MOST_RUNS]
+            for each, value in pairs[first : first + MOST_RUNS]
         )
-        return Behind(max(selected, len(shown)), shown, order)
+        return Behind(max(selected, len(shown)), shown, order, first)
 
 
 Weighed = list[tuple[Run, float | None]]
 
 
 def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed, str]:
-    """The runs of a scan with what each adds, those that weigh most first."""
+    """Return the runs of a scan with what each adds, those that weigh most first."""
     newest = sorted(runs, key=_last_sign, reverse=True)
     if metric.field is None:
         return [(each, None) for each in newest], "last sign of life"
@@ -143,8 +161,18 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
     return pairs, str(metric.field)
 
 
+def _first_shown(metric: Metric, pairs: Weighed) -> int:
+    """Return where to begin: at the greatest, but of a percentile so that it is in the middle."""
+    percent = PERCENTILES.get(metric.aggregate)
+    if percent is None:
+        return 0
+    able = sum(value is not None for _, value in pairs)
+    middle = round((1 - percent / 100) * (able - 1))
+    return max(0, min(middle - MOST_RUNS // 2, len(pairs) - MOST_RUNS))
+
+
 async def _listed(client: ProjectClient, read: CountRead | RankedRead) -> list[Run]:
-    """Runs that the server counts or ranks, which a collection does not need to read."""
+    """Read runs that the server counts or ranks, which a collection does not need to read."""
     ask = (
         PageAsk(read.filter, "-created_at", MOST_RUNS)
         if isinstance(read, CountRead)
@@ -166,7 +194,7 @@ async def _listed(client: ProjectClient, read: CountRead | RankedRead) -> list[R
 def _ranked(
     read: CountRead | RankedRead, listed: Sequence[Run], holder: Run | None
 ) -> tuple[Weighed, str]:
-    """A ranked page counts for more than its winner only where that winner leads it."""
+    """Return the runs of a ranked page; only its winner where that winner does not lead it."""
     if isinstance(read, CountRead):
         return [(each, None) for each in listed], "creation"
     able = [each for each in listed if rank(read, each) is not None]
