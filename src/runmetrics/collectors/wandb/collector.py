@@ -41,6 +41,7 @@ from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.event_loop import Loop
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
 from runmetrics.plugins import Setup
+from runmetrics.spelling import shown
 
 _log = logging.getLogger(__name__)
 
@@ -159,6 +160,13 @@ class WandbCollector:
         return Rules(reading.now, self.settings.gpus_per_run, self.catalog.max_series)
 
 
+def _with_filter(why: Unknown, metric: Metric) -> Unknown:
+    """Name the metric's filter where something is wrong with what was asked."""
+    if not metric.where or why.code is not ExitCode.CONFIGURATION:
+        return why
+    return dataclasses.replace(why, cause=f"{why.cause} (where: {shown(metric.where)})")
+
+
 @dataclass(slots=True)
 class _Report:
     """Turns what was read of one project into samples, what is missing, and problems."""
@@ -179,7 +187,7 @@ class _Report:
                 metric, self.collector.plan, self.reading, rules
             )
             if isinstance(learned, Unknown):
-                unknown.setdefault(learned, []).append(metric.name)
+                unknown.setdefault(_with_filter(learned, metric), []).append(metric.name)
             else:
                 known += [(metric, series) for series in learned or [Series(None)]]
                 over = remarks.over_cap(metric, learned, rules.max_series)

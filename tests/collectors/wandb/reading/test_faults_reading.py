@@ -35,6 +35,7 @@ from tests.collectors.wandb.collecting import (
     TOTAL,
     UTILIZATION,
     ago,
+    collect,
     run,
     sandbox_of,
     unknown,
@@ -320,6 +321,15 @@ def test_w24_without_heartbeats_the_counts_are_known_and_the_rest_is_unknown_and
     (problem,) = ended.collection.problems
     assert problem.code is ExitCode.CONFIGURATION
     assert 'Cannot query field "heartbeatAt" on type "Run"' in problem.cause
+
+
+def test_a_problem_with_a_filter_names_the_filter() -> None:
+    text = "metrics: [{name: mine.x, count: runs, state: running, where: {foo: 1}}]"
+    with sandbox_of(*thirty_runs()) as sandbox:
+        (problem,) = collect(sandbox, yaml=text).problems
+
+    assert problem.metrics == ("mine.x",)
+    assert problem.cause.endswith("""'where clause' (where: {"foo": 1})""")
 
 
 # --------------------------------------------------------------------------- W25: a long history

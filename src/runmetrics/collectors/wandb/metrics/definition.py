@@ -45,7 +45,7 @@ COLUMNS: Final = (
     *("createdAt", "displayName", "duration", "group", "heartbeatAt", "host", "inputArtifacts"),
     *("jobType", "name", "outputArtifacts", "state", "sweep", "tags", "updatedAt", "username"),
 )
-_COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name", "heartbeat_at", "updated_at")
+_COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name")
 _KEYED_COLUMNS: Final = ("config", "summary_metrics")
 _CLOSE: Final = 0.7
 _TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
