@@ -6,7 +6,7 @@ FROM ${PYTHON_IMAGE} AS build
 ENV UV_PYTHON_DOWNLOADS=never
 WORKDIR /workspace/metta
 COPY devops/image/ devops/image/
-RUN python -m pip install --require-hashes -r devops/image/build-requirements.txt
+RUN python -m pip install --no-cache-dir --require-hashes -r devops/image/build-requirements.txt
 COPY pyproject.toml requirements.txt README.md LICENSE ./
 COPY devops/datadog/dashboards/ devops/datadog/dashboards/
 COPY devops/datadog/monitors/ devops/datadog/monitors/
