@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from resource import RLIMIT_NOFILE, prlimit
 from typing import Any
 
 from tests.cli.child import DATADOG_KEY, WANDB_BASIC, WANDB_KEY, Child
@@ -65,9 +66,16 @@ class Serving:
 
 @contextmanager
 def serving(
-    environment: Mapping[str, str], log: Path, *arguments: str, interval: str = "4s"
+    environment: Mapping[str, str],
+    log: Path,
+    *arguments: str,
+    interval: str = "4s",
+    open_files: int = 0,
 ) -> Iterator[Serving]:
-    """Serve on a free port; at the end it is gone, and no secret is in its log."""
+    """Serve on a free port; at the end it is gone, and no secret is in its log.
+
+    `open_files`: most files that it may have open, where that is not 0.
+    """
     with log.open("wb") as stderr:
         child = Child(
             ["--port", "0", "--interval", interval, *arguments],
@@ -77,6 +85,8 @@ def serving(
             out=subprocess.DEVNULL,
             err=stderr,
         )
+    if open_files:
+        prlimit(child.process.pid, RLIMIT_NOFILE, (open_files, open_files))
     try:
         yield Serving(child, log)
     finally:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 from runmetrics.deadline import Deadline
@@ -53,6 +54,23 @@ def test_after_a_collection_that_took_too_long_the_next_one_follows_at_once() ->
     loop.collect_once(Deadline(10))
 
     assert loop.next_at == clock()
+
+
+def test_what_a_collection_leaves_behind_is_gone_after_it() -> None:
+    """Python searches for cycles rarely in this program, so a process that stays must ask."""
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.itself = self
+
+    def collect(_deadline: Deadline) -> Outcome:
+        left.append(weakref.ref(Garbage()))
+        return KNOWN
+
+    left: list[weakref.ref[Garbage]] = []
+    Loop(collect, interval=60, timeout=30).collect_once(Deadline(10))
+
+    assert [each() for each in left] == [None]
 
 
 def test_h6_a_collection_has_the_timeout_but_never_more_than_the_interval() -> None:

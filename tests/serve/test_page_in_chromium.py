@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Dialog, Page
 
-from runmetrics.serve.web import Server
+from runmetrics.serve.server import Server
 from tests.serve.scene import Script, a_week, outcome, sample, unknown
 
 MINUTE = 60_000  # milliseconds

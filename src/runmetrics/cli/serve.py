@@ -54,7 +54,7 @@ def _interval(text: str) -> float:
 def serve(
     collector: CollectorArgument = "wandb",
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all of IPv4.")
+        str, typer.Option("--host", help="Address to listen on; :: for all, of IPv6 and IPv4.")
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option("--port", min=0, max=65_535, help="To listen on; 0 takes a free one.")
@@ -93,11 +93,12 @@ def serve(
 
     sinks = chosen_sinks(sink, push=push)
     settings, file = load_settings(config, timeout, spool_dir=spool)
-    need("prometheus_client", "prometheus", "serve")
+    for module in ("prometheus_client", "waitress"):
+        need(module, "serve", "serve")
     from runmetrics.config.settings import with_env_file
     from runmetrics.plugins import Setup, find_collector
     from runmetrics.serve.loop import Loop
-    from runmetrics.serve.web import Server
+    from runmetrics.serve.server import Server
     from runmetrics.sinks import open_sinks
 
     made = find_collector(collector)(Setup(settings, file, environ=with_env_file(), shard=shard))

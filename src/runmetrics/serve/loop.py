@@ -1,5 +1,6 @@
 """Collects on an interval until it is stopped, and keeps what is on show."""
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -68,6 +69,9 @@ class Loop:
         self.next_at = max(began_at + self.interval, ended_at)
         if not outcome.stopped:
             self.snapshot = after(self.snapshot, outcome, began_at=began_at, ended_at=ended_at)
+        # The command line has made Python's own searches rare, for the sake of a short run: a
+        # process that stays would grow from cycle to cycle.
+        gc.collect()
 
     def _tick(self) -> float:
         self._ticked_at = self.clock()

@@ -1,21 +1,16 @@
 """The HTTP face: /metrics, /healthz, /readyz and the page at /. It reads, and changes nothing."""
 
 import gzip
+import ipaddress
 import logging
-import socket
-import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, Any, Self
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from typing import TYPE_CHECKING
 
 from prometheus_client import make_wsgi_app
 
-from runmetrics.errors import ConfigurationError
 from runmetrics.serve import page
 from runmetrics.serve.loop import Loop
 from runmetrics.sinks.prometheus.families import families_of, registry_of
@@ -23,7 +18,6 @@ from runmetrics.sinks.prometheus.families import families_of, registry_of
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-_IDLE_SECONDS = 30.0
 _PLAIN = "text/plain; charset=utf-8"
 _log = logging.getLogger(__name__)
 
@@ -37,8 +31,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def application(loop: Loop) -> "WSGIApplication":
-    """What the server runs for each request."""
+def application(loop: Loop, *, local_only: bool) -> "WSGIApplication":
+    """What the server runs for each request.
+
+    `local_only`: it listens on loopback, so a request that names another host comes from a page
+    whose name was pointed here (DNS rebinding), and gets nothing.
+    """
     paths: dict[str, Callable[[WSGIEnvironment], Answer]] = {
         "/": lambda environ: _compressed(_page(loop), environ),
         "/metrics": lambda environ: _metrics(loop, environ),
@@ -48,7 +46,9 @@ def application(loop: Loop) -> "WSGIApplication":
 
     def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO") or "/"
-        if path not in paths:
+        if local_only and not _is_local(environ.get("HTTP_HOST", "localhost")):
+            answer = _said(HTTPStatus.MISDIRECTED_REQUEST, "not a name of this machine: see --host")
+        elif path not in paths:
             answer = _said(HTTPStatus.NOT_FOUND, "not here: see /, /metrics, /healthz, /readyz")
         elif method not in ("GET", "HEAD"):
             answer = _said(HTTPStatus.METHOD_NOT_ALLOWED, "GET or HEAD", Allow="GET, HEAD")
@@ -66,71 +66,13 @@ def application(loop: Loop) -> "WSGIApplication":
     return serve
 
 
-class Server:
-    """Serves `loop` at `host` and `port` (0: a free one) in threads; use as a context manager.
-
-    Raises ConfigurationError where it cannot listen.
-    """
-
-    def __init__(self, loop: Loop, host: str, port: int) -> None:
-        try:
-            family, _, _, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            self._http = _listening(family)(address, _Handler)  # type: ignore[arg-type]
-        except (OSError, OverflowError, UnicodeError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise ConfigurationError(
-                f"cannot listen on {host} port {port} ({why})", "give another --host or --port"
-            ) from None
-        self._http.set_app(application(loop))
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.1,), name="http", daemon=True
-        )
-
-    @property
-    def url(self) -> str:
-        """Where it listens, without a slash at the end."""
-        host, port = self._http.server_address[:2]
-        shown = f"[{host!s}]" if ":" in str(host) else str(host)
-        return f"http://{shown}:{port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join(timeout=5)
-
-
-class _Http(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def server_bind(self) -> None:
-        """Without the base class's look-up of our own name, which can take its time."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = map(str, self.server_address[:2])  # type: ignore[assignment]
-        self.setup_environ()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Clients that went away or fell silent are nobody's trouble."""
-        error = sys.exception()
-        if not isinstance(error, OSError):
-            _log.error(f"a bug of the server: {type(error).__name__}: {error}", exc_info=True)
-
-
-def _listening(family: int) -> type[_Http]:
-    return type("_Http", (_Http,), {"address_family": family})
-
-
-class _Handler(WSGIRequestHandler):
-    timeout = _IDLE_SECONDS
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Keep quiet: probes and scrapes would fill the log."""
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine as only it can: localhost, or a loopback address."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def _answered(path: "Callable[[WSGIEnvironment], Answer]", environ: "WSGIEnvironment") -> Answer:
