@@ -33,19 +33,20 @@ BOUNDS = {
 class Server:
     """Serves `loop` at `host` and `port` (0: a free one) in threads; use as a context manager.
 
-    The host `::` means all addresses of IPv6 and of IPv4. Raises ConfigurationError where it
-    cannot listen.
+    `url` is where it listens, without a slash at the end. The host `::` means all addresses of
+    IPv6 and of IPv4. Raises ConfigurationError where it cannot listen.
     """
 
     def __init__(self, loop: Loop, host: str, port: int) -> None:
         try:
-            self._socket = _listening(host, port)
+            listening = _listening(host, port)
         except (OSError, OverflowError, UnicodeError) as error:
             raise ConfigurationError(
                 f"cannot listen on {host} port {port} ({_reason(error)})",
                 "give another --host or --port",
             ) from None
-        address = self._socket.getsockname()[0]
+        address, port = listening.getsockname()[:2]
+        self.url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
         app: WSGIApplication = application(
             loop, local_only=ipaddress.ip_address(address.partition("%")[0]).is_loopback
         )
@@ -55,7 +56,7 @@ class Server:
         self._http = create_server(
             app,
             map=self._channels,
-            sockets=[self._socket],
+            sockets=[listening],
             ident="",
             asyncore_use_poll=True,
             log_socket_errors=False,
@@ -69,18 +70,13 @@ class Server:
         """How many are open."""
         return len(self._http.active_channels)
 
-    @property
-    def url(self) -> str:
-        """Where it listens, without a slash at the end."""
-        host, port = self._socket.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{port}"
-
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._http.pull_trigger()
         self._thread.join(timeout=5)
