@@ -12,7 +12,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Sample
 from runmetrics.sandbox.http import Fault, Response
-from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sinks.batches import RetryPolicy
 from runmetrics.sinks.datadog.sink import DatadogSink
 from runmetrics.spool import Spool
@@ -38,7 +38,7 @@ class Counting:
 def one_run(
     number: int, now: datetime, intake: DatadogIntake, spool: Path, *, killed: bool = False
 ) -> pipeline.Outcome:
-    key = ApiKey(SecretStr("sandbox"), "a test")
+    key = ApiKey(SecretStr(INTAKE_KEY), "a test")
     sink = DatadogSink(key, url=intake.url, policy=QUICK, clock=now.timestamp)
     held = Spool(spool, clock=now.timestamp)
     outcome = pipeline.run(Counting(number), [sink], now, Deadline(30), held)

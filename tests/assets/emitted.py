@@ -16,7 +16,7 @@ from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Drop
 from runmetrics.plugins import Setup
-from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from runmetrics.sinks.datadog.sink import DatadogSink
 from runmetrics.sinks.prometheus.families import families_of
@@ -46,7 +46,7 @@ def emitted() -> Emitted:
     runs = [run("done", **whole), run("live", "running", beat=ago(minutes=1), **whole)]
     with sandbox_of(*runs) as wandb, DatadogIntake(clock=NOW.timestamp) as intake:
         capturing = CapturingSink()
-        key = ApiKey(SecretStr("sandbox"), "DD_API_KEY")
+        key = ApiKey(SecretStr(INTAKE_KEY), "DD_API_KEY")
         unified = ["env:prod", "service:wandb-collector", "version:1"]
         sink = DatadogSink(key, url=intake.url, tags=unified, clock=NOW.timestamp)
         outcome = pipeline.run(_collector(wandb), [sink, capturing], NOW, Deadline(60))

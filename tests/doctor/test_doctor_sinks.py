@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from runmetrics.sandbox.http import Fault, LoopbackServer, Response
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
+from runmetrics.sandbox.wandb_server import WandbSandbox
+from tests.cli.metrics.case import command
 
 from .case import NOWHERE, OTHER_KEY, line, lines, steps, world
 
@@ -162,3 +165,53 @@ def test_datadog_may_go_without_a_key_where_another_sink_is_configured(tmp_path:
 
     assert steps(ended, "not asked") == ["AWS identity", "Datadog key", "Datadog"]
     assert ended.code == 0
+
+
+# Tags and spool
+
+
+def test_a_tag_that_datadog_keeps_otherwise_is_said_with_what_was_meant() -> None:
+    with world() as here:
+        ended = here.doctor(DD_TAGS="team=ml,Region:eu west!")
+
+    assert lines(ended) == [
+        line(
+            *("warning", "Datadog tags"),
+            "'team=ml' of DD_TAGS is sent as 'team_ml': did you mean team:ml?",
+        ),
+        line("warning", "Datadog tags", "'west!' of DD_TAGS is sent as 'west': write it so"),
+    ]
+
+
+def test_tags_that_are_kept_are_shown() -> None:
+    with world() as here:
+        ended = here.doctor(DD_TAGS="team:ml,Region:EU")
+
+    assert line("ok", "Datadog tags", "team:ml, Region:EU") in ended.out.splitlines()
+
+
+def test_a_spool_is_opened_as_a_run_opens_it(tmp_path: Path) -> None:
+    with world() as here:
+        ended = here.doctor(RUNMETRICS_SPOOL_DIR=str(tmp_path / "spool"))
+
+    assert line("ok", "spool", f"{tmp_path}/spool can be used") in ended.out.splitlines()
+
+
+def test_a_spool_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with world() as here:
+        ended = here.doctor(RUNMETRICS_SPOOL_DIR=str(tmp_path / "file"))
+
+    (warned,) = lines(ended)
+    assert warned.startswith(line("warning", "spool", f"cannot use the spool {tmp_path}/file ("))
+    assert warned.endswith("or unset RUNMETRICS_SPOOL_DIR")
+
+
+def test_the_sandboxs_key_hides_no_word() -> None:
+    with WandbSandbox() as wandb, DatadogIntake() as intake:
+        wandb.store.project("sandbox", "p")
+        environment = {"DD_URL": intake.url, "DD_API_KEY": INTAKE_KEY, "WANDB_ENTITY": "sandbox"}
+        ended = command("doctor", sandbox=wandb, **environment)
+
+    account = line("ok", "W&B account", "sandbox, whose entities are sandbox")
+    assert account in ended.out.splitlines()

@@ -21,7 +21,7 @@ from runmetrics.errors import TemporaryError
 from runmetrics.logs import excerpt
 from runmetrics.report import show_value
 from runmetrics.sandbox.history import fill
-from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import EARLIEST, Store, StoredRun, as_object, moment
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from runmetrics.text import counted
@@ -35,7 +35,6 @@ FINISHED, FAILED, RUNNING = "demo-finished", "demo-failed", "demo-running"
 _ENDINGS = {FINISHED: "finishes", FAILED: "fails", RUNNING: "trains"}
 _EXIT_CODES = {FINISHED: 0, FAILED: 1}
 _TRAINING = Path(__file__).parents[1] / "sandbox" / "training.py"
-_INTAKE_KEY = "sandbox"
 _FINISH_SECONDS = 10.0
 
 Say = Callable[[str], None]
@@ -75,7 +74,7 @@ def staged(deadline: Deadline, say: Say) -> Iterator[Stage]:
     fill(store, ENTITY, PROJECT, runs=RUNS, in_window=IN_WINDOW, now=now)
     with (
         WandbSandbox(store=store) as sandbox,
-        DatadogIntake(keys=[_INTAKE_KEY]) as intake,
+        DatadogIntake() as intake,
         tempfile.TemporaryDirectory(prefix="runmetrics-", ignore_cleanup_errors=True) as scratch,
     ):
         say(f"1. A sandbox of W&B runs on this machine, {sandbox.url},")
@@ -103,7 +102,7 @@ def _settings(sandbox: WandbSandbox, intake: DatadogIntake, nowhere: Path) -> Se
         "WANDB_ENTITY": ENTITY,
         "WANDB_PROJECT": PROJECT,
         "DD_URL": intake.url,
-        "DD_API_KEY": _INTAKE_KEY,
+        "DD_API_KEY": INTAKE_KEY,
         "DD_ENV": "demo",
     }
     return Settings.load(environ=environ, env_file=nowhere / "no.env")

@@ -22,7 +22,7 @@ DELIVERY_SECONDS = 20.0
 
 
 def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | None]":
-    """All that is wrong with settings and file, or what they set up."""
+    """Return all that is wrong with settings and file, or what they set up."""
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
     from runmetrics.config.settings import with_env_file
     from runmetrics.plugins import Setup
@@ -51,9 +51,10 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
 
 
 def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
-    """Every step after the configuration, as it is found; `push` sends one point."""
+    """Yield every step after the configuration, as it is found; `push` sends one point."""
     from runmetrics.doctor import sinks
     from runmetrics.doctor.aws import check_identity
+    from runmetrics.doctor.delivery import check_spool, check_tags
     from runmetrics.doctor.wandb import check_wandb
 
     yield from check_identity(setup.settings, deadline)
@@ -62,3 +63,5 @@ def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Findi
     yield from sinks.check_datadog(setup.settings, deadline, push=push)
     yield from sinks.check_otlp(setup.settings, deadline, push=push)
     yield from sinks.check_textfile(setup.settings, deadline)
+    yield from check_tags(setup.settings)
+    yield from check_spool(setup.settings)

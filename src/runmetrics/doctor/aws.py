@@ -1,4 +1,4 @@
-"""AWS, where a key is looked for there: who we are, and the policy that a refusal asks for."""
+"""Check AWS, where a key is looked for: who we are, and the policy that a refusal asks for."""
 
 import json
 from collections.abc import Iterator
@@ -13,8 +13,11 @@ _STEP = "AWS identity"
 
 
 def check_identity(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
-    """Who AWS takes us for, if AWS is asked for a key at all. Not to learn it is no fault: what
-    counts is whether the secret can be read, which the keys' own lines say."""
+    """Say who AWS takes us for, if AWS is asked for a key at all.
+
+    Not to learn it is no fault: what counts is whether the secret can be read, which the keys' own
+    lines say.
+    """
     in_place = (
         settings.wandb_api_key or settings.wandb_api_key_file,
         settings.dd_api_key or settings.dd_api_key_file,
@@ -30,7 +33,7 @@ def check_identity(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
 
 
 def no_key(step: str, error: RunmetricsError) -> Finding:
-    """A key that was not found; a missing permission comes as the statement that grants it."""
+    """Return a key that was not found; the fix of a missing permission is the statement to add."""
     if not isinstance(error, PermissionMissing):
         return failed(step, error)
     statement = {"Effect": "Allow", "Action": error.action, "Resource": error.resource}

@@ -1,4 +1,4 @@
-"""What was seen of one project, in words."""
+"""Say what was seen of one project."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,7 +12,7 @@ COVERED = ("accuracy", "loss", "GPU count", "GPU utilization")
 
 
 def in_words(seen: Seen, settings: Settings, where: str) -> Iterator[Finding]:
-    """The lines of one project; `where` goes before each text."""
+    """Yield the findings about one project; `where` goes before each text."""
     if seen.trouble is not None:
         trouble = seen.trouble
         yield broken("runs", where + trouble.cause, trouble.fix, trouble.code)

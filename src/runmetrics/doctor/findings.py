@@ -48,38 +48,38 @@ class Finding:
 
 
 def ok(step: str, says: str) -> Finding:
-    """All is well with this step."""
+    """Return that all is well with this step."""
     return Finding(step, Verdict.OK, _line(says))
 
 
 def warning(step: str, says: str, fix: str = "") -> Finding:
-    """It works, and somebody should look at it."""
+    """Return that it works, and somebody should look at it."""
     return Finding(step, Verdict.WARNING, _line(says), _line(fix))
 
 
 def broken(step: str, cause: str, fix: str, code: ExitCode) -> Finding:
-    """It does not work."""
+    """Return that it does not work."""
     return Finding(step, Verdict.BROKEN, _line(cause), _line(fix), code)
 
 
 def failed(step: str, error: RunmetricsError) -> Finding:
-    """It does not work, as an error of the collector's says."""
+    """Return that it does not work, as an error of the collector's says."""
     return broken(step, error.cause, error.fix, error.exit_code)
 
 
 def not_asked(steps: Iterable[str], why: str) -> list[Finding]:
-    """Steps that were left out."""
+    """Return steps that were left out."""
     return [Finding(step, Verdict.NOT_ASKED, _line(why)) for step in steps]
 
 
 def exit_code(findings: Sequence[Finding]) -> ExitCode:
-    """The worst of what is broken; warnings do not count."""
+    """Return the worst of what is broken; warnings do not count."""
     codes = {finding.code for finding in findings if finding.verdict is Verdict.BROKEN}
     return next((code for code in _WORST_FIRST if code in codes), ExitCode.OK)
 
 
 def as_json(findings: Sequence[Finding], code: ExitCode) -> str:
-    """All findings as one JSON object."""
+    """Return all findings as one JSON object."""
     whole = {
         "schema": JSON_SCHEMA_VERSION,
         "exit_code": int(code),
@@ -98,5 +98,5 @@ def as_json(findings: Sequence[Finding], code: ExitCode) -> str:
 
 
 def _line(text: str) -> str:
-    """Foreign text without what would steer a terminal, and without secrets."""
+    """Return foreign text without what would steer a terminal, and without secrets."""
     return redact(one_line(text))

@@ -24,7 +24,7 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 
 
 def check_datadog(settings: Settings, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
-    """The key, whether this site knows it, and with `push` one point."""
+    """Check the key, whether this site knows it, and with `push` send one point."""
     from runmetrics.config.credentials import find_datadog_key
 
     later = [_INTAKE, *[_POINT] * push]
@@ -50,7 +50,7 @@ def check_datadog(settings: Settings, deadline: Deadline, *, push: bool) -> Iter
 
 
 def check_otlp(settings: Settings, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
-    """Whether the receiver takes a request: an empty one, or with `push` one point."""
+    """Check whether the receiver takes a request: an empty one, or with `push` one point."""
     endpoint = _otlp_endpoint()
     if not endpoint:
         return
@@ -68,7 +68,7 @@ def check_otlp(settings: Settings, deadline: Deadline, *, push: bool) -> Iterato
 
 
 def check_textfile(settings: Settings, deadline: Deadline) -> Iterator[Finding]:
-    """Whether the file can be replaced; it is left alone, for what is in it is served."""
+    """Check whether the file can be replaced; it is left alone, for what is in it is served."""
     path = settings.prometheus_textfile
     if path is None:
         return
@@ -128,7 +128,7 @@ def _delivered(step: str, sink: str, settings: Settings, deadline: Deadline) -> 
 
 
 def _soon(deadline: Deadline) -> Deadline:
-    """A few seconds of the deadline: a person waits."""
+    """Return a few seconds of the deadline: a person waits."""
     return deadline.reserve(max(0.0, deadline.remaining() - _SECONDS))
 
 

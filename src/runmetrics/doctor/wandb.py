@@ -1,11 +1,13 @@
-"""The near end: the W&B key, the server, who we are there, and what the collector makes of it."""
+"""Check the near end: the W&B key, the server, the account, and what the collector makes of it."""
 
 import asyncio
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ValidationError
 
 from runmetrics import pipeline
 from runmetrics.collectors.wandb.collector import WandbCollector
@@ -63,8 +65,43 @@ class Who:
     key_page: str = ""
 
 
+class _Named(BaseModel):
+    name: str | None = None
+
+
+class _Edge(BaseModel):
+    node: _Named | None = None
+
+
+class _Teams(BaseModel):
+    edges: list[_Edge] = []
+
+
+class _Viewer(BaseModel):
+    """Whom W&B takes the key's owner for, as it answers `_WHO`."""
+
+    username: str | None = None
+    entity: str | None = None
+    teams: _Teams | None = None
+
+    @classmethod
+    def of(cls, answer: object) -> Self:
+        """Read an answer; what has another shape names nobody."""
+        try:
+            return cls.model_validate(answer)
+        except ValidationError:
+            return cls()
+
+    @property
+    def entities(self) -> list[str]:
+        """The person's own entity and its teams, each once."""
+        teams = self.teams.edges if self.teams else []
+        named = [self.entity, *(edge.node.name for edge in teams if edge.node)]
+        return list(dict.fromkeys(name for name in named if name))
+
+
 def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
-    """From the key to the metrics, as far as each step lets the next one be asked."""
+    """Check from the key to the metrics, as far as each step lets the next one be asked."""
     try:
         key = find_wandb_key(setup.settings, deadline)
     except RunmetricsError as error:
@@ -101,13 +138,10 @@ async def _who(settings: "Settings", key: "ApiKey", deadline: Deadline) -> Who:
             answer = await client.query(_WHO)
         except BadDocument:
             answer = await client.query(_WHO_ON_OLD_SERVERS)
-        viewer = _object(answer.data.get("viewer"))
-        teams = [_object(_object(edge).get("node")) for edge in _edges(viewer.get("teams"))]
-        named = [viewer.get("entity"), *(team.get("name") for team in teams)]
-        entities = dict.fromkeys(name for name in named if isinstance(name, str))
+        viewer = _Viewer.of(answer.data.get("viewer"))
         return Who(
-            str(viewer.get("username") or ""),
-            list(entities),
+            viewer.username or "",
+            viewer.entities,
             client.clock_offset_seconds,
             key_page(client.endpoint.app_url),
         )
@@ -127,7 +161,7 @@ def _clocks(offset: float | None) -> Finding:
 
 
 class _Collecting:
-    """One collection by the collector itself, looked at while it reads."""
+    """Collect once with the collector itself, and look at what it reads meanwhile."""
 
     def __init__(self, setup: "Setup", deadline: Deadline, who: Who) -> None:
         self._settings = setup.settings
@@ -143,7 +177,7 @@ class _Collecting:
         self._seen[seen.entity, seen.project] = seen
 
     def findings(self) -> Iterator[Finding]:
-        """The account, then each project, then what was collected."""
+        """Yield the account, then each project, then what was collected."""
         outcome = pipeline.run(self._collector, (), datetime.now(UTC), self._deadline)
         problems = outcome.collection.problems
         whole = [problem for problem in problems if self._unread(problem)]
@@ -238,12 +272,3 @@ def _result(outcome: "Outcome", metrics: int) -> str:
 
 def _broken(step: str, problem: Problem) -> Finding:
     return broken(step, problem.cause, problem.fix, problem.code)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _edges(connection: Any) -> list[Any]:
-    edges = _object(connection).get("edges")
-    return edges if isinstance(edges, list) else []

@@ -7,13 +7,12 @@ import threading
 from datetime import UTC, datetime
 
 from runmetrics.sandbox.history import fill
-from runmetrics.sandbox.intake import DatadogIntake
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 
 ENTITY = "pufferai"
 PROJECT = "metta"
-INTAKE_KEY = "sandbox"
 
 
 def serve(
@@ -38,7 +37,7 @@ def serve(
     latency = latency_ms / 1000
     with (
         WandbSandbox(store=store, latency_seconds=latency, port=port) as sandbox,
-        DatadogIntake(keys=[INTAKE_KEY], latency_seconds=latency) as intake,
+        DatadogIntake(latency_seconds=latency) as intake,
     ):
         tell = _for_a_person if sys.stdout.isatty() else _for_a_program
         print(tell(sandbox.url, intake.url), flush=True)  # noqa: T201 - where everything is
