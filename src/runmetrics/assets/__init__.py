@@ -30,18 +30,18 @@ class Asset:
 
     @property
     def title(self) -> str:
-        """What people see it called."""
+        """The name that people see."""
         return str(self.document.get("title") or self.document.get("name"))
 
 
 def home() -> Path:
-    """The folder of the shipped files: beside this module once installed, else the repository's."""
+    """Return the folder of shipped files: beside this module once installed, else devops."""
     installed = Path(__file__).with_name("devops")
     return installed if installed.is_dir() else Path(__file__).parents[3] / "devops"
 
 
 def find(kind: Kind, directory: Path | None = None) -> list[Asset]:
-    """The files of a kind, by name: the shipped ones, or what was exported to `directory`.
+    """Return the files of a kind, by name: the shipped ones, or what was exported to `directory`.
 
     Raises ConfigurationError for a file that cannot be read, and where there is none.
     """

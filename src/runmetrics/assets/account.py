@@ -1,4 +1,4 @@
-"""A Datadog account through the official client, for what needs an application key.
+"""Reach a Datadog account through the official client, for what needs an application key.
 
 Bounded as the sink is: one origin, no redirect, a total deadline for every request. What may be
 asked twice (reading, replacing) is asked again when Datadog is unavailable; creating is not, as
@@ -64,7 +64,7 @@ class Account:
 
     @classmethod
     def open(cls, settings: Settings, deadline: Deadline) -> Self:
-        """As the environment says. Raises ConfigurationError when a key is nowhere."""
+        """Open it as the environment says; raises ConfigurationError when a key is nowhere."""
         application_key = find_datadog_application_key(settings)
         return cls(
             find_datadog_key(settings, deadline),
@@ -76,7 +76,7 @@ class Account:
         )
 
     def ask(self, call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
-        """What a call of the official client answers. Raises RunmetricsError, NotThere for 404."""
+        """Return the answer to a call of the official client; raises RunmetricsError, 404 NotThere."""
         from datadog_api_client.exceptions import OpenApiException
 
         try:
@@ -89,7 +89,7 @@ class Account:
             ) from None
 
     def model(self, asset: Asset, kind: type[_T]) -> _T:
-        """The document as the official client's own model.
+        """Return the document as the official client's own model.
 
         Raises ConfigurationError for anything in it that the model does not know.
         """

@@ -1,4 +1,4 @@
-"""What a monitor is before it becomes Datadog's JSON: shipped, or made for a metric.
+"""Say what a monitor is before it becomes Datadog's JSON: shipped, or made for a metric.
 
 A shipped one is a YAML file in which its threshold, its window and its words stand once.
 """
@@ -58,7 +58,7 @@ class Alert(pydantic.BaseModel):
         return "{*}" in self.query
 
     def changed(self, said: Monitor) -> "Alert":
-        """The same, with what a user's file says of it.
+        """Return the same, with what a user's file says of it.
 
         A shipped warning goes with the shipped threshold: another threshold has the warning that
         the file gives, or none.
@@ -76,13 +76,13 @@ class Alert(pydantic.BaseModel):
 
 
 def shipped() -> dict[str, Alert]:
-    """The alerts that come with this package, by name."""
+    """Return the alerts that come with this package, by name."""
     paths = sorted((home() / Kind.MONITOR).glob("*.yaml"))
     return {path.stem: Alert(**yaml.safe_load(path.read_text("utf-8"))) for path in paths}
 
 
 def for_metric(metric: Metric, said: Monitor) -> Alert:
-    """The alert of a metric that the file asks for with `above` or `below`."""
+    """Return the alert of a metric that the file asks for with `above` or `below`."""
     above = said.above is not None
     side = "above" if above else "below"
     what = metric.description or metric.words()

@@ -1,4 +1,4 @@
-"""What would change, in lines that a person reads before saying yes."""
+"""Say what would change, in lines that a person reads before saying yes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ _BEFORE = 15
 
 
 def differences(there: Any, wanted: Any, path: str = "") -> Iterator[str]:
-    """`path: old -> new` for each value of `wanted` that is not so in `there`.
+    """Yield `path: old -> new` for each value of `wanted` that is not so in `there`.
 
     What only `there` has is the other side's own (ids, times, defaults) and no difference, except
     further items of a list. What is not set, empty, zero or false is all the same: which of them
@@ -31,13 +31,13 @@ def differences(there: Any, wanted: Any, path: str = "") -> Iterator[str]:
 
 
 def _same(one: str, other: str) -> int:
-    """How many characters at the start of both are the same."""
+    """Return how many characters at the start of both are the same."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _shown(value: Any, start: int) -> str:
-    """A value on one line; of a long text, the part from `start`."""
+    """Return a value on one line; of a long text, the part from `start`."""
     if value is None:
         return "not set"
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""What Datadog is told about each metric: unit, description, type, a short name."""
+"""Say what Datadog is told about each metric: unit, description, type, a short name."""
 
 import csv
 import io
@@ -57,11 +57,11 @@ class Described:
 
     @property
     def short_name(self) -> str:
-        """The name without its first part, in words."""
+        """Return the name without its first part, in words."""
         return self.name.partition(".")[2].replace(".", " ").replace("_", " ") or self.name
 
     def metadata(self) -> dict[str, str]:
-        """As Datadog keeps it."""
+        """Return it as Datadog keeps it."""
         told = {
             "type": "gauge",
             "unit": self.unit,
@@ -72,7 +72,7 @@ class Described:
 
 
 def describe(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> list[Described]:
-    """All built-in metrics, packs included, the user's own, and what is said about ourselves."""
+    """Describe all built-in metrics, packs included, the user's own, and those about ourselves."""
     everything = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs"))
     found: dict[str, Described] = {}
     for file in (everything, config):

@@ -53,13 +53,13 @@ class Split:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """What the settings say."""
+        """Read it from the settings."""
         pages = app_url(settings.base_url or WANDB_PUBLIC_URL, settings.app_url)
         tags = [entry.tags for entry in settings.entries]
         return cls(pages, tuple(key for key in tags[0] if all(key in each for each in tags)))
 
     def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
-        """Keys of the tags by which a metric's series are told apart."""
+        """Return the keys of the tags by which a metric's series are told apart."""
         own = map(tag_name, metric.by) if metric else ()
         return tuple(dict.fromkeys((*map(tag, self.tags), *_OF_A_PROJECT, *own)))
 
@@ -98,7 +98,7 @@ def compile_monitors(
 
 
 def mark(name: str) -> str:
-    """The tag by which the monitor of that name is found again."""
+    """Return the tag by which the monitor of that name is found again."""
     return f"monitor:{name}"
 
 
@@ -142,7 +142,7 @@ def _options(alert: Alert, groups: Sequence[str]) -> dict[str, Any]:
 
 
 def _message(alert: Alert) -> str:
-    """What is said when data is missing, when all is well again, and otherwise."""
+    """Return what is said when data is missing, when all is well again, and otherwise."""
     missing = (
         f"{{{{#is_no_data}}}}\n{alert.missing}\n{{{{/is_no_data}}}}\n" if alert.missing else ""
     )
@@ -153,7 +153,7 @@ def _message(alert: Alert) -> str:
 
 
 def _told(notify: Notify, groups: Sequence[str]) -> str:
-    """Who is told, in Datadog's template language."""
+    """Return who is told, in Datadog's template language."""
     others = " ".join(notify.default)
     key = tag(notify.tag)
     if key not in groups or not notify.by_value:

@@ -1,4 +1,4 @@
-"""Dashboards, monitors and metadata brought to Datadog: found, compared, created or updated."""
+"""Bring dashboards, monitors, SLOs and metadata to Datadog: find, compare, create or update."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -38,7 +38,7 @@ class Shelf(Protocol):
     """One kind of thing in an account."""
 
     def find(self, asset: Asset) -> Found | None:
-        """The one that this asset is, whatever else has changed about it.
+        """Find the one that this asset is, whatever else has changed about it.
 
         Raises ConfigurationError for an asset that the official client does not take.
         """
@@ -89,7 +89,7 @@ class Dashboards:
         self._models: dict[Path, Any] = {}  # one takes the client half a second to make
 
     def find(self, asset: Asset) -> Found | None:
-        """The dashboard of that title. Raises ConfigurationError when several have it."""
+        """Find the dashboard of that title; raises ConfigurationError when several have it."""
         self._model(asset)
         if self._ids is None:
             self._ids = self._all()
@@ -139,14 +139,14 @@ class Monitors:
         self._ours: list[dict[str, Any]] | None = None
 
     def find(self, asset: Asset) -> Found | None:
-        """The monitor with that tag. Raises ConfigurationError when several carry it."""
+        """Find the monitor with that tag; raises ConfigurationError when several carry it."""
         from datadog_api_client.v1.model.monitor import Monitor
 
         self._account.model(asset, Monitor)
         return self._marked(_mark(asset, "monitor"))
 
     def named(self, name: str) -> Found | None:
-        """The monitor that was made for this name. Raises as `find` does."""
+        """Find the monitor that was made for this name; raises as `find` does."""
         return self._marked(mark(name))
 
     def _marked(self, mark: str) -> Found | None:
@@ -198,7 +198,7 @@ class Slos:
         self._api = ServiceLevelObjectivesApi(account.client)
 
     def find(self, asset: Asset) -> Found | None:
-        """The SLO with that tag. Raises ConfigurationError when several carry it."""
+        """Find the SLO with that tag; raises ConfigurationError when several carry it."""
         self._model(asset)
         tag = _mark(asset, "slo")
         answer = self._account.ask(self._api.list_slos, tags_query=tag, limit=_PAGE)

@@ -32,7 +32,7 @@ _log = logging.getLogger("runmetrics")
 
 
 def _complete_name(incomplete: str) -> list[str]:
-    """Names of metrics for the shell; none where the configuration is wrong."""
+    """Return names of metrics for the shell; none where the configuration is wrong."""
     try:
         catalog = _catalog(*load_settings(None))
     except Exception:  # noqa: BLE001 - the shell's line is no place to say why

@@ -1,4 +1,4 @@
-"""What `metrics`, `explain`, `plan` and `discover` show: tables for people, JSON for machines."""
+"""Show `metrics`, `explain`, `plan` and `discover`: tables for people, JSON for machines."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,22 +33,22 @@ _MOST_KEYS = 60
 
 
 def tags_of(metric: Metric) -> tuple[str, ...]:
-    """Names of the tags that every sample of a metric carries."""
+    """Return the names of the tags that every sample of a metric carries."""
     return (*PROJECT_TAGS, *map(tag_name, metric.by))
 
 
 def origin_of(metric: Metric) -> str:
-    """Where a definition comes from, for people."""
+    """Say where a definition comes from."""
     return f"built in ({metric.origin})" if metric.builtin else metric.origin
 
 
 def metrics_as_json(catalog: Catalog) -> str:
-    """The catalog as one JSON object."""
+    """Return the catalog as one JSON object."""
     return _json({"metrics": [_definition(metric) for metric in catalog.metrics]})
 
 
 def print_metrics(catalog: Catalog, console: "Console") -> None:
-    """The catalog as a table: name, definition, unit, origin."""
+    """Print the catalog as a table: name, definition, unit, origin."""
     table = _table("metric", "what it is", "unit", "from")
     for metric in catalog.metrics:
         table.add_row(metric.name, _text(metric.words()), metric.unit, _text(origin_of(metric)))
@@ -56,7 +56,7 @@ def print_metrics(catalog: Catalog, console: "Console") -> None:
 
 
 def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
-    """A metric, its filter and, for each value, the runs behind it, as one JSON object."""
+    """Return a metric, its filter and, for each value, the runs behind it, as one JSON object."""
     collection = outcome.collection
     return _json(
         {
@@ -73,7 +73,7 @@ def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
 
 
 def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console") -> None:
-    """The same for people."""
+    """Print the same for people."""
     metric = explainer.metric
     lines = [metric.name, *([f"  {metric.description}"] if metric.description else [])]
     lines += [f"  formula  {metric.words()}", f"  unit     {metric.unit or 'none'}"]
@@ -94,7 +94,7 @@ def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console"
 def print_plan(
     plan: Plan, catalog: Catalog, projects: Sequence[str], now: datetime, console: "Console"
 ) -> None:
-    """What one collection will ask of each project, and how many series come of it."""
+    """Print what one collection will ask of each project, and how many series come of it."""
     table = _table("what is asked of W&B", "filter", "for")
     for read in reads_in_words(plan, now):
         names = ", ".join(read.metrics) or "proof of the counts"
@@ -115,14 +115,14 @@ def print_plan(
 
 
 def print_documents(plan: Plan, now: datetime, console: "Console") -> None:
-    """The GraphQL document that opens a collection, with its variables."""
+    """Print the GraphQL document that opens a collection, with its variables."""
     document, variables = first_document(plan, now)
     _print_lines(["", *document.splitlines(), "", "variables:"], console)
     _print_lines([f"  {name} = {value}" for name, value in variables.items()], console)
 
 
 def print_sampled(found: Iterable["Sampled"], console: "Console") -> None:
-    """The keys that each project's newest runs log."""
+    """Print the keys that each project's newest runs log."""
     for each in found:
         _print_lines([f"{each.entity}/{each.project}: the newest {each.runs:,} runs"], console)
         keys = each.common()

@@ -1,4 +1,4 @@
-"""The doctor: walks from the configuration to both ends, and says of each step what is wrong.
+"""Walk from the configuration to both ends, and say of each step what is wrong.
 
 It asks through the code that collects and delivers, so that what it finds is what they would meet.
 A broken step makes those that depend on it "not asked": the first broken line is the cause.

@@ -1,4 +1,4 @@
-"""What every delivery depends on beside the far ends: the spool, and tags as Datadog keeps them."""
+"""Check what a delivery depends on beside the far ends: the spool and the tags."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the doctor says: one finding a step, as a line for people and as JSON for machines."""
+"""Say what the doctor found: one finding a step, a line for people and JSON for machines."""
 
 import json
 from collections.abc import Iterable, Sequence

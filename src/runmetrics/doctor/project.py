@@ -1,4 +1,4 @@
-"""A look at one project, while the collector reads it: its runs of the week and what they hold."""
+"""Look at one project while the collector reads it: its runs of the week, and what they hold."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The far end: Datadog, and the OTLP receiver and the textfile where they are configured."""
+"""Check the far ends: Datadog, and the OTLP receiver and the textfile where configured."""
 
 import os
 from collections.abc import Iterator

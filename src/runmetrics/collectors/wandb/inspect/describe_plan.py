@@ -1,4 +1,4 @@
-"""What a plan will ask of W&B, in words and in GraphQL, without asking anything."""
+"""Describe what a plan will ask of W&B, in words and in GraphQL, without asking anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class ReadInWords:
 
 
 def reads_in_words(plan: Plan, now: datetime) -> list[ReadInWords]:
-    """Every read of a plan, in the order that they stand in the first document."""
+    """Return every read of a plan, in the order that they stand in the first document."""
     reads: list[Read] = [*plan.counts, *plan.ranked, *plan.scans]
     return [
         ReadInWords(
@@ -61,7 +61,7 @@ def requests_for_a_page(plan: Plan) -> int:
 
 
 def growth_in_words(plan: Plan) -> list[str]:
-    """What makes a plan cost more than `requests_for_a_page`."""
+    """Say what makes a plan cost more than `requests_for_a_page`."""
     lines = []
     whole = [scan for scan in plan.scans if scan.window is None and not scan.states]
     if len(whole) < len(plan.scans):
@@ -82,7 +82,7 @@ def growth_in_words(plan: Plan) -> list[str]:
 
 
 def first_document(plan: Plan, now: datetime) -> tuple[str, Mapping[str, str]]:
-    """The GraphQL document that asks a project for everything, and its variables."""
+    """Return the GraphQL document that asks a project for everything, and its variables."""
     return render(FirstDocument(plan, now).asks)
 
 

@@ -1,4 +1,4 @@
-"""What a project's runs log: the keys of a few whole summaries and configs, counted.
+"""Find out what a project's runs log: the keys of a few whole summaries and configs, counted.
 
 A summary may be hundreds of KB (fact 27), so they are read of a bounded sample, in small pages.
 """
@@ -78,7 +78,7 @@ class Sampled:
                 self.keys.setdefault(name, Key(name)).add(value)
 
     def common(self) -> list[Key]:
-        """Those that most runs have first, then by name; summaries before configs."""
+        """Return the keys that most runs have first, then by name; summaries before configs."""
         return sorted(
             self.keys.values(),
             key=lambda key: (key.name.startswith("config."), -key.runs, key.name),
@@ -122,7 +122,7 @@ async def _one(client: ProjectClient, runs: int) -> Sampled:
 
 
 def _leaves(found: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, object]]:
-    """Numbers, texts and switches by their dotted paths, without W&B's own keys and media."""
+    """Yield numbers, texts and booleans by dotted paths, without W&B's own keys and media."""
     for key, value in found.items():
         if key.startswith("_") or not key.isprintable() or key != key.strip() or not key:
             continue

@@ -1,4 +1,4 @@
-"""A configuration to start from, made of what a project's runs log.
+"""Propose a configuration to start from, made of what a project's runs log.
 
 Keys are told by their words: which name an accuracy, which a loss, which a throughput.
 """
@@ -33,7 +33,7 @@ class _Proposal:
 
 
 def propose(found: Sequence[Sampled]) -> str:
-    """YAML that `--config` takes as it is; comments say what each key was seen to hold."""
+    """Return YAML that `--config` takes as it is; comments say what each key was seen to hold."""
     keys = _joined(found)
     runs = sum(each.runs for each in found)
     accuracies = _chosen(keys, _is_accuracy, ("max", "best", "last", "mean"), _HELD_OUT)
@@ -52,7 +52,7 @@ def propose(found: Sequence[Sampled]) -> str:
 
 
 def _joined(found: Sequence[Sampled]) -> list[Key]:
-    """The numeric summary keys of all projects."""
+    """Return the numeric summary keys of all projects."""
     joined: dict[str, Key] = {}
     for each in found:
         for name, key in each.keys.items():
@@ -108,7 +108,7 @@ def _metrics(proposals: Iterable[_Proposal], runs: int) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """As YAML reads it, whatever it holds: JSON, but with every character as itself."""
+    """Quote for YAML, whatever the text holds: as JSON, but with every character as itself."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -121,7 +121,7 @@ def _bare(key: Key) -> str:
 
 
 def _words(key: str) -> list[str]:
-    """The words of a key: "val/topAccuracy" is val, top, accuracy."""
+    """Return the words of a key: "val/topAccuracy" is val, top, accuracy."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key)
     return [word for word in re.split(r"[^a-z0-9@]+", spaced.lower()) if word]
 
@@ -147,7 +147,7 @@ def _is_rate(words: Sequence[str]) -> bool:
 def _chosen(
     keys: Iterable[Key], is_like: Test, statistics: Sequence[str], phase: set[str]
 ) -> list[Key]:
-    """The keys that are alike, the likeliest first.
+    """Return the keys that are alike, the likeliest first.
 
     Of an object of statistics (`accuracy.max`, `accuracy.min`) one is taken, the first of
     `statistics` that is there. Keys that many runs have come before others, then those of the

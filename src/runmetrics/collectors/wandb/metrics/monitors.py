@@ -1,4 +1,4 @@
-"""What a file may say under `monitors:`: which are wanted, from which value on, and who is told."""
+"""Read what a file says under `monitors:`: which are wanted, from which value on, who is told."""
 
 import re
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def _handles(value: object) -> tuple[str, ...]:
 
 
 def _window(value: object) -> str:
-    """A window as Datadog's queries write it."""
+    """Return a window as Datadog's queries write it."""
     found = _WINDOW.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"{shown(value)} is not a window of a monitor: write 30m, 4h or 1d")
