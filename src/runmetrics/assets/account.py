@@ -76,7 +76,7 @@ class Account:
         )
 
     def ask(self, call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
-        """Return the answer to a call of the official client; raises RunmetricsError, 404 NotThere."""
+        """Return what the official client's call answers; raises RunmetricsError, 404 NotThere."""
         from datadog_api_client.exceptions import OpenApiException
 
         try:
