@@ -21,9 +21,10 @@ from runmetrics.assets.metadata import as_csv, describe
 from runmetrics.cli.main import app
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
-from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition
+from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS, file_keys
+from runmetrics.collectors.wandb.metrics.monitors import Monitor
 from runmetrics.config.settings import settings_table
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRef, Sample
@@ -99,7 +100,7 @@ def settings() -> str:
     return _table(("variable", "meaning", "default"), rows)
 
 
-def keys_of(model: type[Definition] | type[Comparisons]) -> Iterator[list[str]]:
+def keys_of(model: type[Entry]) -> Iterator[list[str]]:
     """Key and meaning of everything that a mapping of the file may hold."""
     for name, field in model.model_fields.items():
         yield [_code(field.alias or name), field.description or ""]
@@ -259,6 +260,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "comparisons": lambda: _table(
         ("comparison", "holds for a value that is"), keys_of(Comparisons)
     ),
+    "monitor keys": lambda: _table(("key", "meaning"), keys_of(Monitor)),
     "chart values": chart_values,
     "modules": modules,
     "run fields": run_fields,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runmetrics.assets.monitors import Compiled, Split, compile_monitors
+from runmetrics.assets.alerts import Split
+from runmetrics.assets.monitors import Compiled, compile_monitors
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS

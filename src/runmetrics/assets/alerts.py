@@ -4,15 +4,24 @@ A shipped one is a YAML file in which its threshold, its window and its words st
 """
 
 import re
-from typing import Final, Literal
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Final, Literal, Self
 
 import pydantic
 import yaml
 
 from runmetrics.assets import Kind, home
 from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.metrics.monitors import Monitor
+from runmetrics.collectors.wandb.server.pages import app_url
+from runmetrics.config.credentials import WANDB_PUBLIC_URL
+from runmetrics.config.settings import Settings
+from runmetrics.self_metrics import DESCRIPTIONS
+from runmetrics.sinks.datadog.series import tag
 
+_OF_A_PROJECT: Final = ("wandb_entity", "wandb_project")
 _METRIC: Final = re.compile(r"(?:avg|max|min|sum):([a-zA-Z][\w.]*)\{")
 
 
@@ -47,6 +56,11 @@ class Alert(pydantic.BaseModel):
         """Names of the metrics that it looks at."""
         return tuple(dict.fromkeys(_METRIC.findall(self.query)))
 
+    def lacking(self, collected: Container[str]) -> tuple[str, ...]:
+        """Return the metrics without which it could never alert."""
+        known = (each for each in self.metrics if each not in DESCRIPTIONS)
+        return tuple(each for each in known if each not in collected)
+
     @property
     def threshold(self) -> float:
         """The value on whose far side it alerts."""
@@ -73,6 +87,29 @@ class Alert(pydantic.BaseModel):
         if said.threshold is not None:
             changes.setdefault("warning", None)
         return self.model_copy(update=changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What alerts are split by: `tags` of projects, which every project carries, and project.
+
+    `pages` is the address of W&B's pages, without a slash at its end.
+    """
+
+    pages: str
+    tags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Read it from the settings."""
+        pages = app_url(settings.base_url or WANDB_PUBLIC_URL, settings.app_url)
+        tags = [entry.tags for entry in settings.entries]
+        return cls(pages, tuple(key for key in tags[0] if all(key in each for each in tags)))
+
+    def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
+        """Return the keys of the tags by which a metric's series are told apart."""
+        own = map(tag_name, metric.by) if metric else ()
+        return tuple(dict.fromkeys((*map(tag, self.tags), *_OF_A_PROJECT, *own)))
 
 
 def shipped() -> dict[str, Alert]:

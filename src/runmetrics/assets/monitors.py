@@ -1,32 +1,16 @@
 """Make the monitors as Datadog takes them, of the alerts and of what the user's file says."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from string import Template
-from typing import Any, Final, Self
 
-from runmetrics.assets import Asset, Kind
-from runmetrics.assets.alerts import Alert, for_metric, shipped
-from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
+from runmetrics.assets import Asset
+from runmetrics.assets.alerts import Split, for_metric, shipped
+from runmetrics.assets.monitor_faults import monitor_faults
+from runmetrics.assets.monitor_json import as_asset
+from runmetrics.collectors.wandb.metrics.catalog import Catalog
 from runmetrics.collectors.wandb.metrics.file import ConfigFile
-from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
-from runmetrics.collectors.wandb.server.pages import app_url, key_page
-from runmetrics.config.credentials import WANDB_PUBLIC_URL
-from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError
-from runmetrics.self_metrics import DESCRIPTIONS
-from runmetrics.sinks.datadog.series import tag
-from runmetrics.spelling import choose
-
-OURS: Final = "integration:runmetrics"
-"""Tag of every monitor; which of them one is, its tag `monitor:NAME` says."""
-
-_OF_A_PROJECT: Final = ("wandb_entity", "wandb_project")
-_NEW_GROUP_SECONDS: Final = 3600
-_PROJECT: Final = "{{wandb_entity.name}}/{{wandb_project.name}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +25,6 @@ class Compiled:
     lacking: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """What alerts are split by: `tags` of projects, which every project carries, and project.
-
-    `pages` is the address of W&B's pages, without a slash at its end.
-    """
-
-    pages: str
-    tags: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Read it from the settings."""
-        pages = app_url(settings.base_url or WANDB_PUBLIC_URL, settings.app_url)
-        tags = [entry.tags for entry in settings.entries]
-        return cls(pages, tuple(key for key in tags[0] if all(key in each for each in tags)))
-
-    def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
-        """Return the keys of the tags by which a metric's series are told apart."""
-        own = map(tag_name, metric.by) if metric else ()
-        return tuple(dict.fromkeys((*map(tag, self.tags), *_OF_A_PROJECT, *own)))
-
-
 def compile_monitors(
     catalog: Catalog, file: ConfigFile | None, split: Split, notify: Sequence[str] = ()
 ) -> Compiled:
@@ -74,7 +35,7 @@ def compile_monitors(
     alerts, metrics = shipped(), {metric.name: metric for metric in catalog.metrics}
     said = file.monitors.by_name if file else {}
     told = file.monitors.notify if file else None
-    if file is not None and (faults := list(_faults(file, alerts, metrics, split))):
+    if file is not None and (faults := list(monitor_faults(file, alerts, metrics, split))):
         cause = f"the monitors of {file.path} are wrong"
         raise ConfigurationError(cause, "fix what is listed", faults)
     everyone = Notify(tuple(notify)) if notify else told or Notify()
@@ -88,154 +49,10 @@ def compile_monitors(
             off.append(name)
         elif alert is None:
             alert, groups = for_metric(metrics[name], own), split.groups(metrics[name])
-            wanted.append(_asset(name, alert, groups, own.notify or everyone, split.pages))
-        elif absent := _absent(alert, metrics):
+            wanted.append(as_asset(name, alert, groups, own.notify or everyone, split.pages))
+        elif absent := alert.lacking(metrics):
             lacking[name] = absent
         else:
             groups = split.groups() if alert.by_project else ()
-            wanted.append(_asset(name, alert, groups, own.notify or everyone, split.pages))
+            wanted.append(as_asset(name, alert, groups, own.notify or everyone, split.pages))
     return Compiled(tuple(wanted), tuple(off), lacking)
-
-
-def mark(name: str) -> str:
-    """Return the tag by which the monitor of that name is found again."""
-    return f"monitor:{name}"
-
-
-def _asset(name: str, alert: Alert, groups: Sequence[str], notify: Notify, pages: str) -> Asset:
-    words = {"project": _PROJECT, "page": f"{pages}/{_PROJECT}", "keys": key_page(pages)}
-    document = {
-        "name": f"[runmetrics] {Template(alert.title).safe_substitute(words)}",
-        "type": "query alert",
-        "query": _query(alert, groups),
-        "message": Template(_message(alert)).safe_substitute(words) + _told(notify, groups),
-        "tags": [OURS, mark(name)],
-        "priority": alert.priority,
-        "options": _options(alert, groups),
-    }
-    text = json.dumps(document, indent=2) + "\n"
-    return Asset(Kind.MONITOR, Path(Kind.MONITOR, f"{name}.json"), text, document)
-
-
-def _query(alert: Alert, groups: Sequence[str]) -> str:
-    over = f"{alert.time}(last_{alert.window})"
-    if alert.change:
-        over = f"change({over},{alert.change}_ago)"
-    by = f" by {{{','.join(groups)}}}" if groups else ""
-    side = "<" if alert.above is None else ">"
-    return f"{over}:{alert.query.replace('{*}', '{*}' + by)} {side} {_number(alert.threshold)}"
-
-
-def _options(alert: Alert, groups: Sequence[str]) -> dict[str, Any]:
-    thresholds = {"critical": alert.threshold, "warning": alert.warning}
-    options: dict[str, Any] = {
-        "thresholds": {
-            key: _number(value) for key, value in thresholds.items() if value is not None
-        },
-        "include_tags": True,
-        "notify_audit": False,
-        "require_full_window": False,
-        "on_missing_data": "show_and_notify_no_data" if alert.missing else "show_no_data",
-        "renotify_interval": alert.renotify_minutes,
-    }
-    return {**options, "new_group_delay": _NEW_GROUP_SECONDS} if groups else options
-
-
-def _message(alert: Alert) -> str:
-    """Return what is said when data is missing, when all is well again, and otherwise."""
-    missing = (
-        f"{{{{#is_no_data}}}}\n{alert.missing}\n{{{{/is_no_data}}}}\n" if alert.missing else ""
-    )
-    return (
-        f"{missing}{{{{#is_recovery}}}}\n{alert.recovered}\n{{{{/is_recovery}}}}\n"
-        f"{{{{^is_recovery}}}}\n{alert.message}\n{{{{/is_recovery}}}}"
-    )
-
-
-def _told(notify: Notify, groups: Sequence[str]) -> str:
-    """Return who is told, in Datadog's template language."""
-    others = " ".join(notify.default)
-    key = tag(notify.tag)
-    if key not in groups or not notify.by_value:
-        return f"\n\n{others}" if others else ""
-    lines = []
-    for value, handles in notify.by_value.items():
-        # As the sink sends the tag: what is compared is what Datadog keeps.
-        test = f'is_exact_match "{key}.name" "{tag(f"{key}:{value}").removeprefix(f"{key}:")}"'
-        lines.append(f"{{{{#{test}}}}}{' '.join(handles)}{{{{/is_exact_match}}}}")
-        others = f"{{{{^{test}}}}}{others}{{{{/is_exact_match}}}}"
-    return "\n\n" + "\n".join([*lines, others])
-
-
-def _number(value: float) -> float:
-    return int(value) if float(value).is_integer() else value
-
-
-def _absent(alert: Alert, metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    return tuple(each for each in alert.metrics if each not in {*metrics, *DESCRIPTIONS})
-
-
-def _faults(
-    file: ConfigFile, alerts: Mapping[str, Alert], metrics: Mapping[str, Metric], split: Split
-) -> Iterator[str]:
-    if file.monitors.notify:
-        yield from _placed(file, (), _notify_faults(file.monitors.notify, split.groups()))
-    for name, said in file.monitors.by_name.items():
-        if name in alerts:
-            groups = split.groups() if alerts[name].by_project else None
-            found = [*_shipped_faults(alerts[name], said, metrics)]
-        elif name in metrics:
-            groups = split.groups(metrics[name])
-            found = [*_metric_faults(said)]
-        else:
-            known = choose(name, [*alerts, *metrics])
-            yield from _placed(file, (name,), [("", f"is no monitor and no metric: {known}")])
-            continue
-        if said.notify and groups:
-            found += _notify_faults(said.notify, groups)
-        yield from _placed(file, (name,), found)
-
-
-Fault = tuple[str, str]
-"""A key, or nothing for all of an entry, and what is wrong with it."""
-
-
-def _placed(file: ConfigFile, entry: tuple[str, ...], faults: Iterable[Fault]) -> Iterator[str]:
-    for key, what in faults:
-        place = ("monitors", *entry, *([key] if key else []))
-        yield f"{file.place(place)}: {'.'.join(place)}: {what}"
-
-
-def _shipped_faults(alert: Alert, said: Monitor, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
-    for key in ("above", "below"):
-        if (value := getattr(said, key)) is not None:
-            yield key, f"is for a metric's own monitor: write threshold: {value:g}"
-    if said.enabled and (absent := _absent(alert, metrics)):
-        yield "", f"needs {' and '.join(absent)}, not collected: add its pack to packs"
-    yield from _warning_faults(alert.changed(said), said)
-
-
-def _metric_faults(said: Monitor) -> Iterator[Fault]:
-    if said.threshold is not None:
-        sides = f"above: {said.threshold:g} or below: {said.threshold:g}"
-        yield "threshold", f"does not say on which side of it to alert: write {sides}"
-    elif said.enabled and (said.above is None) == (said.below is None):
-        has = "neither above nor below" if said.above is None else "above and below"
-        yield "", f"has {has}: write one of the two, like above: 100"
-    yield from _warning_faults(said, said)
-
-
-def _warning_faults(edges: Alert | Monitor, said: Monitor) -> Iterator[Fault]:
-    if said.warning is None:
-        return
-    late = f"{said.warning:g} would come after the alert"
-    if edges.above is not None and said.warning >= edges.above:
-        yield "warning", f"{late}: write less than {edges.above:g}"
-    if edges.below is not None and said.warning <= edges.below:
-        yield "warning", f"{late}: write more than {edges.below:g}"
-
-
-def _notify_faults(notify: Notify, groups: Sequence[str]) -> Iterator[Fault]:
-    if notify.tag and tag(notify.tag) not in groups:
-        fix = f"give it to each under projects, or go by one of {', '.join(groups)}"
-        yield "notify", f"not every project has the tag {notify.tag}: {fix}"

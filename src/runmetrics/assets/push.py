@@ -10,7 +10,7 @@ from runmetrics.assets import Asset
 from runmetrics.assets.account import Account, NotThere
 from runmetrics.assets.changes import differences
 from runmetrics.assets.metadata import Described
-from runmetrics.assets.monitors import OURS, mark
+from runmetrics.assets.monitor_json import OURS, mark
 from runmetrics.errors import ConfigurationError
 
 _PAGE = 100

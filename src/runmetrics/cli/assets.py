@@ -195,7 +195,8 @@ def _account(
 def _compiled(
     settings: "Settings", file: "ConfigFile | None", notify: Sequence[str] = ()
 ) -> "Compiled":
-    from runmetrics.assets.monitors import Split, compile_monitors
+    from runmetrics.assets.alerts import Split
+    from runmetrics.assets.monitors import compile_monitors
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 
     keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}

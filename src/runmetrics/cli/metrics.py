@@ -162,7 +162,8 @@ def schema() -> None:
 @config_app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
-    from runmetrics.assets.monitors import Split, compile_monitors
+    from runmetrics.assets.alerts import Split
+    from runmetrics.assets.monitors import compile_monitors
     from runmetrics.collectors.wandb.metrics.file import find_config
     from runmetrics.config.settings import Settings
 

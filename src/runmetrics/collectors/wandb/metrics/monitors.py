@@ -115,9 +115,9 @@ class Monitor(Entry):
     """
 
     enabled: bool = pydantic.Field(True, description="false removes it from Datadog")
-    threshold: Number | None = described("value of a shipped monitor from which on it alerts")
-    above: Number | None = described("alert where a metric is above this")
-    below: Number | None = described("alert where a metric is below this")
+    threshold: Number | None = described("a shipped monitor alerts beyond this value")
+    above: Number | None = described("alert where the metric is above this")
+    below: Number | None = described("alert where the metric is below this")
     warning: Number | None = described("warn from this value on, before it alerts")
     window: WindowEntry | None = described(
         "for how long it has to be so, from 5m to 2d; at least twice the interval of collection"

@@ -1,0 +1,79 @@
+"""Say what is wrong under a file's `monitors`, beyond what each key alone can get wrong."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from runmetrics.assets.alerts import Alert, Split
+from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.file import ConfigFile
+from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
+from runmetrics.sinks.datadog.series import tag
+from runmetrics.spelling import choose
+
+Fault = tuple[str, str]
+"""A key, or nothing for all of an entry, and what is wrong with it."""
+
+
+def monitor_faults(
+    file: ConfigFile, alerts: Mapping[str, Alert], metrics: Mapping[str, Metric], split: Split
+) -> Iterator[str]:
+    """Yield each fault with its line and what would be right.
+
+    `alerts` are those that are shipped, `metrics` those that are collected, both by name.
+    """
+    if file.monitors.notify:
+        yield from _placed(file, (), _notify_faults(file.monitors.notify, split.groups()))
+    for name, said in file.monitors.by_name.items():
+        if name in alerts:
+            groups = split.groups() if alerts[name].by_project else None
+            found = [*_shipped_faults(alerts[name], said, metrics)]
+        elif name in metrics:
+            groups = split.groups(metrics[name])
+            found = [*_metric_faults(said)]
+        else:
+            known = choose(name, [*alerts, *metrics])
+            yield from _placed(file, (name,), [("", f"is no monitor and no metric: {known}")])
+            continue
+        if said.notify and groups:
+            found += _notify_faults(said.notify, groups)
+        yield from _placed(file, (name,), found)
+
+
+def _placed(file: ConfigFile, entry: tuple[str, ...], faults: Iterable[Fault]) -> Iterator[str]:
+    for key, what in faults:
+        place = ("monitors", *entry, *([key] if key else []))
+        yield f"{file.place(place)}: {'.'.join(place)}: {what}"
+
+
+def _shipped_faults(alert: Alert, said: Monitor, metrics: Mapping[str, Metric]) -> Iterator[Fault]:
+    for key in ("above", "below"):
+        if (value := getattr(said, key)) is not None:
+            yield key, f"is for a metric's own monitor: write threshold: {value:g}"
+    if said.enabled and (absent := alert.lacking(metrics)):
+        yield "", f"needs {' and '.join(absent)}, not collected: add its pack to packs"
+    yield from _warning_faults(alert.changed(said), said)
+
+
+def _metric_faults(said: Monitor) -> Iterator[Fault]:
+    if said.threshold is not None:
+        sides = f"above: {said.threshold:g} or below: {said.threshold:g}"
+        yield "threshold", f"does not say on which side of it to alert: write {sides}"
+    elif said.enabled and (said.above is None) == (said.below is None):
+        has = "neither above nor below" if said.above is None else "above and below"
+        yield "", f"has {has}: write one of the two, like above: 100"
+    yield from _warning_faults(said, said)
+
+
+def _warning_faults(edges: Alert | Monitor, said: Monitor) -> Iterator[Fault]:
+    if said.warning is None:
+        return
+    late = f"{said.warning:g} would come after the alert"
+    if edges.above is not None and said.warning >= edges.above:
+        yield "warning", f"{late}: write less than {edges.above:g}"
+    if edges.below is not None and said.warning <= edges.below:
+        yield "warning", f"{late}: write more than {edges.below:g}"
+
+
+def _notify_faults(notify: Notify, groups: Sequence[str]) -> Iterator[Fault]:
+    if notify.tag and tag(notify.tag) not in groups:
+        fix = f"give it to each under projects, or go by one of {', '.join(groups)}"
+        yield "notify", f"not every project has the tag {notify.tag}: {fix}"
