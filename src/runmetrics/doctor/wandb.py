@@ -17,10 +17,10 @@ from runmetrics.collectors.wandb.reading.execute import (
     clock_notice,
 )
 from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.older_server import without
 from runmetrics.collectors.wandb.reading.project_client import (
     ProjectClient,
     read_as_public,
-    without,
 )
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.endpoint import base_url_of

@@ -44,16 +44,16 @@ class Selection:
         )
 
     def fields(self, dropped: frozenset[str] = frozenset()) -> dict[str, str]:
-        """Return GraphQL text by field name, without the fields that the server does not know."""
+        """Return GraphQL text by field name, without what the server does not know."""
         config_keys = self.config_keys
         if "runInfo" in self.parts and "runInfo" in dropped:
             config_keys |= {"_wandb"}
         fields = {part: part for part in BASE_PARTS}
         fields |= {part: _NESTED_PARTS.get(part, part) for part in sorted(self.parts)}
-        if self.summary_keys:
-            fields["summaryMetrics"] = f"summaryMetrics(keys: {_top_level(self.summary_keys)})"
-        if config_keys:
-            fields["config"] = f"config(keys: {_top_level(config_keys)})"
+        for name, keys in (("summaryMetrics", self.summary_keys), ("config", config_keys)):
+            if keys:
+                whole = f"{name}(keys)" in dropped
+                fields[name] = name if whole else f"{name}(keys: {_top_level(keys)})"
         return {name: text for name, text in fields.items() if name not in dropped}
 
 

@@ -5,6 +5,7 @@ Whatever it does, a number is exact or it is unknown and said.
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -45,7 +46,7 @@ from tests.collectors.wandb.collecting import (
 FAST = RetryPolicy(first_seconds=0.001, most_seconds=0.002)
 
 
-def outcome(sandbox: WandbSandbox, **settings: object) -> pipeline.Outcome:
+def outcome(sandbox: WandbSandbox, policy: RetryPolicy = FAST, **settings: Any) -> pipeline.Outcome:
     """A dry run against the sandbox, which does not wait long between tries."""
     found = {
         "wandb_api_key": SecretStr(SANDBOX_KEY),
@@ -54,11 +55,11 @@ def outcome(sandbox: WandbSandbox, **settings: object) -> pipeline.Outcome:
         "base_url": sandbox.url,
         **settings,
     }
-    collector = WandbCollector(Setup(Settings.model_validate(found)), FAST)
+    collector = WandbCollector(Setup(Settings.model_validate(found)), policy)
     return pipeline.run(collector, [], NOW, Deadline(60))
 
 
-def read(sandbox: WandbSandbox, **settings: object) -> Collection:
+def read(sandbox: WandbSandbox, **settings: Any) -> Collection:
     return outcome(sandbox, **settings).collection
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.long_texts import shortened
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
 
@@ -97,7 +98,7 @@ class PageAsk(Ask[Page]):
             return _LEFT_OUT
         rows, info = data.get("edges"), data.get("pageInfo")
         edges = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        nodes = [row["node"] for row in edges if isinstance(row.get("node"), dict)]
+        nodes = [shortened(row["node"]) for row in edges if isinstance(row.get("node"), dict)]
         info = info if isinstance(info, dict) else {}
         last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
         return Page(
@@ -151,9 +152,9 @@ def render(
             variables[variable] = str(ask.matching)
     declared = "".join(f", ${name}: JSONString" for name in variables)
     body = "\n    ".join(lines)
+    viewer = "" if "viewer" in dropped else "  viewer { username entity }\n"
     document = (
-        f"query Runmetrics($entity: String, $project: String{declared}) {{\n"
-        "  viewer { username entity }\n"
+        f"query Runmetrics($entity: String, $project: String{declared}) {{\n{viewer}"
         f"  project(name: $project, entityName: $entity) {{\n    {body}\n  }}\n}}"
     )
     return document, variables

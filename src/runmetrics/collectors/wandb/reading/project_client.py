@@ -15,32 +15,31 @@ from typing import Any
 from runmetrics.collectors.wandb.reading.document import (
     Answers,
     Ask,
+    CountAsk,
     Page,
     PageAsk,
     T,
     aliases,
     render,
 )
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING
+from runmetrics.collectors.wandb.reading.older_server import SUBSTITUTES, lacking, without
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
-from runmetrics.collectors.wandb.server.errors import BadDocument, ServerFault
+from runmetrics.collectors.wandb.server.errors import (
+    BadDocument,
+    ServerDown,
+    ServerFault,
+    TooLarge,
+)
 from runmetrics.collectors.wandb.server.pages import key_page
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError, TemporaryError
 
 _log = logging.getLogger(__name__)
-_TRIES_WHEN_SPLIT = 2
+_TRIES_OF_A_PART = 2
 """A part of a document that failed five times already gets one more chance only."""
-
-SUBSTITUTES = {
-    "displayName": "runs go by their ids",
-    "computeSeconds": "durations come from the runs' times, idle gaps of resumed runs included",
-    "runInfo": "GPU counts come from the runs' config and system metrics",
-}
-_DROPPABLE = SUBSTITUTES.keys() | {
-    *("systemMetrics", "user", "group", "jobType", "sweepName", "host", "tags")
-}
 
 Found = dict[Ask[Any], Any]
 """Answers as they are gathered: each is of its question's type, or Unknown."""
@@ -48,12 +47,6 @@ Found = dict[Ask[Any], Any]
 
 class NoSuchProject(ConfigurationError):  # noqa: N818 - it is what happened
     """The server knows us and not the project, or does not show it to us."""
-
-
-def without(name: str) -> str:
-    """Say what a field that the server does not have costs."""
-    instead = SUBSTITUTES.get(name, "metrics that need it are unknown")
-    return f"this W&B server has no field {name!r}: {instead}"
 
 
 def read_as_public(entity: str, project: str, key_page: str) -> str:
@@ -74,6 +67,7 @@ class ProjectClient:
         self.dropped: frozenset[str] = frozenset()
         self.notices: list[str] = []
         self._viewer_seen = False
+        self._down: Unknown | None = None
 
     @property
     def lost(self) -> frozenset[str]:
@@ -92,24 +86,36 @@ class ProjectClient:
         answer: T | Unknown = (await self._found([ask]))[ask]
         return answer
 
-    async def _found(self, asks: list[Ask[Any]], tries: int | None = None) -> Found:
+    async def _found(self, asks: list[Ask[Any]], *, part: bool = False) -> Found:
+        """Return what is found; `part` says that it was asked for in a document that failed."""
         if not asks:
             return {}
+        if self._down:
+            raise ServerDown(self._down.cause, self._down.fix)
         try:
-            answer = await self._send(asks, tries)
+            answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
-            return await self._smaller(asks, fault)
+            kind, why = type(fault), Unknown.because(fault)
+        else:
+            return await self._taken(asks, answer)
+        # out of the handler: an error keeps alive all that its frames hold, the answer among it
+        return await self._smaller(asks, kind, why, part=part)
+
+    async def _taken(self, asks: list[Ask[Any]], answer: Answer) -> Found:
+        """Return what an answer holds; what did not come whole is asked for alone once."""
         found: Found = {}
         for alias, ask in aliases(asks).items():
             found[ask] = _result(answer, alias, ask)
             if isinstance(found[ask], Unknown):
                 if len(asks) > 1:
-                    found |= await self._found([ask], _TRIES_WHEN_SPLIT)
+                    found |= await self._found([ask], part=True)
                 else:
                     found[ask] = await self._in_parts(ask, found[ask])
         return found
 
-    async def _send(self, asks: list[Ask[Any]], tries: int | None) -> Answer:
+    async def _send(
+        self, asks: list[Ask[Any]], tries: int | None, *, little: bool = False
+    ) -> Answer:
         while True:
             document, variables = render(asks, self.dropped)
             try:
@@ -117,6 +123,7 @@ class ProjectClient:
                     document,
                     {"entity": self.entity, "project": self.project, **variables},
                     tries=tries,
+                    little=little,
                 )
             except BadDocument as bad:
                 self._drop(bad)
@@ -129,41 +136,56 @@ class ProjectClient:
             return answer
 
     def _drop(self, bad: BadDocument) -> None:
-        unknown = {
-            "runInfo" if name in ("gpu", "gpuCount") else name for name in bad.unknown_fields
-        }
-        unknown -= self.dropped
-        if not unknown or not unknown <= _DROPPABLE:
+        unknown = lacking(bad) - self.dropped
+        if not unknown:
             raise bad
         self.dropped |= unknown
-        for name in sorted(unknown):
-            self.notices.append(without(name))
+        self.notices += map(without, sorted(unknown))
 
     def _check_access(self, answer: Answer) -> None:
         viewer, project = answer.data.get("viewer"), answer.data.get("project")
-        if project is None and answer.errors and viewer is not None:
+        known = viewer is not None or "viewer" in self.dropped
+        if project is None and answer.errors and known:
             raise TemporaryError(
                 f"W&B failed on project {self.entity}/{self.project}: {answer.errors[0].message}",
                 "try again; if it stays, ask support@wandb.com with this message",
             )
-        if project is None and viewer is None:
+        if project is None and not known:
             raise self.server.endpoint.nobody_logged_in()
         if project is None:
             raise NoSuchProject(
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"
             )
-        if viewer is None and not self._viewer_seen:
+        if not known and not self._viewer_seen:
             renew_at = key_page(self.server.endpoint.app_url)
             self.notices.append(read_as_public(self.entity, self.project, renew_at))
         self._viewer_seen = True
 
-    async def _smaller(self, asks: list[Ask[Any]], fault: ServerFault | BadDocument) -> Found:
-        if len(asks) > 1:
-            middle = len(asks) // 2
-            first = await self._found(asks[:middle], _TRIES_WHEN_SPLIT)
-            return first | await self._found(asks[middle:], _TRIES_WHEN_SPLIT)
-        (ask,), why = asks, Unknown.because(fault)
-        return {ask: await self._in_parts(ask, why) if isinstance(fault, ServerFault) else why}
+    async def _smaller(
+        self, asks: list[Ask[Any]], kind: type[Exception], why: Unknown, *, part: bool
+    ) -> Found:
+        refused = kind is BadDocument
+        if not (refused or part):
+            await self._probe(why)
+        counts = [ask for ask in asks if isinstance(ask, CountAsk)]
+        if kind is TooLarge and len(counts) == len(asks):
+            return dict.fromkeys(asks, why)  # a number is small: this is no answer to a count
+        if len(asks) == 1:
+            return {asks[0]: why if refused else await self._in_parts(asks[0], why)}
+        first = set(asks[: len(asks) // 2] if refused or len(counts) in (0, len(asks)) else counts)
+        found = await self._found([ask for ask in asks if ask in first], part=True)
+        return found | await self._found([ask for ask in asks if ask not in first], part=True)
+
+    async def _probe(self, why: Unknown) -> None:
+        """Raise ServerDown where the server cannot even count, so that it is left in peace."""
+        try:
+            await self._send([CountAsk(EVERYTHING)], _TRIES_OF_A_PART, little=True)
+        except ServerFault:
+            self._down = why
+        except BadDocument:
+            return
+        if self._down:
+            raise ServerDown(why.cause, why.fix)
 
     async def _in_parts(self, ask: Ask[Any], why: Unknown) -> Any:
         """Return what can be had of a question that failed alone: only a page has parts."""
@@ -177,7 +199,7 @@ class ProjectClient:
         while wanted > 0:
             size = min(wanted, max(1, ask.first // 2))
             part = dataclasses.replace(ask, first=size, after=after)
-            page: Page | Unknown = (await self._found([part], _TRIES_WHEN_SPLIT))[part]
+            page: Page | Unknown = (await self._found([part], part=True))[part]
             if isinstance(page, Unknown):
                 return page
             pages.append(page)
@@ -209,7 +231,7 @@ class ProjectClient:
     async def _try(self, ask: PageAsk) -> Page | None:
         """Return a page, asked for with no second thoughts; None where it cannot be served."""
         try:
-            answer = await self._send([ask], _TRIES_WHEN_SPLIT)
+            answer = await self._send([ask], _TRIES_OF_A_PART)
         except ServerFault:
             return None
         (alias,) = aliases([ask])

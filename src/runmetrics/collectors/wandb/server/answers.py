@@ -29,6 +29,8 @@ from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy
 from runmetrics.retry import http_date
 from runmetrics.transport_errors import Kind, TransportFault
 
+_Body = bytes | bytearray
+
 _MESSAGE_LIMIT = 500
 _EXCERPT_LIMIT = 80
 _SOURCE_LIMIT = 20_000  # of foreign text that is looked at for an excerpt
@@ -173,7 +175,7 @@ class AnswerReader:
             "let its account read the entity and the project",
         )
 
-    def _bad_document(self, how: str, errors: tuple[GraphQLError, ...], body: bytes) -> BadDocument:
+    def _bad_document(self, how: str, errors: tuple[GraphQLError, ...], body: _Body) -> BadDocument:
         messages = [error.message for error in errors] or [
             self._endpoint.clean(_text(body), _MESSAGE_LIMIT)
         ]
@@ -225,12 +227,12 @@ def _media_type(whole: http.Answer) -> str:
     return named.partition(";")[0].strip().lower()
 
 
-def _json_or_none(body: bytes) -> Any:
+def _json_or_none(body: _Body) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
 
 
-def _text(body: bytes) -> str:
+def _text(body: _Body) -> str:
     return body[:_SOURCE_LIMIT].decode(errors="replace")

@@ -22,6 +22,9 @@ from runmetrics.errors import (
 )
 
 _UNKNOWN_FIELD = re.compile(r"""Cannot query field \\?["'](\w+)\\?["'] on type""")
+_UNKNOWN_ARGUMENT = re.compile(
+    r"""Unknown argument \\?["'](\w+)\\?["'] on field \\?["'](?:\w+\.)?(\w+)"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,12 @@ class GraphQLError:
 def unknown_fields(messages: Iterable[str]) -> frozenset[str]:
     """Return the names of the fields that the server says it does not know (an older server)."""
     return frozenset(name for text in messages for name in _UNKNOWN_FIELD.findall(text))
+
+
+def unknown_arguments(messages: Iterable[str]) -> frozenset[str]:
+    """Return the arguments that the server says it does not know, as "field(argument)"."""
+    found = (match for text in messages for match in _UNKNOWN_ARGUMENT.findall(text))
+    return frozenset(f"{field}({argument})" for argument, field in found)
 
 
 class KeyRefused(CredentialRefused):
@@ -52,12 +61,14 @@ class AccessDenied(CredentialRefused):
 class BadDocument(ConfigurationError):
     """The server cannot make sense of the document: a filter, a key, or a field it lacks.
 
-    `faults` are its messages, `unknown_fields` the names of the fields it does not know.
+    `faults` are its messages, `unknown_fields` the names of the fields it does not know,
+    `unknown_arguments` those of arguments, as "field(argument)".
     """
 
     def __init__(self, cause: str, fix: str, messages: Sequence[str]) -> None:
         super().__init__(cause, fix, messages)
         self.unknown_fields = unknown_fields(messages)
+        self.unknown_arguments = unknown_arguments(messages)
 
 
 class NotFound(ConfigurationError):

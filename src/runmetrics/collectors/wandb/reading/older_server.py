@@ -1,0 +1,34 @@
+"""What an older W&B server, or a compatible one, may lack, and what is done without it.
+
+A field is named as in GraphQL, "runInfo", an argument with its field, "config(keys)".
+"""
+
+from runmetrics.collectors.wandb.server.errors import BadDocument
+
+SUBSTITUTES = {
+    "viewer": "a refused API key looks like a project that is not there",
+    "displayName": "runs go by their ids",
+    "computeSeconds": "durations come from the runs' times, idle gaps of resumed runs included",
+    "runInfo": "GPU counts come from the runs' config and system metrics",
+    "summaryMetrics(keys)": "whole summaries are read",
+    "config(keys)": "whole configurations are read",
+}
+"""What is lacking and stood in for, and how."""
+
+_WITHOUT_SUBSTITUTE = frozenset(
+    {"systemMetrics", "user", "group", "jobType", "sweepName", "host", "tags"}
+)
+
+
+def lacking(refusal: BadDocument) -> frozenset[str]:
+    """Return what the server does not have, by its refusal; nothing where it has to be there."""
+    named = refusal.unknown_fields | refusal.unknown_arguments
+    found = frozenset("runInfo" if name in ("gpu", "gpuCount") else name for name in named)
+    return found if found <= SUBSTITUTES.keys() | _WITHOUT_SUBSTITUTE else frozenset()
+
+
+def without(name: str) -> str:
+    """Say what it costs that the server lacks something."""
+    kind = "argument" if "(" in name else "field"
+    instead = SUBSTITUTES.get(name, "metrics that need it are unknown")
+    return f"this W&B server has no {kind} {name!r}: {instead}"
