@@ -1,6 +1,7 @@
 """AWS Secrets Manager: what is in the secret, and every way of not getting it (rows A1-A6)."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from runmetrics.config.aws import SecretAbsent, fetch_key
+from runmetrics.config.aws import fetch_key
+from runmetrics.config.aws_errors import AwsUnusable, SecretAbsent
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import (
     ConfigurationError,
@@ -23,6 +26,7 @@ from runmetrics.sandbox.http import Fault, LoopbackServer, Request, Response
 KEY = "canary-key-0123456789"
 SECRET = "wandb/api-key"
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:wandb/api-key-AbCdEf"
+VERSION = "3d5c1e0a-7d21-4f5f-8f0e-6d3f2f6a9b10"
 ROLE = "arn:aws:sts::123456789012:assumed-role/collector/pod"
 
 
@@ -247,7 +251,7 @@ def test_stopping_the_run_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_endpoint_nobody_listens_at_is_temporary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert failure(TemporaryError) == (
-        "AWS cannot be reached (EndpointConnectionError: "
+        "AWS cannot be reached ("
         'Could not connect to the endpoint URL: "http://127.0.0.1:9/"): '
         "check the network, AWS_ENDPOINT_URL and the proxy; the next run may succeed"
     )
@@ -305,14 +309,157 @@ def test_a5_a_pod_whose_role_does_not_trust_it_is_told_so(
         )
 
 
-def test_a_broken_aws_configuration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    fix = "correct the AWS_* variables or the AWS configuration file"
+def test_an_endpoint_that_is_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
-    assert failure(ConfigurationError) == (
-        f"the AWS configuration cannot be used: Invalid endpoint: nonsense: {fix}"
+    assert failure(AwsUnusable) == (
+        "the AWS configuration cannot be used (Invalid endpoint: nonsense): "
+        "correct the AWS_* variables or the AWS configuration file"
     )
-    monkeypatch.setenv("AWS_PROFILE", "staging")
-    assert failure(ConfigurationError) == (
-        "the AWS configuration cannot be used (ProfileNotFound: "
-        f"The config profile (staging) could not be found): {fix}"
-    )
+
+
+CONFIG = """
+[default]
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = base
+mfa_serial = arn:aws:iam::123456789012:mfa/ann
+[profile base]
+aws_access_key_id = AKIAIOSFODNN7EXAMPLE
+aws_secret_access_key = canary-aws-secret
+[profile nested]
+role_arn = arn:aws:iam::123456789012:role/other
+source_profile = default
+[profile loop]
+role_arn = arn:aws:iam::123456789012:role/loop
+source_profile = nowhere
+[profile half]
+aws_access_key_id = AKIAIOSFODNN7EXAMPLE
+[profile sso]
+sso_session = work
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session work]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+[profile browser]
+login_session = arn:aws:iam::123456789012:user/ann
+"""
+
+
+@pytest.fixture
+def profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles of all kinds, and no credentials in the environment."""
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text(CONFIG)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ("", (
+            'the AWS profile "default" needs an MFA code: export the credentials of a session '
+            "(`aws sts get-session-token`), or use another profile"
+        )),
+        ("nested", (
+            'the AWS profile "nested" needs an MFA code: export the credentials of a session '
+            "(`aws sts get-session-token`), or use another profile"
+        )),
+        ("staging", (
+            'the AWS profile "staging" is in no AWS configuration file: '
+            "correct or unset AWS_PROFILE"
+        )),
+        ("loop", (
+            'the AWS profile "loop" is broken (The source_profile "nowhere" referenced in the '
+            'profile "loop" does not exist.): correct it, or unset AWS_PROFILE'
+        )),
+        ("half", (
+            'the AWS profile "half" is broken (Partial credentials found in config-file, '
+            "missing: aws_secret_access_key): correct it, or unset AWS_PROFILE"
+        )),
+        ("sso", (
+            'the AWS profile "sso" is not signed in, or no longer: '
+            "run `aws sso login`, or use another profile"
+        )),
+        ("browser", (
+            'the AWS profile "browser" signs in by `aws login`, which needs botocore[crt]: '
+            "install botocore[crt], or use another profile"
+        )),
+    ],
+)  # fmt: skip
+def test_a5_a_profile_that_cannot_be_used_is_named_and_nobody_is_asked_for_anything(
+    profile: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if profile:
+        monkeypatch.setenv("AWS_PROFILE", profile)
+    with aws(monkeypatch, holding(KEY)) as server:
+        assert failure(AwsUnusable) == message
+    assert server.requests == []
+    assert [record.name for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
+def test_a_file_of_profiles_that_cannot_be_parsed_is_said() -> None:
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text("nonsense")
+    said = failure(AwsUnusable)
+    assert said.startswith("the AWS configuration cannot be used (Unable to parse config file: ")
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn", "aws-eusc"])
+def test_an_arn_of_every_partition_is_taken(
+    partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = f"arn:{partition}:secretsmanager:xx-new-1:123456789012:secret:a/b-AbCdEf"
+    secret = Settings.load(environ={"RUNMETRICS_WANDB_SECRET": arn}, env_file=Path("none"))
+    with aws(monkeypatch, holding(KEY)) as server:
+        assert fetch(secret.wandb_secret) == KEY
+    (request,) = server.requests
+    assert "/xx-new-1/secretsmanager/" in request.headers["authorization"]
+    assert json.loads(request.body) == {"SecretId": arn}
+
+
+@pytest.mark.parametrize(
+    ("rest", "text", "asked"),
+    [
+        (":THE_KEY::", json.dumps({"THE_KEY": KEY, "key": "other"}), {}),
+        ("::AWSPREVIOUS:", KEY, {"VersionStage": "AWSPREVIOUS"}),
+        ("::", KEY, {}),
+        (f":key::{VERSION}", json.dumps({"key": KEY}), {"VersionId": VERSION}),
+    ],
+)
+def test_what_ecs_lets_follow_an_arn_chooses_field_and_version(
+    rest: str, text: str, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"RUNMETRICS_WANDB_SECRET": f"{ARN}{rest}"}
+    secret = Settings.load(environ=environ, env_file=Path("none")).wandb_secret
+    with aws(monkeypatch, holding(text)) as server:
+        assert fetch(secret) == KEY
+    assert json.loads(server.requests[0].body) == {"SecretId": ARN, **asked}
+
+
+def test_a_field_that_is_not_in_the_secret_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aws(monkeypatch, holding(json.dumps({"key": KEY})), holding(KEY)):
+        assert failure(ConfigurationError, f"{ARN}:THE_KEY::") == (
+            f"AWS secret {ARN}:THE_KEY:: is JSON without a text in THE_KEY: "
+            "store the key as plain text, or as JSON under THE_KEY"
+        )
+        assert failure(ConfigurationError, f"{ARN}:THE_KEY::") == (
+            f"AWS secret {ARN}:THE_KEY:: is no JSON object with THE_KEY: "
+            "store the key as plain text, or as JSON under THE_KEY"
+        )
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("eu-west-1", "aws")],
+)
+def test_a1_the_policy_names_the_partition_of_the_region(
+    region: str, partition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    with aws(monkeypatch, refusal("AccessDeniedException", "no")):
+        assert failure(CredentialRefused).endswith(
+            f"on arn:{partition}:secretsmanager:{region}:*:secret:wandb/api-key-??????"
+        )

@@ -182,6 +182,26 @@ def test_a_rotated_secret_is_found_by_asking_again(monkeypatch: pytest.MonkeyPat
     assert (value(first), value(second)) == (OTHER_KEY, KEY)
 
 
+def test_a5_a_profile_that_cannot_be_used_is_passed_over_unless_aws_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "staging")
+    with pytest.raises(ConfigurationError) as by_default:
+        find_datadog_key(settings(), Deadline(60))
+    with pytest.raises(ConfigurationError) as asked_for:
+        find_datadog_key(settings(datadog_secret="prod/dd"), Deadline(60))
+
+    staging = 'the AWS profile "staging" is in no AWS configuration file'
+    assert by_default.value.faults[-1] == f"AWS secret datadog/api-key: {staging}"
+    assert [record.message for record in caplog.records] == [
+        (
+            f"AWS secret datadog/api-key was not asked for DD_API_KEY: {staging}: "
+            "correct or unset AWS_PROFILE"
+        )
+    ]
+    assert str(asked_for.value) == f"{staging}: correct or unset AWS_PROFILE"
+
+
 def test_a1_a_refusal_of_aws_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"__type": "AccessDeniedException", "Message": "no"}
     log_in(KEY)
@@ -268,6 +288,12 @@ except ConfigurationError as error:
 def test_wandb_login_comes_last_with_the_host_it_recorded() -> None:
     log_in(KEY, host="http://localhost:8123")
     assert found() == {"key": KEY, "source": "wandb login", "base_url": "http://localhost:8123"}
+
+
+def test_a5_wandb_login_is_asked_though_the_aws_profile_cannot_be_used() -> None:
+    log_in(KEY)
+    nobody = "import os; os.environ['AWS_PROFILE'] = 'staging'"
+    assert found(nobody)["source"] == "wandb login"
 
 
 def test_wandb_login_without_a_host_is_the_default_of_the_client() -> None:

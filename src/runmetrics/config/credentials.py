@@ -7,6 +7,7 @@ on would hide the fault and might use a key that nobody meant.
 
 import contextlib
 import io
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from runmetrics.config.addresses import checked_url
-from runmetrics.config.aws import SecretAbsent, fetch_key
+from runmetrics.config.aws import fetch_key
+from runmetrics.config.aws_errors import AwsUnusable, SecretAbsent
 from runmetrics.config.rules import clean_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import excerpt, redact
+
+_log = logging.getLogger(__name__)
 
 WANDB_PUBLIC_URL = "https://api.wandb.ai"
 
@@ -53,7 +57,7 @@ def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
     sources: list[_Source] = [
         lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
         lambda: _from_file("WANDB_API_KEY_FILE", settings.wandb_api_key_file),
-        lambda: _from_aws("WANDB_API_KEY", settings.wandb_secret, deadline),
+        lambda: _from_aws("WANDB_API_KEY", settings, "wandb_secret", deadline),
     ]
     if settings.host_is_of_env_file("base_url", "wandb_api_key"):
         fix = "set WANDB_BASE_URL in the environment, or WANDB_API_KEY in .env too, or run "
@@ -74,7 +78,7 @@ def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
         [
             lambda: _from_environment("DD_API_KEY", settings.dd_api_key),
             lambda: _from_file("DD_API_KEY_FILE", settings.dd_api_key_file),
-            lambda: _from_aws("DD_API_KEY", settings.datadog_secret, deadline),
+            lambda: _from_aws("DD_API_KEY", settings, "datadog_secret", deadline),
         ],
     )
 
@@ -131,12 +135,19 @@ def _from_file(variable: str, path: Path | None) -> ApiKey:
     raise ConfigurationError(f"{variable}: {path} {reason}", "put the key alone into that file")
 
 
-def _from_aws(variable: str, secret: str, deadline: Deadline) -> ApiKey:
+def _from_aws(variable: str, settings: Settings, setting: str, deadline: Deadline) -> ApiKey:
+    secret: str = getattr(settings, setting)
     source = f"AWS secret {secret}"
     try:
         return ApiKey(SecretStr(fetch_key(secret, variable, deadline)), source)
     except SecretAbsent as absent:
         raise _NotHere(f"{source}: {absent}") from None
+    except AwsUnusable as error:
+        if setting in settings.model_fields_set:
+            raise
+        # Nobody asked for AWS: a profile that serves other ends must not keep us from the key.
+        _log.warning(f"{source} was not asked for {variable}: {error}")
+        raise _NotHere(f"{source}: {error.cause}") from None
 
 
 def _from_wandb_login(settings: Settings) -> ApiKey:

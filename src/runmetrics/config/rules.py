@@ -39,6 +39,12 @@ CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
 TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
 
 
+_NAME_AT_AWS = r"[A-Za-z0-9/_+=.@!-]{1,512}"
+# ECS lets a field of the JSON object, a version stage and a version id follow.
+_SECRET_ARN = re.compile(
+    rf"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME_AT_AWS}"
+    r"(:[^:\s]*){,2}(:([A-Za-z0-9-]{32,64})?)?"
+)
 _QUOTES = "\"'`"
 
 
@@ -176,7 +182,10 @@ def _number(value: object) -> float | None:
 
 def secret_name(value: object) -> str:
     name = text(value)
-    if not re.fullmatch(r"[A-Za-z0-9/_+=.@:!-]{1,2048}", name):
+    if name.startswith("arn:") and not _SECRET_ARN.fullmatch(name):
+        fix = "write arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:NAME"
+        raise ValueError(f"{shown(name)} is not the ARN of a secret: {fix}")
+    if not name.startswith("arn:") and not re.fullmatch(_NAME_AT_AWS, name):
         raise ValueError(f"{shown(name)} is not an AWS secret: write its name or its ARN")
     return name
 

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from runmetrics.config.aws import PermissionMissing, SecretAbsent, fetch_identity
+from runmetrics.config.aws import fetch_identity
+from runmetrics.config.aws_errors import PermissionMissing, SecretAbsent
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok, warning
