@@ -125,6 +125,9 @@ def print_sampled(found: Iterable["Sampled"], console: "Console") -> None:
     """Print the keys that each project's newest runs log."""
     for each in found:
         _print_lines([f"{each.entity}/{each.project}: the newest {each.runs:,} runs"], console)
+        if each.gpu_types:
+            types = ", ".join(f"{name} ({n:,})" for name, n in each.gpu_types.most_common())
+            _print_lines([f"GPU types, and in how many of the runs: {types}"], console)
         keys = each.common()
         if not keys:
             continue

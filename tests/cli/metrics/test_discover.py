@@ -78,6 +78,29 @@ def test_what_yaml_prints_is_a_file_that_collects(tmp_path: Path) -> None:
     assert collected["cost"]["requests"] <= 3
 
 
+def test_gpu_types_are_listed_and_their_prices_asked_for() -> None:
+    runs = [
+        run("a", gpu="NVIDIA H100", gpu_count=8, config={"lr": 1}),
+        run("b", gpu="NVIDIA H100", gpu_count=1),
+        run("c", gpu="Tesla T4", gpu_count=1),
+        run("d"),
+    ]
+    with sandbox_of(*runs) as sandbox:
+        ended = command("discover", sandbox=sandbox)
+
+    lines = ended.out.splitlines()
+    assert "GPU types, and in how many of the runs: NVIDIA H100 (2), Tesla T4 (1)" in lines
+    assert '# gpu_prices: {"NVIDIA H100": PRICE, "Tesla T4": PRICE}' in lines
+
+
+def test_a_server_that_does_not_record_gpus_is_asked_for_the_whole_config_still() -> None:
+    quirks = Quirks(unknown_fields=frozenset({"runInfo"}))
+    with sandbox_of(run("a", config={"lr": 1}), quirks=quirks) as sandbox:
+        ended = command("discover", sandbox=sandbox)
+
+    assert rows(ended.out, "config.") == [["config.lr", "100%", "1", "1 to 1"]]
+
+
 def test_only_the_newest_runs_are_read_and_in_small_pages() -> None:
     runs = [run(f"r{n:03}", summary={f"key{n}": n}, beat=ago(hours=n)) for n in range(120)]
     with sandbox_of(*runs) as sandbox:

@@ -51,7 +51,7 @@ class Selection:
         fields = {part: part for part in BASE_PARTS}
         fields |= {part: _NESTED_PARTS.get(part, part) for part in sorted(self.parts)}
         for name, keys in (("summaryMetrics", self.summary_keys), ("config", config_keys)):
-            if keys:
+            if keys and name not in self.parts:
                 whole = f"{name}(keys)" in dropped
                 fields[name] = name if whole else f"{name}(keys: {_top_level(keys)})"
         return {name: text for name, text in fields.items() if name not in dropped}

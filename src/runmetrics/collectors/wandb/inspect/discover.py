@@ -5,6 +5,7 @@ A summary may be hundreds of KB (fact 27), so they are read of a bounded sample,
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from runmetrics.collectors.wandb.projects import expand, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
-from runmetrics.collectors.wandb.runs import decode_object, scalar, unwrapped
+from runmetrics.collectors.wandb.runs import decode_object, make_run, scalar, unwrapped
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.unknown import Unknown
@@ -27,7 +28,7 @@ _PAGE = 10
 _DEEPEST = 4
 """Levels of nesting that W&B's own index goes down to (fact 13)."""
 
-_WHOLE = Selection(frozenset({"summaryMetrics", "config"}))
+_WHOLE = Selection(frozenset({"summaryMetrics", "config", "runInfo"}))
 
 
 @dataclass(slots=True)
@@ -60,16 +61,22 @@ class Key:
 
 @dataclass(slots=True)
 class Sampled:
-    """What the newest runs of a project log. Keys are as a file writes them: summary.val/acc."""
+    """What the newest runs of a project log. Keys are as a file writes them: summary.val/acc.
+
+    `gpu_types` is how many runs W&B recorded each type of GPU of.
+    """
 
     entity: str
     project: str
     runs: int = 0
     keys: dict[str, Key] = field(default_factory=dict)
+    gpu_types: Counter[str] = field(default_factory=Counter)
 
     def add(self, node: Mapping[str, Any]) -> None:
         """Count the keys of one run, a GraphQL node with its whole summary and config."""
         self.runs += 1
+        if gpu_type := make_run(node).gpu_type:
+            self.gpu_types[gpu_type] += 1
         summary = decode_object(node.get("summaryMetrics")) or {}
         config = unwrapped(decode_object(node.get("config")) or {})
         for source, found in (("summary", summary), ("config", config)):

@@ -5,6 +5,7 @@ Keys are told by their words: which name an accuracy, which a loss, which a thro
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ def propose(found: Sequence[Sampled]) -> str:
     lines = ["# A configuration to start from, made of what the newest runs log.", *_where(found)]
     lines += ["", *_setting("accuracy_key", "an accuracy", accuracies, runs)]
     lines += _setting("loss_key", "a loss", losses, runs)
+    lines += _prices(found, runs)
     proposals = [
         *_proposals("best", "max", "Greatest", accuracies[1:]),
         *_proposals("least", "min", "Least", losses[1:]),
@@ -77,6 +79,20 @@ def _setting(name: str, what: str, keys: Sequence[Key], runs: int) -> list[str]:
     if not keys:
         return [f"# {name}: no key looks like {what}"]
     return [f"{name}: {_quoted(_bare(keys[0]))}  # {_seen(keys[0], runs)}"]
+
+
+def _prices(found: Sequence[Sampled], runs: int) -> list[str]:
+    """Propose an entry for what the GPUs cost, as a comment: nobody here knows the prices."""
+    types = sum((each.gpu_types for each in found), Counter[str]())
+    if not types:
+        return []
+    entry = ", ".join(f"{_quoted(name)}: PRICE" for name, _ in types.most_common())
+    seen = "; ".join(f"{name} in {count} of {runs} runs" for name, count in types.most_common())
+    return [
+        f"# GPUs: {' '.join(seen.split())}. To see what they cost, write your own dollars per GPU",
+        "# hour (a part of the name is enough), and add the pack cost:",
+        f"# gpu_prices: {{{entry}}}",
+    ]
 
 
 def _proposals(prefix: str, aggregate: str, word: str, keys: Sequence[Key]) -> Iterable[_Proposal]:
