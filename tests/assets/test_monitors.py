@@ -12,6 +12,7 @@ from runmetrics.errors import ConfigurationError
 from tests.assets.conftest import compiled
 from tests.cli.metrics.case import command
 
+OPERATIONS = Path(__file__).parents[2] / "docs/OPERATIONS.md"
 MINE = """
 metrics: [{name: mine.hours, description: Hours of mine, sum: run.gpu_hours, window: 24h, by: user}]
 """
@@ -179,3 +180,16 @@ def test_config_check_knows_the_monitors_too(tmp_path: Path) -> None:
 
     assert ended.code == 78
     assert ended.errors[0].endswith('did you mean "gpus_idle"?')
+
+
+def test_the_example_of_the_documentation_is_right() -> None:
+    (example,) = re.findall(r"```yaml\n(monitors:\n.+?)```", OPERATIONS.read_text(), re.DOTALL)
+    nightly = "{name: wandb.training.nightly_gpu_hours, sum: run.gpu_hours, window: 24h}"
+
+    made = compiled(f"metrics: [{nightly}]\n{example}", tags=["team"])
+
+    assert made.off == ("gpus_idle",)
+    found = {asset.path.stem: asset.document for asset in made.wanted}
+    assert found["collector_no_data"]["message"].endswith("@pagerduty")
+    assert found["runs_failing"]["options"]["thresholds"]["critical"] == 5
+    assert " > 100" in found["wandb.training.nightly_gpu_hours"]["query"]
