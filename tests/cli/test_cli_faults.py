@@ -1,15 +1,17 @@
 """What goes wrong between us and W&B, as a user sees it (rows W2 to W25, D18)."""
 
+import gzip
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.quirks import ALWAYS, Quirks
-from runmetrics.sandbox.store import Store
+from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.cli.child import WANDB_KEY, delivered, run
 from tests.cli.conftest import VALUES
@@ -146,6 +148,36 @@ def test_w23_a_body_over_the_cap_is_given_up_and_smaller_documents_are_asked(
 
     assert (ended.code, delivered(intake)) == (0, VALUES)
     assert ended.peak_kib < 150 * 1024
+
+
+def test_w32_a_bomb_for_every_answer_takes_little_memory(
+    wandb: WandbSandbox, intake: DatadogIntake
+) -> None:
+    bomb = gzip.compress(b" " * 100_000_000)
+    refuse = Fault(response=Response(200, bomb, {"Content-Encoding": "gzip"}))
+    wandb.server.fault_for = lambda _request: refuse
+
+    ended = run(wandb=wandb, intake=intake)
+
+    assert ended.code == 75
+    assert len(wandb.server.requests) == 2
+    assert 0 < ended.peak_kib < 200 * 1024
+
+
+def test_w32_a_thousand_summaries_of_60_kb_take_little_memory() -> None:
+    store, now, text = Store(), datetime.now(UTC), "0123456789abcdef" * 3_750
+    for number in range(1_000):
+        beat = now - timedelta(minutes=1 + number)
+        summary = {"accuracy": text, "loss": 0.25}
+        store.add("e", "p", StoredRun(f"r{number}", "finished", beat, beat, summary))
+    with WandbSandbox(store=store, keys=frozenset({WANDB_KEY})) as wandb:
+        ended = run("--json", wandb=wandb)
+
+    assert ended.code == 0
+    assert ended.values["wandb.metrics.latest_loss"] == 0.25
+    assert ended.values["wandb.runs.completed_7d"] == 1_000
+    assert "wandb.metrics.best_accuracy" not in ended.values
+    assert 0 < ended.peak_kib < 200 * 1024
 
 
 def test_w11_an_alias_that_failed_is_asked_for_alone_and_then_unknown(
