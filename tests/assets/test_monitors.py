@@ -33,7 +33,7 @@ def faults(text: str) -> list[str]:
 def test_a_threshold_stands_once_in_the_file_and_twice_in_what_datadog_is_given(name: str) -> None:
     document = monitor(name, f"monitors: {{{name}: {{threshold: 77.5}}}}")
 
-    assert document["options"]["thresholds"] == {"critical": 77.5}
+    assert document["options"]["thresholds"] == {"critical": 77.5, "warning": None}
     assert re.search(r" [<>] 77\.5$", document["query"])
 
 

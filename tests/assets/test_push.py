@@ -248,6 +248,23 @@ def test_one_line_of_the_file_changes_the_threshold_and_the_query(
     assert changed[2] == "    options.thresholds.critical: 3 -> 5"
 
 
+def test_a_warning_that_the_file_no_longer_gives_is_taken_away(
+    organisation: Datadog, tmp_path: Path
+) -> None:
+    text = "monitors: {{gpus_idle: {{threshold: 60{}}}}}"
+    organisation.run("monitors", "push", "--config", written(tmp_path, text.format(", warning: 9")))
+
+    ended = organisation.run("monitors", "push", "--config", written(tmp_path, text.format("")))
+
+    assert "    options.thresholds.warning: 9 -> not set" in ended.out.splitlines()
+    thresholds = [
+        one["options"]["thresholds"]
+        for one in organisation.intake.assets.monitors.values()
+        if "monitor:gpus_idle" in one["tags"]
+    ]
+    assert thresholds == [{"critical": 60, "warning": None}]
+
+
 def test_a_monitor_that_is_switched_off_is_deleted(organisation: Datadog, tmp_path: Path) -> None:
     organisation.run("monitors", "push", "--config", written(tmp_path))
     file = written(tmp_path, "monitors: {gpus_idle: off}")

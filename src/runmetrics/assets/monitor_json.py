@@ -53,11 +53,10 @@ def _query(alert: Alert, groups: Sequence[str]) -> str:
 
 
 def _options(alert: Alert, groups: Sequence[str]) -> dict[str, Any]:
-    thresholds = {"critical": alert.threshold, "warning": alert.warning}
+    # A warning that is null, not absent, takes away one that was set before.
+    warning = None if alert.warning is None else _number(alert.warning)
     options: dict[str, Any] = {
-        "thresholds": {
-            key: _number(value) for key, value in thresholds.items() if value is not None
-        },
+        "thresholds": {"critical": _number(alert.threshold), "warning": warning},
         "include_tags": True,
         "notify_audit": False,
         "require_full_window": False,
