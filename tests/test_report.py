@@ -20,7 +20,7 @@ from runmetrics.model import (
     Sample,
 )
 from runmetrics.pipeline import Outcome
-from runmetrics.report import as_json, delivered, print_table, problem_line, show_value
+from runmetrics.report import as_json, delivered, log_problems, print_table, show_value
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FREE = Cost()
@@ -90,6 +90,30 @@ def test_a_table_shows_values_what_is_missing_what_is_unknown_and_what_it_cost()
         "wandb.training.total_gpu_hours_7d   unknown          W&B is away",
         "read 40 runs in 2 requests (2 KiB) and 1.3 s",
         "dry run: nothing was sent; --push delivers",
+    ]
+
+
+def test_a_cause_is_said_once_for_all_that_it_makes_unknown() -> None:
+    away = (Problem(("a.b", "a.c"), "W&B is away"), Problem(("a.d",), "W&B is away"))
+
+    assert rows(outcome(ACTIVE, problems=away))[1:] == [
+        ["a.b", "unknown", "W&B is away"],
+        ["a.c", "unknown"],
+        ["a.d", "unknown"],
+    ]
+
+
+def test_in_a_narrow_window_the_remarks_stand_under_the_name() -> None:
+    shown = table(outcome(ACTIVE, missing=(LOSS,), problems=(HOURS,)), width=60)
+
+    assert shown[1:-1] == [
+        "metric                                value   runs",
+        "─" * 52,
+        "wandb.runs.active                    3 runs      3",
+        "wandb.metrics.latest_loss           no data",
+        LOSS.why,
+        "wandb.training.total_gpu_hours_7d   unknown",
+        "W&B is away",
     ]
 
 
@@ -205,10 +229,31 @@ def test_what_a_sink_took_is_one_line() -> None:
     )
 
 
-def test_a_problem_is_one_line_that_names_its_project_where_there_are_several() -> None:
-    assert problem_line(HOURS) == "W&B is away: wait"
-    assert problem_line(HOURS, several_projects=True) == "e/p: W&B is away: wait"
-    assert problem_line(Problem((), "odd"), several_projects=True) == "odd"
+def test_a_problem_is_one_log_line_that_names_its_metrics_in_fields(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log_problems([HOURS])
+
+    (line,) = caplog.records
+    assert (line.levelname, line.message) == ("ERROR", "W&B is away: wait")
+    fields = {name: vars(line)[name] for name in ("metrics", "project", "cause", "fix")}
+    assert fields == {
+        "metrics": ["wandb.training.total_gpu_hours_7d"],
+        "project": "e/p",
+        "cause": "W&B is away",
+        "fix": "wait",
+    }
+    assert vars(line)["exit_code"] == 75
+
+
+def test_of_several_projects_each_log_line_names_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    log_problems([HOURS, Problem((), "W&B is away", tags=OTHER), Problem((), "odd")])
+
+    assert [line.message for line in caplog.records] == [
+        "e/p: W&B is away: wait",
+        "e/q: W&B is away",
+        "odd",
+    ]
 
 
 # JSON

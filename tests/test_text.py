@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from runmetrics.logs import quoted
 from runmetrics.text import (
     counted,
     exact_length,
     one_line,
-    quoted,
     rough_length,
     some,
     were,

@@ -1,8 +1,7 @@
 """Logs on stderr, and the one place where secrets are taken out of text.
 
-Modules log with the standard library (`logging.getLogger(__name__)`, key-value pairs as `extra=`)
-and structlog renders: coloured lines on a terminal, one JSON object a line elsewhere. structlog
-costs 80 ms to import, so it is imported with the first line that is really written.
+Modules log with the standard library (`logging.getLogger(__name__)`, further fields as `extra=`).
+Off a terminal a line is one JSON object with every field; on a terminal it is coloured words.
 """
 
 import json
@@ -12,14 +11,23 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from runmetrics.text import one_line
+
 HIDDEN = "***"
 BODY_BYTES = 1000  # the Datadog Agent's limit for a body in its log
+_QUOTED_BYTES = 80
 SHORTEST_SECRET = 6  # taking out shorter strings would make text unreadable and hide little
+
+_COLOURS = {logging.INFO: 36, logging.WARNING: 33, logging.ERROR: 31, logging.CRITICAL: 31}
+_OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+"""What every record has; the rest are fields that were given as `extra`."""
 
 _PATTERNS = (
     (re.compile(r"\b(Basic|Bearer)\s+[\w+/=.~-]{16,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
@@ -66,6 +74,11 @@ def excerpt(body: str | bytes, limit: int = BODY_BYTES) -> str:
     return raw[:limit].decode("utf-8", "ignore") + ("..." if len(raw) > limit else "")
 
 
+def quoted(words: str | bytes) -> str:
+    """Return somebody else's words, redacted, cut and fit for a line of ours."""
+    return f'"{one_line(excerpt(words, _QUOTED_BYTES))}"'
+
+
 def configure(verbose: bool = False) -> None:
     """Send every log line, warning and uncaught exception of this process to stderr, redacted.
 
@@ -85,14 +98,32 @@ def configure(verbose: bool = False) -> None:
     threading.excepthook = _report_uncaught_in_thread
 
 
+@contextmanager
+def written_by(write: Callable[[str], None]) -> Iterator[None]:
+    """Give each line to `write` for a while: what draws on the terminal makes room for it."""
+    handlers = [each for each in logging.getLogger().handlers if isinstance(each, _StderrHandler)]
+    for handler in handlers:
+        handler.write = write
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.write = _write
+
+
 class _StderrHandler(logging.Handler):
     """Writes whole lines; a closed or full stderr loses the line and nothing else."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.write: Callable[[str], None] = _write
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            _write(self.format(record) + "\n")
+            line = self.format(record)
         except Exception as exc:  # noqa: BLE001 - a log line that cannot be rendered is no reason to die
-            _write(f"a log line of {record.name} could not be rendered: {type(exc).__name__}\n")
+            line = f"a log line of {record.name} could not be rendered: {type(exc).__name__}"
+        self.write(line + "\n")
 
 
 def _write(line: str) -> None:
@@ -117,15 +148,51 @@ def _write(line: str) -> None:
 
 
 class _Formatter(logging.Formatter):
+    """One redacted line a record; with `verbose` a traceback, never with locals."""
+
     def __init__(self, verbose: bool) -> None:
         super().__init__()
         self._verbose = verbose
-        self._renderer: logging.Formatter | None = None
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._renderer is None:
-            self._renderer = _renderer(self._verbose, _is_terminal())
-        return redact(self._renderer.format(record))
+        further = {name: _cut(value) for name, value in vars(record).items() if name not in _OWN}
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            further["error"] = excerpt(f"{type(error).__name__}: {error}")
+        trace = ""
+        if self._verbose and record.exc_info:
+            trace = self.formatException(record.exc_info)
+        show = _in_words if _is_terminal() else _as_json
+        return redact(show(record, further, trace, self._verbose))
+
+
+def _as_json(record: logging.LogRecord, further: dict[str, Any], trace: str, _: bool) -> str:
+    fields = {
+        "timestamp": f"{_time(record):%FT%T.%fZ}",
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": excerpt(record.getMessage()),
+        **further,
+        **({"exception": trace} if trace else {}),
+    }
+    return json.dumps(fields, default=str)
+
+
+def _in_words(record: logging.LogRecord, further: dict[str, Any], trace: str, verbose: bool) -> str:
+    head = f"{_time(record):%TZ} {record.levelname.lower():8}"
+    if "NO_COLOR" not in os.environ:
+        head = f"\x1b[{_COLOURS.get(record.levelno, 0)}m{head}\x1b[0m"
+    line = f"{head} {one_line(excerpt(record.getMessage()))}"
+    if verbose:
+        line += "".join(f" {name}={one_line(str(value))}" for name, value in further.items())
+    return f"{line}\n{trace}" if trace else line
+
+
+def _cut(value: object) -> object:
+    return excerpt(value) if isinstance(value, str | bytes) else value
+
+
+def _time(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
 
 
 def _is_terminal() -> bool:
@@ -133,41 +200,6 @@ def _is_terminal() -> bool:
         return sys.stderr.isatty()
     except (AttributeError, ValueError):  # closed, or none at all
         return False
-
-
-def _renderer(verbose: bool, terminal: bool) -> logging.Formatter:
-    import structlog
-
-    def without_traceback(
-        _logger: object, _method: str, event: MutableMapping[str, Any]
-    ) -> Mapping[str, Any]:
-        error = event.pop("exc_info", None)
-        if error and isinstance(error, tuple) and error[1] is not None:
-            event["error"] = f"{type(error[1]).__name__}: {error[1]}"
-        return event
-
-    def cut(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        for key, value in event.items():
-            if isinstance(value, str | bytes) and key != "exception":
-                event[key] = excerpt(value)
-        return event
-
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if verbose else without_traceback,
-        cut,
-    ]
-    last: list[structlog.typing.Processor] = [
-        structlog.processors.EventRenamer("message"),
-        structlog.processors.JSONRenderer(default=str),
-    ]
-    if terminal:
-        last = [structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)]
-    return structlog.stdlib.ProcessorFormatter(processors=[*shared, *last])
 
 
 def _report_uncaught(

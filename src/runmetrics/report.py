@@ -12,6 +12,7 @@ from runmetrics.text import counted, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 JSON_SCHEMA_VERSION = 1
 
@@ -20,6 +21,8 @@ _log = logging.getLogger("runmetrics")
 _UNITS = {"percent": "%"}
 _TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
 _LONGEST_RUN_NAME = 60
+_WIDE = 110
+"""Columns from which remarks have a column of their own; in fewer they stand under the name."""
 
 
 def as_json(outcome: Outcome) -> str:
@@ -64,7 +67,7 @@ def print_table(outcome: Outcome, console: "Console") -> None:
     """The metrics as a person likes to read them, then what was delivered and what it cost."""
     collection = outcome.collection
     if collection.samples or collection.missing:
-        console.print(_table(outcome))
+        console.print(_table(outcome, console.width))
         for default in collection.defaults:
             console.print(default, soft_wrap=True, highlight=False, markup=False)
     for delivery in outcome.deliveries:
@@ -73,7 +76,8 @@ def print_table(outcome: Outcome, console: "Console") -> None:
     if cost.requests and (collection.samples or collection.missing):
         kib = cost.bytes_received / 1024
         console.print(
-            f"read {cost.runs_read} runs in {cost.requests} requests ({kib:.0f} KiB) "
+            f"read {counted(cost.runs_read, 'run')} in {counted(cost.requests, 'request')} "
+            f"({kib:.0f} KiB) "
             f"and {outcome.seconds:.1f} s",
             highlight=False,
         )
@@ -82,31 +86,41 @@ def print_table(outcome: Outcome, console: "Console") -> None:
 
 
 def log_outcome(outcome: Outcome) -> None:
-    """Log a line each: notices as warnings, problems and sinks' failures as errors."""
-    problems = outcome.collection.problems
-    several = len({tuple(problem.tags.items()) for problem in problems}) > 1
+    """Log a line each: notices as warnings, problems and sinks' failures as errors.
+
+    In a cluster the log is all there is, so that a problem names what it concerns, in fields of its
+    own: `metrics` (a list), `project`, `cause`, `fix`, `exit_code`.
+    """
     for notice in _notices(outcome):
         _log.warning(notice)
-    for problem in problems:
-        _log.error(problem_line(problem, several_projects=several))
+    log_problems(outcome.collection.problems)
     for delivery in outcome.deliveries:
         for notice in delivery.notices:
-            _log.warning(notice)
+            _log.warning(notice, extra={"sink": delivery.sink})
         if delivery.error:
-            _log.error(delivery.error)
+            fields = {"sink": delivery.sink, "exit_code": int(delivery.code)}
+            _log.error(delivery.error, extra=fields)
+
+
+def log_problems(problems: Sequence[Problem]) -> None:
+    """Log a line for each problem; its project is in the words where there are several."""
+    several = len({_project(problem.tags) for problem in problems}) > 1
+    for problem in problems:
+        where = _project(problem.tags)
+        said = f"{where}: {problem}" if several and where else str(problem)
+        fields = {
+            "metrics": list(problem.metrics),
+            "project": where,
+            "cause": problem.cause,
+            "fix": problem.fix,
+            "exit_code": int(problem.code),
+        }
+        _log.error(said, extra=fields)
 
 
 def _notices(outcome: Outcome) -> list[str]:
     collection = outcome.collection
     return [*collection.defaults, *collection.notices, *outcome.notices]
-
-
-def problem_line(problem: Problem, *, several_projects: bool = False) -> str:
-    """What is unknown and why, in one line."""
-    where = ""
-    if several_projects and "wandb_project" in problem.tags:
-        where = f"{problem.tags['wandb_entity']}/{problem.tags['wandb_project']}: "
-    return f"{where}{problem}"
 
 
 def delivered(delivery: Delivery) -> str:
@@ -143,7 +157,7 @@ def show_value(value: float, unit: str) -> str:
     return f"{number} {unit}{'s' * (value != 1)}"
 
 
-def _table(outcome: Outcome) -> Any:
+def _table(outcome: Outcome, width: int) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -151,32 +165,53 @@ def _table(outcome: Outcome) -> Any:
     collection = outcome.collection
     rows: Sequence[Sample | Missing] = (*collection.samples, *collection.missing)
     projects = {_project(each.tags) for each in (*rows, *collection.problems)} - {""}
+    several = len(projects) > 1
     title = _plain(", ".join(sorted(projects)), style="table.title")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("metric", no_wrap=True)
+    wide = width >= _WIDE
+    table.add_column("metric", no_wrap=wide, overflow="fold")
     table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("runs", justify="right")
-    table.add_column("remarks", overflow="fold")
+    table.add_column("runs", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("remarks", overflow="fold")
+
+    def add(name: Text, value: str | Text, runs: str, remarks: str) -> None:
+        if wide:
+            table.add_row(name, value, runs, _plain(remarks))
+            return
+        below = [_plain(remarks, style="dim")] if remarks else []
+        table.add_row(Text("\n").join([name, *below]), value, runs)
+
     for each in rows:
-        name = _name(each.name, each.tags, several=len(projects) > 1)
+        name = _name(each.name, each.tags, several=several)
         if isinstance(each, Missing):
-            table.add_row(name, Text("no data", style="dim"), "", _plain(each.why))
+            add(name, Text("no data", style="dim"), "", each.why)
             continue
         runs = "" if each.runs is None else f"{each.runs:,}"
         remarks = "; ".join(text for text in (_holder(each.run), each.note) if text)
-        table.add_row(name, show_value(each.value, each.unit), runs, _plain(remarks))
-    for problem in collection.problems:
-        for name in problem.metrics:
-            shown = _name(name, problem.tags, several=len(projects) > 1)
-            table.add_row(shown, Text("unknown", style="bold red"), "", _plain(problem.cause))
+        add(name, show_value(each.value, each.unit), runs, remarks)
+    for cause, names in _unknown(collection.problems, several=several).items():
+        told = names[0] if wide else names[-1]
+        for name in names:
+            add(name, Text("unknown", style="bold red"), "", cause if name is told else "")
     return table
+
+
+def _unknown(problems: Sequence[Problem], *, several: bool) -> "dict[str, list[Text]]":
+    """The names of what is unknown, by cause: one cause is said once, however much it concerns."""
+    found: dict[str, list[Text]] = {}
+    for problem in problems:
+        names = [_name(name, problem.tags, several=several) for name in problem.metrics]
+        if names:
+            found.setdefault(problem.cause, []).extend(names)
+    return found
 
 
 def _project(tags: Mapping[str, str]) -> str:
     return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
 
 
-def _name(name: str, tags: Mapping[str, str], *, several: bool) -> Any:
+def _name(name: str, tags: Mapping[str, str], *, several: bool) -> "Text":
     groups = [f"{tag}:{value}" for tag, value in tags.items() if tag not in _TAGS_EVERYBODY_HAS]
     where = [_project(tags)] if several else []
     text = _plain(name)
@@ -185,7 +220,7 @@ def _name(name: str, tags: Mapping[str, str], *, several: bool) -> Any:
     return text
 
 
-def _plain(text: str, style: str = "") -> Any:
+def _plain(text: str, style: str = "") -> "Text":
     """W&B's text in one line, without what would steer a terminal."""
     from rich.text import Text
 

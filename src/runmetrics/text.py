@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from runmetrics.logs import excerpt
-
-_QUOTED_BYTES = 80
-
 
 def one_line(text: str) -> str:
     """Return foreign text with a space for each sign that would break a line or steer a terminal.
@@ -48,8 +44,3 @@ def rough_length(seconds: float) -> str:
 def were(count: int, noun: str) -> str:
     """Return a count with its noun and verb: "1 sample was", "2 samples were"."""
     return f"{counted(count, noun)} {'was' if count == 1 else 'were'}"
-
-
-def quoted(words: str | bytes) -> str:
-    """Return somebody else's words, redacted, cut and fit for a line of ours."""
-    return f'"{one_line(excerpt(words, _QUOTED_BYTES))}"'

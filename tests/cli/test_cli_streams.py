@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import termios
 from datetime import UTC, datetime
 
 import pytest
@@ -15,10 +16,11 @@ from tests.cli.child import WANDB_KEY, Child, delivered, run, surroundings
 from tests.cli.conftest import VALUES
 
 
-def on_a_terminal(environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and all that a terminal was sent, by both streams."""
+def on_a_terminal(environment: dict[str, str], columns: int = 140) -> tuple[int, str]:
+    """Return the exit code and all that a terminal of so many columns was sent."""
     ours, theirs = pty.openpty()
-    child = Child([], {**environment, "TERM": "xterm", "COLUMNS": "140"}, out=theirs, err=theirs)
+    termios.tcsetwinsize(theirs, (40, columns))
+    child = Child([], {**environment, "TERM": "xterm"}, out=theirs, err=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -43,24 +45,36 @@ def test_logs_are_json_lines_in_a_pipe_and_words_on_a_terminal(wandb: WandbSandb
     assert datetime.fromisoformat(line["timestamp"]).tzinfo is not None
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     (words,) = [line for line in lines if "W&B" in line]  # a slow machine shows a bar before
-    assert re.search(r"\S+Z \[error +\] W&B has no project e/zzz, or this key has no access", words)
+    assert re.search(r"[\d:]+Z error    W&B has no project e/zzz, or this key has no access", words)
 
 
 def test_a_progress_bar_shows_after_a_second_and_leaves_nothing_behind(
     wandb: WandbSandbox,
 ) -> None:
-    quick, quickly_shown = on_a_terminal(surroundings(wandb))
-    wandb.server.latency_seconds = 0.8
-    slow, slowly_shown = on_a_terminal(surroundings(wandb))
+    wandb.server.latency_seconds = 0.8  # of each of two requests, one after the other
 
-    assert (quick, slow) == (0, 0)
-    assert "reading runs" not in quickly_shown
-    assert "reading runs" in slowly_shown
-    bar, table = slowly_shown.rsplit("\x1b[2K", 1)  # the bar's line is erased for the last time
+    code, shown = on_a_terminal(surroundings(wandb))
+
+    assert code == 0
+    bar, table = shown.rsplit("\x1b[2K", 1)  # the bar's line is erased for the last time
     assert "reading runs" in bar
     assert "reading runs" not in table
     assert "wandb.runs.total" in table
-    assert slowly_shown.count("\x1b[?25l") == slowly_shown.count("\x1b[?25h")  # the cursor is back
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor is back
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_the_table_fits_the_terminal_and_keeps_names_and_words_whole(
+    wandb: WandbSandbox, columns: int
+) -> None:
+    code, shown = on_a_terminal(surroundings(wandb), columns)
+
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).splitlines()
+    words = " ".join(lines).split()
+    assert code == 0
+    assert max(map(len, lines)) <= columns
+    assert [word for word in words if word in VALUES] == [*VALUES]
+    assert " ".join(words).count("2 of 4 runs have no GPU utilization") == 1
 
 
 @pytest.mark.parametrize("redirection", ["| true", "> /dev/full", ">&-", "2>&-", "2> /dev/full"])

@@ -137,7 +137,7 @@ def test_the_table_names_the_runs_that_hold_the_best_and_the_latest(
 
 
 def test_the_demo_says_what_it_cost(demo: subprocess.CompletedProcess[str]) -> None:
-    assert re.search(r"read 2003 runs in \d requests \(\d+ KiB\) and \d+\.\d s\n", demo.stdout)
+    assert re.search(r"read 2,003 runs in \d requests \(\d+ KiB\) and \d+\.\d s\n", demo.stdout)
     assert re.search(r"4\. What Datadog received, in 1 request of \d+ bytes:\n", demo.stdout)
 
 

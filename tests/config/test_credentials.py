@@ -390,6 +390,6 @@ from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
 from runmetrics.config.settings import Settings
 find_wandb_key(Settings(wandb_api_key={KEY!r}), Deadline(60))
-print({{"wandb", "boto3", "botocore", "structlog"}} & set(sys.modules))
+print({{"wandb", "boto3", "botocore"}} & set(sys.modules))
 """
     assert run(program) == "set()\n"

@@ -21,12 +21,11 @@ from runmetrics.errors import (
     TemporaryError,
 )
 from runmetrics.http import Answer, NoAnswer, Request, send
-from runmetrics.logs import excerpt, redact
+from runmetrics.logs import excerpt, quoted, redact
 from runmetrics.retry import asked_wait
 from runmetrics.sinks.batches import RetryPolicy
 from runmetrics.sinks.datadog.answers import PASSING
 from runmetrics.sinks.datadog.sink import intake_url
-from runmetrics.text import quoted
 
 if TYPE_CHECKING:
     from datadog_api_client import ApiClient

@@ -72,7 +72,7 @@ def explain(
     from runmetrics.collectors.wandb.collector import WandbCollector
     from runmetrics.collectors.wandb.inspect.explain import Explainer
     from runmetrics.plugins import Setup
-    from runmetrics.report import problem_line
+    from runmetrics.report import log_problems
 
     deadline = Deadline(settings.timeout_seconds)
     with stopped_by_signals(deadline), progress() as tell:
@@ -80,8 +80,7 @@ def explain(
         outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
     for default in outcome.collection.defaults:
         _log.warning(default)
-    for problem in outcome.collection.problems:
-        _log.error(problem_line(problem, several_projects=True))
+    log_problems(outcome.collection.problems)
     with output():
         if as_json:
             typer.echo(metrics_report.explanation_as_json(explainer, outcome))

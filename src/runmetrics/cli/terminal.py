@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from runmetrics import logs
 from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
 
 if TYPE_CHECKING:
@@ -67,15 +68,24 @@ def progress() -> "Iterator[Progress]":
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
     bar = Bar(console=Console(stderr=True), transient=True)
     task = bar.add_task("reading runs", total=None)
     timer = threading.Timer(_BAR_AFTER_SECONDS, bar.start)
     timer.daemon = True
+
+    def write(line: str) -> None:
+        bar.console.print(Text.from_ansi(line.rstrip("\n")), soft_wrap=True)
+
+    def tell(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=max(done, total) or None)
+
     timer.start()
-    try:
-        yield lambda done, total: bar.update(task, completed=done, total=max(done, total) or None)
-    finally:
-        timer.cancel()
-        timer.join()
-        bar.stop()
+    with logs.written_by(write):
+        try:
+            yield tell
+        finally:
+            timer.cancel()
+            timer.join()
+            bar.stop()

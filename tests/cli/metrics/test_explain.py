@@ -277,7 +277,7 @@ def test_a_project_that_is_not_there_is_a_problem_not_a_zero() -> None:
     assert ended.json["exit_code"] == 78
     (said,) = ended.errors
     assert said == (
-        "e/pp: W&B has no project e/pp, or this key has no access to it: "
+        "W&B has no project e/pp, or this key has no access to it: "
         "check WANDB_PROJECT; did you mean p?"
     )
 

@@ -7,9 +7,9 @@ import pytest
 from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode
+from runmetrics.logs import quoted
 from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.text import quoted
 from tests.sinks.datadog.datadog_case import (
     CANARY,
     HURRY,

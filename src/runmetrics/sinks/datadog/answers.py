@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.http import Answer, NoAnswer
-from runmetrics.logs import excerpt
+from runmetrics.logs import excerpt, quoted
 from runmetrics.retry import asked_wait
 from runmetrics.sinks.batches import REJECTED, TOO_LARGE, Refused, Unavailable
-from runmetrics.text import one_line, quoted
+from runmetrics.text import one_line
 
 # The documented ones of POST /api/v2/series that pass, and a gateway's; 501 and 505 do not.
 PASSING = (408, 429, 500, 502, 503, 504)

@@ -15,10 +15,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from runmetrics.errors import ConfigurationError, CredentialRefused, TemporaryError
 from runmetrics.http import Answer, NoAnswer
-from runmetrics.logs import excerpt
+from runmetrics.logs import excerpt, quoted
 from runmetrics.retry import asked_wait
 from runmetrics.sinks.batches import REJECTED, TOO_LARGE, Refused, Taken, Unavailable
-from runmetrics.text import counted, one_line, quoted
+from runmetrics.text import counted, one_line
 
 # The ones that the specification lets a client send again.
 _PASSING = (429, 502, 503, 504)
