@@ -1,34 +1,24 @@
 """A sink that appends each sample to a file, one JSON object a line."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
-from runmetrics import ConfigurationError, Deadline, Delivery, ExitCode, Sample
-
-if TYPE_CHECKING:
-    from runmetrics.config.settings import Settings
+from runmetrics import ConfigurationError, Deadline, Delivery, ExitCode, Sample, Setup, Sink
 
 
-class LinesSink:
+class LinesSink(Sink):
     """Appends to the file `LINES_FILE`."""
 
     name = "lines"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @classmethod
-    def open(cls, settings: "Settings", deadline: Deadline) -> Self:
-        """As the environment says."""
-        if not (path := os.environ.get("LINES_FILE")):
+    def __init__(self, setup: Setup) -> None:
+        if not (path := setup.environ.get("LINES_FILE")):
             raise ConfigurationError("the sink lines needs LINES_FILE", "set it to a file")
-        return cls(Path(path))
+        self.path = Path(path)
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
-        """All of them or none."""
+        """Write all of them or none."""
         text = "".join(f"{json.dumps(_line(sample))}\n" for sample in samples)
         try:
             with self.path.open("a", encoding="utf-8") as file:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.model import Delivery, Drop, Sample
+from runmetrics.plugins import Sink
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ def refuse(_place: int, _sample: Sample) -> str:
 
 
 @dataclass
-class ScriptedSink:
+class ScriptedSink(Sink):
     """Does with each sample what `answer` says; notes what it was given, took and refused for good.
 
     `dies_after`: the process ends when so many samples of a delivery are dealt with.

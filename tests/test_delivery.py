@@ -13,7 +13,7 @@ from runmetrics.errors import CredentialRefused, ExitCode
 from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks.datadog.sink import DatadogSink
+from runmetrics.sinks.datadog import DatadogSink
 from runmetrics.spool import Spool, as_row
 from tests.sinks.datadog.datadog_case import CANARY
 from tests.sinks.datadog.datadog_case import sink as datadog

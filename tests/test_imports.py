@@ -13,7 +13,7 @@ FLOORS = (
     # the ground: words that everything shares
     (
         "model errors deadline logs text spelling units shard atomic_file retry transport_errors "
-        "event_loop http extras"
+        "event_loop http"
     ),
     "config",
     "plugins",

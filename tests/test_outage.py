@@ -14,7 +14,7 @@ from runmetrics.model import Collection, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sinks.batches import RetryPolicy
-from runmetrics.sinks.datadog.sink import DatadogSink
+from runmetrics.sinks.datadog import DatadogSink
 from runmetrics.spool import Spool
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -19,6 +19,7 @@ from runmetrics.errors import (
 )
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, Sample
 from runmetrics.pipeline import Outcome
+from runmetrics.plugins import Sink
 from runmetrics.self_metrics import is_about_itself
 from runmetrics.spool import Spool
 
@@ -193,7 +194,7 @@ class FakeCollector:
         return self.brings
 
 
-class FakeSink:
+class FakeSink(Sink):
     """Takes everything, or raises. `given` leaves out what is about the run itself, `itself`."""
 
     def __init__(self, name: str = "fake", error: RunmetricsError | None = None) -> None:

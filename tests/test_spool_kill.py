@@ -20,6 +20,7 @@ import pytest
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.model import Delivery, Sample
+from runmetrics.plugins import Sink
 from runmetrics.spool import Spool, as_row
 
 ROUNDS = int(os.environ.get("SPOOL_KILLS", "25"))
@@ -27,7 +28,7 @@ SEED = 4
 NAMES = ("first", "second")
 
 
-class FileSink:
+class FileSink(Sink):
     """Appends what it takes to a file; first notes what it was given, which the spool then holds.
 
     `moody`: leaves some for later, else takes all.

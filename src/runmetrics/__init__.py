@@ -15,8 +15,7 @@ from runmetrics.errors import (
     TemporaryError,
 )
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, RunRef, Sample
-from runmetrics.plugins import Collector, Setup
-from runmetrics.sinks import Sink
+from runmetrics.plugins import Collector, Setup, Sink
 
 __all__ = [
     "Collection",

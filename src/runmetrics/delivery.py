@@ -9,7 +9,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import excerpt
 from runmetrics.model import Delivery, Drop, Sample
-from runmetrics.sinks import Sink
+from runmetrics.plugins import Sink
 from runmetrics.spool import Spool, as_row
 
 
@@ -45,8 +45,8 @@ def deliver_through(
 
 
 def _kept(spool: Spool, sink: Sink, samples: Sequence[Sample]) -> _Outgoing:
-    max_age_seconds: float | None = getattr(sink, "max_age_seconds", None)
-    expired = [] if max_age_seconds is None else spool.expire(sink.name, max_age_seconds)
+    age = sink.max_age_seconds
+    expired = [] if age is None else spool.expire(sink.name, age)
     backlog = spool.pending(sink.name)
     kept = spool.keep(sink.name, samples)
     return _Outgoing(sink, (*backlog, *samples), kept, tuple(expired))

@@ -1,5 +1,6 @@
 """Collect, deliver to every sink, and say what became of it all. The one place that knows both."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -13,9 +14,8 @@ from runmetrics.delivery import deliver_through
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import excerpt
 from runmetrics.model import Collection, Delivery, Problem, Sample
-from runmetrics.plugins import Collector
+from runmetrics.plugins import Collector, Sink
 from runmetrics.self_metrics import about, dropped, is_about_itself
-from runmetrics.sinks import Sink
 from runmetrics.spool import Spool
 
 DELIVERY_SECONDS = 20.0
@@ -80,7 +80,7 @@ def run(
     sink fails alone. A run that was stopped begins no delivery; `spool` keeps what is left.
     """
     started = time.monotonic()
-    preparing = [_in_thread(prepare) for sink in sinks if (prepare := _prepare(sink))]
+    preparing = [_in_thread(sink.preload) for sink in sinks]
     try:
         kept = min(DELIVERY_SECONDS, deadline.remaining() / 2)
         reading = deadline.reserve(kept) if sinks else deadline
@@ -149,13 +149,11 @@ def _lost(delivery: Delivery) -> bool:
     return not all(map(is_about_itself, (*dropped, *delivery.undelivered)))
 
 
-def _prepare(sink: Sink) -> Callable[[], None] | None:
-    """A sink may have a `preload`, for what takes time and does not depend on the samples."""
-    preload: Callable[[], None] | None = getattr(sink, "preload", None)
-    return preload
+def _in_thread(preload: Callable[[], None]) -> threading.Thread:
+    def work() -> None:
+        with contextlib.suppress(Exception):  # the delivery will meet it, and account for it
+            preload()
 
-
-def _in_thread(work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread

@@ -1,33 +1,36 @@
-"""What reads a source: the protocol, and how collectors are found.
+"""What reads a source and what takes samples somewhere: the two protocols, and how both are found.
 
-A collector is a class (or any callable) behind the entry-point group `runmetrics.collectors`. It
-is called with a `Setup` and gives a `Collector`.
+A collector or a sink is a class (or any callable) behind the entry-point group
+`runmetrics.collectors` or `runmetrics.sinks`. It is called with a `Setup` and returns a
+`Collector` or a `Sink`.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Protocol, cast
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.model import Collection
+from runmetrics.model import Collection, Delivery, Sample
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.file import ConfigFile
     from runmetrics.config.settings import Settings
     from runmetrics.shard import Shard
 
-GROUP = "runmetrics.collectors"
+COLLECTORS = "runmetrics.collectors"
+SINKS = "runmetrics.sinks"
 
 Progress = Callable[[int, int], None]
 """Told how many things (runs) were read so far, and how many there will be."""
 
 
 def no_progress(_done: int, _total: int) -> None:
-    """Progress that nobody looks at."""
+    """Show nothing: nobody looks."""
 
 
 class Collector(Protocol):
@@ -38,17 +41,45 @@ class Collector(Protocol):
         """Its name on the command line and in the tag `collector`."""
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
-        """What there is to know at `now` (UTC, aware), within the deadline.
+        """Return what there is to know at `now` (UTC, aware), within the deadline.
 
         What cannot be known goes into `problems`. Raises RunmetricsError when nothing can.
         """
 
 
+@runtime_checkable
+class Sink(Protocol):
+    """Takes samples to one back end. Inherit from it: what is optional has its default here."""
+
+    name: str
+    """The name it is chosen by (`--sink NAME`)."""
+
+    max_age_seconds: float | None = None
+    """The age from which it takes no sample, so that none waits in vain; None: any age."""
+
+    def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
+        """Bring `samples` there before `deadline` and account for every one of them.
+
+        What the other side does is in the Delivery. May be called many times, never twice at once.
+        """
+
+    def preload(self) -> None:
+        """Import what takes its time; called in a thread while the collector reads."""
+        return
+
+    def check(self, deadline: Deadline) -> None:  # noqa: ARG002 - for those who override it
+        """Find out, without a trace there, whether a delivery could arrive (for the doctor).
+
+        Raises RunmetricsError with what keeps it from arriving.
+        """
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a collector is made from.
+    """What a collector or a sink is made from.
 
-    `settings` and `config` are this program's own. A collector of another package reads variables
+    `settings` and `config` are this program's own. A plugin of another package reads variables
     of its own, under a prefix of its own, from `environ`: the environment over `.env`. `shard` asks
     for a share of what there is to read, for collectors that can divide it.
     """
@@ -61,34 +92,68 @@ class Setup:
 
 
 CollectorFactory = Callable[[Setup], Collector]
+SinkFactory = Callable[[Setup], Sink]
 
 
-def find_collectors() -> dict[str, EntryPoint]:
-    """Installed collectors by name (entry points `runmetrics.collectors`), not yet imported."""
-    return {found.name: found for found in entry_points(group=GROUP)}
+def installed(group: str) -> dict[str, EntryPoint]:
+    """Return the installed plugins of a group by name, not yet imported."""
+    return {found.name: found for found in entry_points(group=group)}
 
 
 def find_collector(name: str) -> CollectorFactory:
-    """The installed collector of that name; ConfigurationError unless there is just one."""
-    found = entry_points(group=GROUP, name=name)
-    if not found:
-        known = ", ".join(sorted(find_collectors()))
-        raise ConfigurationError(f"there is no collector {name!r}", f"installed are: {known}")
-    packages = sorted(map(package_of, found))
-    if len(packages) > 1:
-        raise ConfigurationError(
-            f"several packages install a collector {name!r}: {', '.join(packages)}",
-            "uninstall all of them but one",
-        )
-    try:
-        return cast(CollectorFactory, next(iter(found)).load())
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(
-            f"the collector {name!r} of {packages[0]} cannot be loaded ({error})",
-            "install that package again, with what it needs",
-        ) from error
+    """Return the installed collector of that name; ConfigurationError unless there is just one."""
+    return cast(CollectorFactory, _load("collector", COLLECTORS, name))
+
+
+def open_sinks(names: Sequence[str], setup: Setup) -> list[Sink]:
+    """Return the sinks of these names, made anew. Raises ConfigurationError where one cannot be."""
+    factories = [cast(SinkFactory, _load("sink", SINKS, name)) for name in names]
+    sinks = [factory(setup) for factory in factories]
+    for name, sink in zip(names, sinks, strict=True):
+        if not isinstance(sink, Sink):
+            made = f"{type(sink).__module__}.{type(sink).__qualname__}"
+            raise ConfigurationError(
+                f"the sink {name!r} opens {made}, which is no sink", "inherit from runmetrics.Sink"
+            )
+    return sinks
 
 
 def package_of(found: EntryPoint) -> str:
-    """Name and version of the package that installed it."""
+    """Return name and version of the package that installed it."""
     return f"{found.dist.name} {found.dist.version}" if found.dist else "an unknown package"
+
+
+def need(module: str, extra: str, what: str) -> None:
+    """Raise ConfigurationError unless `module`, which `extra` brings, is installed.
+
+    Nothing of it is imported but the packages that hold it.
+    """
+    try:
+        found = find_spec(module)
+    except (ModuleNotFoundError, ValueError):  # a package that holds it is not there
+        found = None
+    if found is None:
+        raise ConfigurationError(
+            f"{what} needs packages that are not installed",
+            f"install runmetrics with its extra, runmetrics[{extra}]",
+        )
+
+
+def _load(kind: str, group: str, name: str) -> Any:
+    found = entry_points(group=group, name=name)
+    if not found:
+        known = ", ".join(sorted(installed(group)))
+        raise ConfigurationError(f"there is no {kind} {name!r}", f"installed are: {known}")
+    packages = sorted(map(package_of, found))
+    if len(packages) > 1:
+        raise ConfigurationError(
+            f"several packages install a {kind} {name!r}: {', '.join(packages)}",
+            "uninstall all of them but one",
+        )
+    try:
+        return next(iter(found)).load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(
+            f"the {kind} {name!r} of {packages[0]} cannot be loaded ({error})",
+            "install that package again, with what it needs",
+        ) from error

@@ -18,7 +18,7 @@ from runmetrics.model import Delivery, Drop
 from runmetrics.plugins import Setup
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from runmetrics.sinks.datadog.sink import DatadogSink
+from runmetrics.sinks.datadog import DatadogSink
 from runmetrics.sinks.prometheus.families import families_of
 from runmetrics.testing import CapturingSink
 from tests.collectors.wandb.collecting import NOW, ago, run, sandbox_of

@@ -258,12 +258,12 @@ def test_w20_a_clock_that_is_off_is_said_and_the_points_carry_the_local_time(
 def test_d9_datadog_that_is_down_is_75_and_the_numbers_are_still_printed(
     wandb: WandbSandbox, intake: DatadogIntake
 ) -> None:
-    intake.server.fault_for = lambda _request: answer(503)
+    intake.server.fault_for = lambda _request: answer(503, Retry_After="3600")
 
-    ended = run("--push", "--json", "--timeout", "2", wandb=wandb, intake=intake)
+    ended = run("--push", "--json", wandb=wandb, intake=intake)
 
     assert (ended.code, ended.values) == (75, VALUES)
     assert ended.said() == [
         f"Datadog is unavailable (503) at {intake.url}: the next run tries again"
     ]
-    assert ended.seconds < 6
+    assert len(intake.server.requests) == 1

@@ -162,6 +162,16 @@ def test_the_plugin_is_well_typed(steps: dict[str, Step]) -> None:
 # the examples, in process
 
 
+PUBLIC = {"runmetrics", "runmetrics.testing", "runmetrics_disk"}
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "examples").rglob("*.py")), ids=str)
+def test_the_examples_use_public_names_only(file: Path) -> None:
+    found = re.findall(r"^\s*(?:from|import) (runmetrics[\w.]*)", file.read_text(), re.MULTILINE)
+
+    assert set(found) <= PUBLIC
+
+
 def test_the_example_collector_has_no_time_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(PLUGIN / "src"))
     disk = importlib.import_module("runmetrics_disk")
@@ -178,10 +188,9 @@ def test_the_example_sink_accounts_for_every_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(REPOSITORY / "examples"))
-    monkeypatch.setenv("LINES_FILE", str(tmp_path / "lines"))
     lines = importlib.import_module("lines_sink")
 
-    sink = lines.LinesSink.open(setup_with().settings, frozen_deadline())
+    sink = lines.LinesSink(setup_with({"LINES_FILE": str(tmp_path / "lines")}))
     sample = Sample("disk.free", 7.0, NOW, "byte", {"path": "/"})
 
     assert sink.deliver([sample], frozen_deadline()).accepted == (sample,)
@@ -189,7 +198,8 @@ def test_the_example_sink_accounts_for_every_sample(
         '{"name": "disk.free", "value": 7.0, "unit": "byte", '
         '"time": "2026-03-01T12:00:00+00:00", "tags": {"path": "/"}}\n'
     )
-    refused = lines.LinesSink(tmp_path).deliver([sample], frozen_deadline())
+    misled = lines.LinesSink(setup_with({"LINES_FILE": str(tmp_path)}))
+    refused = misled.deliver([sample], frozen_deadline())
     assert (refused.undelivered, refused.code) == ((sample,), ExitCode.TEMPORARY)
     assert refused.error == (
         f"{tmp_path} cannot be written (Is a directory): look at its directory"

@@ -1,4 +1,4 @@
-"""Collectors of other packages: found, made, run, and kept from doing harm."""
+"""Collectors and sinks of other packages: found, made, run, and kept from doing harm."""
 
 import json
 import subprocess
@@ -20,12 +20,15 @@ from runmetrics import (
     model,
     pipeline,
 )
-from runmetrics.plugins import GROUP, find_collector
-from runmetrics.testing import CapturingSink, frozen_deadline
+from runmetrics.plugins import COLLECTORS, SINKS, find_collector, open_sinks
+from runmetrics.sandbox.http import LoopbackServer, Response
+from runmetrics.testing import CapturingSink, frozen_deadline, setup_with
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODULE = """
-from runmetrics import Collection, Sample
+from pathlib import Path
+
+from runmetrics import Collection, Delivery, Sample, Sink
 
 class Mine:
     name = "mine"
@@ -35,6 +38,16 @@ class Mine:
 
     def collect(self, now, deadline):
         return Collection((Sample("mine.size", float(self.size), now, "byte"),))
+
+class Kept(Sink):
+    name = "kept"
+
+    def __init__(self, setup):
+        self.file = Path(setup.environ["MINE_FILE"])
+
+    def deliver(self, samples, deadline):
+        self.file.write_text(" ".join(sample.name for sample in samples))
+        return Delivery(self.name, accepted=tuple(samples))
 """
 
 Install = Callable[[str], None]
@@ -54,12 +67,15 @@ def install(site: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Installs a package with the collector `mine`, for this process and its children."""
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.delitem(sys.modules, "mine_module", raising=False)
 
     def write(package: str) -> None:
         info = site / f"{package.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{GROUP}]\nmine = mine_module:Mine\n")
+        (info / "entry_points.txt").write_text(
+            f"[{COLLECTORS}]\nmine = mine_module:Mine\n[{SINKS}]\nkept = mine_module:Kept\n"
+        )
 
     return write
 
@@ -95,6 +111,48 @@ def test_a_collector_of_another_package_runs_with_its_variables_and_without_a_ke
     assert (found["name"], found["value"], found["unit"]) == ("mine.size", 7.0, "byte")
 
 
+def test_a_sink_of_another_package_is_made_from_the_same_setup(
+    install: Install, tmp_path: Path
+) -> None:
+    install("runmetrics-mine")
+    (tmp_path / ".env").write_text("MINE_SIZE=7\nMINE_FILE=arrived\n")
+
+    ended = command("collect", "mine", "--push", "--sink", "kept", folder=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (tmp_path / "arrived").read_text().startswith("mine.size runmetrics.up ")
+
+
+def test_opentelemetrys_variables_may_stand_in_the_env_file(
+    install: Install, tmp_path: Path
+) -> None:
+    install("runmetrics-mine")
+    with LoopbackServer(lambda _request: Response(content_type="application/x-protobuf")) as server:
+        (tmp_path / ".env").write_text(
+            f"MINE_SIZE=7\nOTEL_EXPORTER_OTLP_ENDPOINT={server.url}\n"
+            "OTEL_EXPORTER_OTLP_HEADERS=api-key=k\nOTEL_SERVICE_NAME=mine\n"
+        )
+
+        ended = command("collect", "mine", "--push", "--sink", "otlp", folder=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (request,) = server.requests
+    assert request.headers["api-key"] == "k"
+    assert b"mine.size" in request.body
+
+
+def test_what_is_no_sink_is_refused(install: Install, site: Path) -> None:
+    install("runmetrics-mine")
+    (site / "mine_module.py").write_text(MODULE.replace("class Kept(Sink)", "class Kept"))
+
+    with pytest.raises(ConfigurationError) as refused:
+        open_sinks(["kept"], setup_with({"MINE_FILE": "x"}))
+
+    assert str(refused.value) == (
+        "the sink 'kept' opens mine_module.Kept, which is no sink: inherit from runmetrics.Sink"
+    )
+
+
 def test_collectors_and_sinks_are_listed_with_their_packages(
     install: Install, tmp_path: Path
 ) -> None:
@@ -107,6 +165,7 @@ def test_collectors_and_sinks_are_listed_with_their_packages(
         ["collector", "mine", "runmetrics-mine", "1.0"],
         ["collector", "wandb", "runmetrics", runmetrics.__version__],
         ["sink", "datadog", "runmetrics", runmetrics.__version__],
+        ["sink", "kept", "runmetrics-mine", "1.0"],
         ["sink", "otlp", "runmetrics", runmetrics.__version__],
         ["sink", "prometheus", "runmetrics", runmetrics.__version__],
     ]

@@ -95,11 +95,10 @@ def collect(
 @app.command()
 def collectors() -> None:
     """List the collectors and sinks that are installed, and the packages that brought them."""
-    from runmetrics.plugins import find_collectors, package_of
-    from runmetrics.sinks import find_sinks
+    from runmetrics.plugins import COLLECTORS, SINKS, installed, package_of
 
-    for kind, installed in (("collector", find_collectors()), ("sink", find_sinks())):
-        for name, found in sorted(installed.items()):
+    for kind, group in (("collector", COLLECTORS), ("sink", SINKS)):
+        for name, found in sorted(installed(group).items()):
             typer.echo(f"{kind:9}  {name:12}  {package_of(found)}")
 
 
@@ -148,15 +147,15 @@ def _collect(
 ) -> "Outcome":
     from runmetrics import pipeline
     from runmetrics.config.settings import with_env_file
-    from runmetrics.plugins import Setup, find_collector
-    from runmetrics.sinks import open_sinks
+    from runmetrics.plugins import Setup, find_collector, open_sinks
     from runmetrics.spool import Spool
 
     now = datetime.now(UTC)
     deadline = Deadline(settings.timeout_seconds)
     with stopped_by_signals(deadline), progress() as tell:
-        made = find_collector(name)(Setup(settings, file, tell, with_env_file(), shard))
-        opened = open_sinks(sinks, settings, deadline)
+        setup = Setup(settings, file, tell, with_env_file(), shard)
+        made = find_collector(name)(setup)
+        opened = open_sinks(sinks, setup)
         with Spool(settings.spool_dir if sinks else None) as kept:
             return pipeline.run(made, opened, now, deadline, kept)
 

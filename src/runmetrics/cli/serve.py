@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,16 +22,13 @@ from runmetrics.cli.options import (
 )
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ExitCode, RunmetricsError
-from runmetrics.model import Delivery, Sample
+from runmetrics.errors import ExitCode
 from runmetrics.setup import load_settings
 from runmetrics.text import counted
 
 if TYPE_CHECKING:
-    from runmetrics.config.settings import Settings
     from runmetrics.pipeline import Outcome
-    from runmetrics.plugins import Collector
-    from runmetrics.sinks import Sink
+    from runmetrics.plugins import Collector, Sink
 
 app = typer.Typer()
 _log = logging.getLogger("runmetrics")
@@ -89,21 +87,19 @@ def serve(
     Ctrl-C end it within 10 seconds, with exit code 143.
     """
     logs.configure(verbose)
-    from runmetrics.extras import need
-
     sinks = chosen_sinks(sink, push=push)
     settings, file = load_settings(config, timeout, spool_dir=spool)
+    from runmetrics.plugins import Setup, find_collector, need, open_sinks
+
     for module in ("prometheus_client", "waitress"):
         need(module, "serve", "serve")
     from runmetrics.config.settings import with_env_file
-    from runmetrics.plugins import Setup, find_collector
     from runmetrics.serve.loop import Loop
     from runmetrics.serve.server import Server
-    from runmetrics.sinks import open_sinks
 
-    made = find_collector(collector)(Setup(settings, file, environ=with_env_file(), shard=shard))
-    open_sinks(sinks, settings, Deadline(settings.timeout_seconds))  # is wrong now or never
-    rounds = _Rounds(made, sinks, settings)
+    setup = Setup(settings, file, environ=with_env_file(), shard=shard)
+    made = find_collector(collector)(setup)
+    rounds = _Rounds(made, open_sinks(sinks, setup), settings.spool_dir)
     loop = Loop(rounds.collect, interval=interval, timeout=settings.timeout_seconds)
     life = Deadline(math.inf)
     with stopped_by_signals(life), Server(loop, host, port) as server:
@@ -117,8 +113,8 @@ class _Rounds:
     """What `collect --push` does once, for as often as it is asked."""
 
     collector: "Collector"
-    sinks: Sequence[str]
-    settings: "Settings"
+    sinks: "Sequence[Sink]"
+    spool: Path | None
 
     def collect(self, deadline: Deadline) -> "Outcome":
         """Collect and deliver, and say in the log what became of it."""
@@ -126,31 +122,10 @@ class _Rounds:
         from runmetrics.spool import Spool
 
         now = datetime.now(UTC)
-        opened = [self._opened(name, deadline) for name in self.sinks]
-        with Spool(self.settings.spool_dir if opened else None) as kept:
-            outcome = pipeline.run(self.collector, opened, now, deadline, kept)
+        with Spool(self.spool if self.sinks else None) as kept:
+            outcome = pipeline.run(self.collector, self.sinks, now, deadline, kept)
         report.log_outcome(outcome)
         known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
         said = [f"{known} series known, {counted(problems, 'problem')}, {outcome.seconds:.1f} s"]
         _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
         return outcome
-
-    def _opened(self, name: str, deadline: Deadline) -> "Sink":
-        from runmetrics.sinks import open_sinks
-
-        try:
-            return open_sinks([name], self.settings, deadline)[0]
-        except RunmetricsError as error:
-            return _Unopened(name, error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unopened:
-    """Stands for a sink that could not be opened this time: the others are served."""
-
-    name: str
-    error: RunmetricsError
-
-    def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:  # noqa: ARG002
-        """Deliver nothing, and say why."""
-        raise self.error

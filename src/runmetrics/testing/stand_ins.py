@@ -7,7 +7,7 @@ from pathlib import Path
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Sample
-from runmetrics.plugins import Setup
+from runmetrics.plugins import Setup, Sink
 
 
 def setup_with(environ: Mapping[str, str] | None = None) -> Setup:
@@ -25,7 +25,7 @@ def frozen_deadline(seconds: float = 60.0) -> Deadline:
     return Deadline(seconds, clock=lambda: 0.0)
 
 
-class CapturingSink:
+class CapturingSink(Sink):
     """A sink that takes everything and keeps it in `samples`."""
 
     name = "capturing"

@@ -12,7 +12,7 @@ from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sinks.batches import RetryPolicy
-from runmetrics.sinks.datadog.sink import DatadogSink
+from runmetrics.sinks.datadog import DatadogSink
 
 CANARY = "canary-0badc0ffee-datadog"
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -12,14 +12,17 @@ from runmetrics.config.rules import DATADOG_SITES
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
+from runmetrics.plugins import Setup, Sink, open_sinks
 from runmetrics.sandbox.intake import DatadogIntake
-from runmetrics.sinks import Sink, find_sinks
-from runmetrics.sinks.datadog.sink import DatadogSink, intake_url
+from runmetrics.sinks.datadog import DatadogSink
+from runmetrics.sinks.datadog.sink import intake_url
 from tests.sinks.datadog.datadog_case import CANARY, key, sample
 
 
 def test_the_datadog_sink_is_found_by_its_name() -> None:
-    assert find_sinks()["datadog"].load() is DatadogSink
+    (found,) = open_sinks(["datadog"], Setup(Settings()))
+
+    assert isinstance(found, DatadogSink)
 
 
 def test_it_is_a_sink() -> None:
@@ -69,7 +72,7 @@ def test_settings_give_address_and_unified_service_tags_before_dd_tags() -> None
             dd_tags=("env:ignored", "team:ml"),
         )
 
-        found = DatadogSink.open(settings, Deadline(5))
+        found = DatadogSink.open(Setup(settings))
         found.deliver([sample(time=datetime.now(UTC))], Deadline(5))
 
         assert [point.tags for point in intake.points] == [
@@ -79,7 +82,7 @@ def test_settings_give_address_and_unified_service_tags_before_dd_tags() -> None
 
 def test_importing_the_sink_does_not_import_the_slow_client() -> None:
     program = (
-        "import sys, runmetrics.sinks.datadog.sink;"
+        "import sys, runmetrics.sinks.datadog;"
         "sys.exit(not {'datadog_api_client', 'httpx'}.isdisjoint(sys.modules))"
     )
 
@@ -88,8 +91,8 @@ def test_importing_the_sink_does_not_import_the_slow_client() -> None:
 
 def test_preloading_imports_what_a_delivery_needs() -> None:
     program = (
-        "import sys; from runmetrics.sinks.datadog.sink import DatadogSink; DatadogSink.preload();"
-        "needed = {'datadog_api_client.v2.api.metrics_api', 'httpcore', 'urllib3'};"
+        "import sys; from runmetrics.sinks.datadog import DatadogSink; DatadogSink(None).preload();"
+        "needed = {'datadog_api_client.v2.api.metrics_api', 'httpx'};"
         "sys.exit(not needed <= set(sys.modules))"
     )
 

@@ -1,6 +1,6 @@
 """What the tests of the OTLP sink share: samples, a receiver to misbehave, a sink in a hurry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,8 @@ from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, LoopbackServer, Request, Response
 from runmetrics.sinks.batches import RetryPolicy
-from runmetrics.sinks.otlp.sink import OtlpSink
+from runmetrics.sinks.otlp import OtlpSink
+from runmetrics.sinks.otlp.variables import read_variables
 
 CANARY = "canary-0badc0ffee-otlp"
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -59,14 +60,18 @@ def partial(rejected: int, words: str) -> Fault:
     return status(200, answer.SerializeToString())
 
 
-def deliver(
-    url: str, given: Sequence[Sample], *, seconds: float = 20.0, policy: RetryPolicy = HURRY
-) -> Delivery:
-    """Deliver, and check what holds for every delivery: each sample once, the key nowhere.
+def otlp_sink(url: str, variables: Mapping[str, str], policy: RetryPolicy = HURRY) -> OtlpSink:
+    """A sink that posts to `url` with the canary key; `variables` go without their prefix."""
+    environ = {"ENDPOINT": url, "HEADERS": f"api-key={CANARY}", **variables}
+    named = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()}
+    return OtlpSink(read_variables(named), resource={"service.name": "here"}, policy=policy)
 
-    The sink's variables must lead to `url`.
-    """
-    delivery = OtlpSink(f"{url}/v1/metrics", policy=policy).deliver(given, Deadline(seconds))
+
+def deliver(
+    url: str, given: Sequence[Sample], *, seconds: float = 20.0, **variables: str
+) -> Delivery:
+    """Deliver, and check what holds for every delivery: each sample once, the key nowhere."""
+    delivery = otlp_sink(url, variables).deliver(given, Deadline(seconds))
     ends = [*delivery.accepted, *(drop.sample for drop in delivery.dropped), *delivery.undelivered]
     assert sorted(map(id, ends)) == sorted(map(id, given))
     assert CANARY not in repr(delivery)

@@ -13,8 +13,8 @@ from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.errors import ConfigurationError, ExitCode
-from runmetrics.sinks import Sink
-from runmetrics.sinks.prometheus.textfile import TextfileSink
+from runmetrics.plugins import Setup, Sink
+from runmetrics.sinks.prometheus import TextfileSink
 from runmetrics.spool import Spool
 from tests.sinks.prometheus.prometheus_case import disk_that_fails, no_privileges, sample, ten
 from tests.sinks.prometheus.promtool import complaints
@@ -153,7 +153,7 @@ def test_a_spooled_sample_expires_instead_of_being_shown_as_of_now(
 
 def test_the_settings_name_the_file(textfile: Path) -> None:
     settings = Settings.load(environ={"RUNMETRICS_PROMETHEUS_TEXTFILE": str(textfile)})
-    sink: Sink = TextfileSink.open(settings, Deadline(5))
+    sink: Sink = TextfileSink.open(Setup(settings))
 
     assert sink.name == "prometheus"
     assert sink.deliver([sample()], Deadline(5)).accepted == (sample(),)
@@ -162,7 +162,7 @@ def test_the_settings_name_the_file(textfile: Path) -> None:
 
 def test_a_sink_that_was_not_told_its_file_is_refused() -> None:
     with pytest.raises(ConfigurationError) as refused:
-        TextfileSink.open(Settings(), Deadline(5))
+        TextfileSink.open(Setup(Settings()))
 
     assert str(refused.value) == (
         "the sink prometheus needs RUNMETRICS_PROMETHEUS_TEXTFILE:"
@@ -185,14 +185,16 @@ def test_without_the_extra_it_says_what_to_install() -> None:
         "import sys; sys.modules['prometheus_client'] = None\n"
         "from pathlib import Path\n"
         "from runmetrics.config.settings import Settings\n"
-        "from runmetrics.sinks.prometheus.textfile import TextfileSink\n"
-        "try: TextfileSink.open(Settings(prometheus_textfile=Path('x.prom')), None)\n"
+        "from runmetrics import Setup\n"
+        "from runmetrics.sinks.prometheus import TextfileSink\n"
+        "try: TextfileSink.open(Setup(Settings(prometheus_textfile=Path('x.prom'))))\n"
         "except Exception as error: print(error)\n"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
     assert said.stdout.decode() == (
-        'the sink prometheus needs an extra: pip install "runmetrics[prometheus]"\n'
+        "the sink prometheus needs packages that are not installed:"
+        " install runmetrics with its extra, runmetrics[prometheus]\n"
     )
 
 

@@ -1,0 +1,5 @@
+"""Datadog's v2 series intake."""
+
+from runmetrics.sinks.datadog.sink import DatadogSink
+
+__all__ = ["DatadogSink"]

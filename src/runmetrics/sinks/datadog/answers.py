@@ -43,10 +43,14 @@ class AnswerReader:
         return f"check that {self._right_setting}"
 
     def missing(self, failure: NoAnswer) -> Unavailable | TemporaryError:
-        """Return the error for a request that got no answer."""
-        cause = f"Datadog at {self.url} did not answer: {failure.fault.words}"
-        error = TemporaryError(cause, failure.fault.fix(self.setting))
+        """Return the error for a post that got no answer."""
+        error = self.unreachable(failure)
         return Unavailable(error) if failure.fault.passing else error
+
+    def unreachable(self, failure: NoAnswer) -> TemporaryError:
+        """Return what is said of a request that got no answer."""
+        cause = f"Datadog at {self.url} did not answer: {failure.fault.words}"
+        return TemporaryError(cause, failure.fault.fix(self.setting))
 
     def meaning(self, answer: Answer, key_source: str) -> Exception:
         """Return the error for an answer that is no success; `key_source` is where the key is from.

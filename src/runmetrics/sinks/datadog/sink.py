@@ -8,16 +8,19 @@ from runmetrics.config.addresses import checked_url
 from runmetrics.config.rules import site as known_site
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, CredentialRefused
-from runmetrics.http import NoAnswer, tls
+from runmetrics.http import NoAnswer, Request, send, tls
 from runmetrics.logs import redact
 from runmetrics.model import Delivery, Sample
+from runmetrics.plugins import Setup, Sink
 from runmetrics.sinks.batches import (
     DEFAULT_POLICY,
     TOO_LARGE,
     BatchDelivery,
     Ledger,
+    Refused,
     RetryPolicy,
     Taken,
+    Unavailable,
 )
 from runmetrics.sinks.datadog import series as datadog_series
 from runmetrics.sinks.datadog.answers import AnswerReader
@@ -26,7 +29,6 @@ from runmetrics.sinks.datadog.transport import NotTaken, Transport
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
-    from runmetrics.config.settings import Settings
 
 
 def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool = False) -> str:
@@ -52,12 +54,13 @@ def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequenc
             yield batch
 
 
-class DatadogSink:
-    """Delivers to Datadog's v2 series intake.
+class DatadogSink(Sink):
+    """Delivers to Datadog's v2 series intake at `url`.
 
-    `key` is the API key, or reads it: it is read again once when Datadog refuses the first one,
-    which is how a rotated secret is survived. `tags` are "key:value", added to every sample that
-    does not set the key itself. `clock` gives epoch seconds (UTC).
+    `key` is the API key, or finds it within a deadline: it is looked for when the first delivery
+    needs it, and again once when Datadog refuses it, which is how a rotated secret is survived.
+    `tags` are "key:value", added to every sample that does not set the key itself. `clock` gives
+    epoch seconds (UTC).
     """
 
     name = "datadog"
@@ -66,7 +69,7 @@ class DatadogSink:
 
     def __init__(
         self,
-        key: "ApiKey | Callable[[], ApiKey]",
+        key: "ApiKey | Callable[[Deadline], ApiKey]",
         *,
         site: str = "datadoghq.com",
         url: str | None = None,
@@ -77,20 +80,18 @@ class DatadogSink:
     ) -> None:
         self._find_key = key
         self._key: ApiKey | None = None if callable(key) else key
-        self._url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
-        self._answers = AnswerReader(self._url, "DD_URL" if url else "DD_SITE")
+        self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
+        self._answers = AnswerReader(self.url, "DD_URL" if url else "DD_SITE")
         self._tags = tuple(tags)
         self._policy = policy
         self._clock = clock
 
     @classmethod
-    def open(cls, settings: "Settings", deadline: Deadline) -> Self:
-        """As the environment says; unified service tags go before DD_TAGS.
-
-        The key is looked for when the first delivery needs it.
-        """
+    def open(cls, setup: Setup) -> Self:
+        """Make it as the environment says; unified service tags go before DD_TAGS."""
         from runmetrics.config.credentials import find_datadog_key
 
+        settings = setup.settings
         unified = {
             "env": settings.dd_env,
             "service": settings.dd_service,
@@ -99,21 +100,38 @@ class DatadogSink:
         tags = [f"{name}:{value}" for name, value in unified.items() if value]
         tags += [text for text in settings.dd_tags if not unified.get(text.split(":")[0])]
         return cls(
-            lambda: find_datadog_key(settings, deadline),
+            lambda deadline: find_datadog_key(settings, deadline),
             site=settings.dd_site,
             url=settings.dd_url,
             allow_insecure_http=settings.allow_insecure_http,
             tags=tags,
         )
 
-    @staticmethod
-    def preload() -> None:
-        """Import what a delivery needs (some 150 ms); for a thread, while reading goes on."""
-        import httpx
+    def preload(self) -> None:
+        """Import what a delivery needs (some 150 ms)."""
         from datadog_api_client.v2.api import metrics_api  # noqa: F401 - that it is loaded
 
         datadog_series.payload(())
-        httpx.Client(verify=tls()).close()
+        tls()
+
+    def check(self, deadline: Deadline) -> None:
+        """Ask Datadog whether it knows the key (GET /api/v1/validate)."""
+        key = self._key or self._read_key(deadline)
+        headers = {"DD-API-KEY": key.value.get_secret_value(), "Accept": "application/json"}
+        request = Request(f"{self.url}/api/v1/validate", headers, method="GET")
+        try:
+            answer = send(request, deadline, seconds=self._policy.request_seconds)
+            if answer.status != 200 or (answer.json_object() or {}).get("valid") is not True:
+                raise self._answers.meaning(answer, key.source)
+        except NoAnswer as failure:
+            raise self._answers.unreachable(failure) from None
+        except Unavailable as failure:
+            raise failure.error from None
+        except Refused as refusal:
+            raise ConfigurationError(
+                f"{refusal.words} finds fault with the key's own check",
+                f"check {self._answers.setting}",
+            ) from None
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
@@ -122,27 +140,29 @@ class DatadogSink:
         transport = Transport(deadline, self._policy.request_seconds)
 
         def post(batch: Sequence[Series]) -> Taken:
-            self._post_with_a_fresh_key(batch, transport)
+            self._post_with_a_fresh_key(batch, transport, deadline)
             return Taken()
 
         delivery = BatchDelivery("Datadog", post, ledger, self._policy, deadline)
         delivery.run(_posts(prepared.series, ledger))
         return ledger.closed(self.name, transport.requests, transport.bytes_sent)
 
-    def _post_with_a_fresh_key(self, batch: Sequence[Series], transport: Transport) -> None:
-        key = self._key or self._read_key()
+    def _post_with_a_fresh_key(
+        self, batch: Sequence[Series], transport: Transport, deadline: Deadline
+    ) -> None:
+        key = self._key or self._read_key(deadline)
         try:
             self._post(batch, transport, key)
         except CredentialRefused:
             if not callable(self._find_key):
                 raise
-            fresh = self._read_key()
+            fresh = self._read_key(deadline)
             if fresh.value == key.value:
                 raise
             self._post(batch, transport, fresh)
 
-    def _read_key(self) -> "ApiKey":
-        self._key = self._find_key() if callable(self._find_key) else self._find_key
+    def _read_key(self, deadline: Deadline) -> "ApiKey":
+        self._key = self._find_key(deadline) if callable(self._find_key) else self._find_key
         return self._key
 
     def _post(self, batch: Sequence[Series], transport: Transport, key: "ApiKey") -> None:
@@ -153,7 +173,7 @@ class DatadogSink:
         secret = key.value.get_secret_value()
         redact.add(secret)
         configuration = Configuration(
-            host=self._url, api_key={"apiKeyAuth": secret}, compress=False, enable_retry=False
+            host=self.url, api_key={"apiKeyAuth": secret}, compress=False, enable_retry=False
         )
         client = ApiClient(configuration)
         client.rest_client = transport

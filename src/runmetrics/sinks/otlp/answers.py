@@ -23,15 +23,15 @@ from runmetrics.text import counted, one_line
 # The ones that the specification lets a client send again.
 _PASSING = (429, 502, 503, 504)
 
-_ADDRESS = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _MOST_WORDS_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerReader:
-    """Reads the answers of the receiver at `url`."""
+    """Reads the answers of the receiver at `url`; `setting` is the variable that led there."""
 
     url: str
+    setting: str
 
     def taken(self, answer: Answer, sent: int) -> Taken:
         """Read a success for `sent` points.
@@ -74,18 +74,18 @@ class AnswerReader:
             )
         if status >= 500:
             cause = f"the OTLP receiver cannot serve this request {place}"
-            return TemporaryError(cause, f"check {_ADDRESS}")
+            return TemporaryError(cause, f"check {self.setting}")
         cause = "refuses our kind of request"
         if 300 <= status < 400:
             cause = f"redirects to {answer.redirects_to}, which was not followed"
         elif status == 404:
             cause = "has no metrics intake"
-        return ConfigurationError(f"the OTLP receiver {cause} {place}", f"check {_ADDRESS}")
+        return ConfigurationError(f"the OTLP receiver {cause} {place}", f"check {self.setting}")
 
     def missing(self, failure: NoAnswer) -> Unavailable | TemporaryError:
         """Return the error for a request that got no answer."""
         cause = f"the OTLP receiver at {self.url} did not answer: {failure.fault.words}"
-        error = TemporaryError(cause, failure.fault.fix(_ADDRESS))
+        error = TemporaryError(cause, failure.fault.fix(self.setting))
         return Unavailable(error) if failure.fault.passing else error
 
     def _partial_success(self, answer: Answer) -> ExportMetricsPartialSuccess:
@@ -101,7 +101,7 @@ class AnswerReader:
             error = TemporaryError(
                 f"the OTLP receiver at {self.url} answered {answer.status} {said}, which is not"
                 f" its acknowledgement: {quoted(answer.data)}",
-                f"check the proxy and {_ADDRESS}",
+                f"check the proxy and {self.setting}",
             )
             raise Unavailable(error) from None
         return response.partial_success
@@ -109,7 +109,7 @@ class AnswerReader:
     def _refused(self, reason: str, words: str, place: str, why: str) -> Refused:
         way_there = ConfigurationError(
             f"the OTLP receiver {place} took none of the samples: {why}",
-            f"see what answers there (a proxy, a port that speaks TLS), and check {_ADDRESS}",
+            f"see what answers there (a proxy, a port that speaks TLS), and check {self.setting}",
         )
         return Refused(reason, words, way_there)
 

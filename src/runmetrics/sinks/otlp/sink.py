@@ -1,17 +1,13 @@
 """Samples to an OpenTelemetry receiver: gauges over OTLP/HTTP, each point accounted for."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote
 
-from runmetrics.config.addresses import checked_url
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.extras import need
 from runmetrics.http import NoAnswer
-from runmetrics.logs import redact
 from runmetrics.model import Delivery, Sample
+from runmetrics.plugins import Setup, Sink, need
 from runmetrics.sinks.batches import (
     DEFAULT_POLICY,
     BatchDelivery,
@@ -23,67 +19,35 @@ from runmetrics.sinks.batches import (
 )
 from runmetrics.sinks.otlp import points as otlp_points
 from runmetrics.sinks.otlp.points import Point
+from runmetrics.sinks.otlp.variables import Variables, read_resource, read_variables
 
 if TYPE_CHECKING:
-    from runmetrics.config.settings import Settings
     from runmetrics.sinks.otlp.post import Poster
 
-_PREFIX = "OTEL_EXPORTER_OTLP_"
-_DEFAULT_ENDPOINT = "http://localhost:4318"
 _MOST_POINTS = 1000  # a request; some 200 bytes each, far below the usual limits of megabytes
 
 
-def metrics_url(*, allow_insecure_http: bool = False) -> str:
-    """Where the exporter will post, by OpenTelemetry's own variables.
-
-    Raises ConfigurationError for an address that is none, or over which headers with a key must
-    not go. The headers' values are hidden from logs from here on.
-    """
-    headers = _variable("HEADERS")[1]
-    for pair in headers.split(","):
-        redact.add(unquote(pair.partition("=")[2]).strip())
-    name, endpoint = _variable("ENDPOINT")
-    try:
-        url = checked_url(
-            endpoint or _DEFAULT_ENDPOINT, allow_insecure_http=allow_insecure_http or not headers
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"{name} {error}") from None
-    return endpoint if "_METRICS_" in name else f"{url}/v1/metrics"
-
-
-def _variable(what: str) -> tuple[str, str]:
-    """The variable for metrics if it is set, else the one for all signals, and its value."""
-    for name in (f"{_PREFIX}METRICS_{what}", f"{_PREFIX}{what}"):
-        if value := os.environ.get(name, ""):
-            return name, value
-    return name, ""
-
-
-class OtlpSink:
-    """Delivers with OpenTelemetry's exporter, configured by its own environment variables.
-
-    `url` is for messages. `resource` are the resource's attributes where OTEL_SERVICE_NAME and
-    OTEL_RESOURCE_ATTRIBUTES do not set them.
-    """
+class OtlpSink(Sink):
+    """Delivers as OpenTelemetry's `variables` say; `resource` are the resource's attributes."""
 
     name = "otlp"
 
     def __init__(
         self,
-        url: str,
+        variables: Variables,
         *,
-        resource: Mapping[str, str] | None = None,
+        resource: Mapping[str, str],
         policy: RetryPolicy = DEFAULT_POLICY,
     ) -> None:
-        self._url = url
-        self._resource = resource or {"service.name": "runmetrics"}
+        self._variables = variables
+        self._resource = resource
         self._policy = policy
 
     @classmethod
-    def open(cls, settings: "Settings", deadline: Deadline) -> Self:  # noqa: ARG003 - as all sinks
-        """As the environment says. Raises ConfigurationError without the extra or an address."""
-        need("opentelemetry.exporter.otlp.proto.http", "otlp", "the sink otlp")
+    def open(cls, setup: Setup) -> Self:
+        """Make it as the environment says. Raises ConfigurationError where that cannot be."""
+        need("opentelemetry.proto", "otlp", "the sink otlp")
+        settings = setup.settings
         resource = {"service.name": settings.dd_service or "runmetrics"}
         if settings.dd_version:
             resource["service.version"] = settings.dd_version
@@ -91,34 +55,31 @@ class OtlpSink:
             # semantic conventions 1.27 renamed it; Datadog and others read both
             resource["deployment.environment"] = settings.dd_env
             resource["deployment.environment.name"] = settings.dd_env
-        return cls(metrics_url(allow_insecure_http=settings.allow_insecure_http), resource=resource)
+        allowed = settings.allow_insecure_http
+        variables = read_variables(setup.environ, allow_insecure_http=allowed)
+        return cls(variables, resource=read_resource(setup.environ, resource))
 
-    @staticmethod
-    def preload() -> None:
-        """Import what a delivery needs (some 200 ms); for a thread, while reading goes on."""
+    def preload(self) -> None:
+        """Import what a delivery needs."""
         from runmetrics.sinks.otlp import answers, post  # noqa: F401 - that they are loaded
 
     def check(self, deadline: Deadline) -> None:
         """Post once without any points, which leaves no trace. Raises what the answer means."""
-        from runmetrics.sinks.otlp.post import Poster, resource
-
         try:
-            self._post((), Poster(resource(self._resource), deadline))
+            self._post((), self._poster(deadline))
         except Unavailable as failure:
             raise failure.error from None
         except Refused as refusal:
             raise ConfigurationError(
                 f"{refusal.words} finds fault with an empty request",
-                "check that OTEL_EXPORTER_OTLP_ENDPOINT is an OTLP/HTTP receiver",
+                f"check that {self._variables.endpoint} is an OTLP/HTTP receiver",
             ) from None
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what the receiver does or does not do with each is in the Delivery."""
-        from runmetrics.sinks.otlp.post import Poster, resource
-
         prepared = otlp_points.prepare(samples)
         ledger = Ledger[Point](dropped=list(prepared.drops), notices=list(prepared.notices))
-        poster = Poster(resource(self._resource), deadline)
+        poster = self._poster(deadline)
         points = prepared.points
         starts = range(0, len(points), _MOST_POINTS)
 
@@ -129,10 +90,15 @@ class OtlpSink:
         delivery.run(points[start : start + _MOST_POINTS] for start in starts)
         return ledger.closed(self.name, poster.requests, poster.bytes_sent)
 
+    def _poster(self, deadline: Deadline) -> "Poster":
+        from runmetrics.sinks.otlp.post import Poster
+
+        return Poster(self._variables, self._resource, deadline)
+
     def _post(self, batch: Sequence[Point], poster: "Poster") -> Taken:
         from runmetrics.sinks.otlp.answers import AnswerReader
 
-        answers = AnswerReader(self._url)
+        answers = AnswerReader(self._variables.url, self._variables.endpoint)
         try:
             answer = poster.post(batch)
         except NoAnswer as failure:

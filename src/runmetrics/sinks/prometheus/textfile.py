@@ -7,24 +7,21 @@ import errno
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from runmetrics.atomic_file import REAL, SystemCalls, replace_file
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
-from runmetrics.extras import need
 from runmetrics.model import Delivery, Sample
+from runmetrics.plugins import Setup, Sink, need
 from runmetrics.sinks.prometheus.families import families_of, text
-
-if TYPE_CHECKING:
-    from runmetrics.config.settings import Settings
 
 _SETTING = "RUNMETRICS_PROMETHEUS_TEXTFILE"
 _READABLE_BY_ALL = 0o644  # node_exporter runs as another user
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR)
 
 
-class TextfileSink:
+class TextfileSink(Sink):
     """Replaces the file at `path` (`*.prom`) with the families of each delivery."""
 
     name = "prometheus"
@@ -41,22 +38,25 @@ class TextfileSink:
         self._calls = calls
 
     @classmethod
-    def open(cls, settings: "Settings", deadline: Deadline) -> Self:  # noqa: ARG003 - as all sinks
-        """As the environment says. Raises ConfigurationError without a .prom file or the extra."""
-        if settings.prometheus_textfile is None:
+    def open(cls, setup: Setup) -> Self:
+        """Make it as the environment says.
+
+        Raises ConfigurationError without a .prom file or the extra.
+        """
+        path = setup.settings.prometheus_textfile
+        if path is None:
             raise ConfigurationError(
                 f"the sink prometheus needs {_SETTING}",
                 "set it to a file in node_exporter's textfile directory, DIRECTORY/runmetrics.prom",
             )
         need("prometheus_client", "prometheus", "the sink prometheus")
-        return cls(settings.prometheus_textfile)
+        return cls(path)
 
-    @staticmethod
-    def preload() -> None:
-        """Import what a delivery needs (some 70 ms); for a thread, while reading goes on."""
+    def preload(self) -> None:
+        """Import what a delivery needs (some 70 ms)."""
         import prometheus_client  # noqa: F401 - that it is loaded
 
-    def check(self) -> None:
+    def check(self, deadline: Deadline) -> None:  # noqa: ARG002 - as of any sink
         """Make a file beside it and remove it again. Raises what keeps a delivery from its file."""
         try:
             tempfile.TemporaryFile(dir=self._path.parent).close()
