@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import excerpt
+from runmetrics.proxies import proxy_for
 
 if TYPE_CHECKING:
     import httpx
@@ -93,7 +94,12 @@ class Request:
 
 @functools.cache
 def tls() -> ssl.SSLContext:
-    """Return verifying TLS settings (SSL_CERT_FILE honoured), made once: it costs some 25 ms.
+    """Return `new_tls()`, made once: it costs some 25 ms."""
+    return new_tls()
+
+
+def new_tls() -> ssl.SSLContext:
+    """Return verifying TLS settings, SSL_CERT_FILE and SSL_CERT_DIR honoured.
 
     Raises ConfigurationError for a file of certificates that cannot be read.
     """
@@ -172,10 +178,13 @@ async def _send(
     from runmetrics import transport_errors
 
     timeout = httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+    proxy = proxy_for(request.url) if verify else None
     began_at = time.monotonic()
     try:
         async with (
-            httpx.AsyncClient(verify=verify, timeout=timeout, trust_env=bool(verify)) as client,
+            httpx.AsyncClient(
+                verify=verify, timeout=timeout, proxy=proxy, trust_env=False
+            ) as client,
             _bounded_by(deadline),
         ):
             return await exchange(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import wandb
 from datadog_api_client import Configuration
 from pydantic import ValidationError
 
@@ -218,6 +219,58 @@ def test_h9_an_address_that_must_not_get_a_key_is_refused(url: str, fault: str) 
 
 
 @pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("https://wandb.ai", "is where W&B's pages are: write https://api.wandb.ai"),
+        ("https://wandb.ai/acme/llm", "is where W&B's pages are: write https://api.wandb.ai"),
+        ("https://app.wandb.ai", "is where W&B's pages are: write https://api.wandb.ai"),
+        (
+            "https://forge.coreweave.com/wandb",
+            "is where W&B's pages are: write https://api.forge.coreweave.com",
+        ),
+        (
+            "https://api.wandb.ai/graphql",
+            "holds the path of the API too: write https://api.wandb.ai",
+        ),
+        (
+            "https://wandb.acme.example/base/api/graphql",
+            "holds the path of the API too: write https://wandb.acme.example/base",
+        ),
+        (
+            "https://wandb.acme.example/api",
+            "holds the path of the API too: write https://wandb.acme.example",
+        ),
+    ],
+)
+def test_h9_an_address_that_is_not_the_apis_root_is_told_which_one_is(url: str, fault: str) -> None:
+    assert faults({"WANDB_BASE_URL": url}) == [f'WANDB_BASE_URL: "{url}" {fault}']
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://wandb.ai", "https://app.wandb.ai", "https://forge.coreweave.com/wandb"],
+)
+def test_the_official_client_refuses_the_pages_of_the_hosted_service_too(url: str) -> None:
+    with pytest.raises(ValueError, match=r"did you mean|use https://api\."):
+        wandb.Settings(base_url=url)
+    assert faults({"WANDB_BASE_URL": url})
+
+
+def test_the_way_to_the_api_on_the_pages_host_is_taken_as_the_official_client_takes_it() -> None:
+    url = "https://forge.coreweave.com/api/wandb/"
+    assert load({"WANDB_BASE_URL": url}).base_url == wandb.Settings(base_url=url).base_url
+
+
+def test_h9_a_datadog_address_with_the_path_of_the_api_is_told_the_bare_one() -> None:
+    assert faults({"DD_URL": "https://proxy.example/dd/api/v2/series"}) == [
+        (
+            'DD_URL: "https://proxy.example/dd/api/v2/series" holds the path of the API too: '
+            "write https://proxy.example/dd"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
     "url",
     ["http://localhost:8080", "http://127.1.2.3", "http://[::1]:80", "https://10.0.0.7/wandb"],
 )
@@ -321,13 +374,17 @@ def test_h10_a_proxy_that_cannot_work_is_named_without_its_password() -> None:
         {
             "HTTPS_PROXY": f"socks5://me:{CANARY}@proxy.example:1080",
             "http_proxy": f"http://me:{CANARY}@proxy.example:99999",
-            "NO_PROXY": "localhost,.svc,*.lan,10.0.0.0/8,::1,host:80,[::1]",
+            "NO_PROXY": "localhost,.svc,*.lan,10.0.0.0/8,::1,fd00::/8,host:80,[::1],http://[::1",
         }
     ) == [
         "HTTPS_PROXY: is not an http proxy: write http://HOST:PORT or unset it",
         "http_proxy: is not an http proxy: write http://HOST:PORT or unset it",
         (
             'NO_PROXY: "[::1]" is neither a host, an address nor a network: '
+            "write them comma-separated, IPv6 without brackets"
+        ),
+        (
+            'NO_PROXY: "http://[::1" is neither a host, an address nor a network: '
             "write them comma-separated, IPv6 without brackets"
         ),
     ]

@@ -1,9 +1,8 @@
-"""Which addresses a key may be sent to, and which proxies may stand in between."""
+"""Which addresses a key may be sent to."""
 
 import ipaddress
 import re
 import socket
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from runmetrics.spelling import shown
@@ -11,10 +10,8 @@ from runmetrics.spelling import shown
 ALLOW_INSECURE_HTTP = "RUNMETRICS_ALLOW_INSECURE_HTTP"
 
 _EC2_METADATA_IPV6 = ipaddress.ip_address("fd00:ec2::254")
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_NO_PROXY_ENTRY = re.compile(
-    r"(\w+://)?(\*|[\w.*-]+(:\d+)?|\d+(\.\d+){3}/\d+)|[0-9a-f:.]+(/\d+)?", re.IGNORECASE
-)
+
+_FORGE_HOSTS = ("forge.coreweave.com", "qa.forge.coreweave.com")
 
 
 def checked_url(url: str, *, allow_insecure_http: bool) -> str:
@@ -47,6 +44,39 @@ def checked_url(url: str, *, allow_insecure_http: bool) -> str:
     return url.rstrip("/")
 
 
+def wandb_server(url: str) -> str:
+    """Return the address of a W&B server's API; takes what `checked_url` returns.
+
+    The official client turns the way to the API on the host of the hosted service's pages into the
+    API's own address and refuses that host else (wandb/sdk/lib/urls.py); so does this. Raises
+    ValueError with the address to write for pages, and for the API's own path.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _FORGE_HOSTS:
+        if parts.path == "/api/wandb":
+            return f"https://api.{host}"
+        raise ValueError(f"{shown(url)} is where W&B's pages are: write https://api.{host}")
+    if re.fullmatch(r"(.*\.)?wandb\.ai", host) and not re.match(r"(.*\.)?api\.", host):
+        raise ValueError(f"{shown(url)} is where W&B's pages are: write https://api.wandb.ai")
+    return _without_path(url, r"(/api)?(/graphql)?$")
+
+
+def datadog_server(url: str) -> str:
+    """Return the address of a Datadog intake; takes what `checked_url` returns.
+
+    Raises ValueError with the address to write where the API's own path stands behind it.
+    """
+    return _without_path(url, r"/api(/v[12](/series)?)?$")
+
+
+def _without_path(url: str, path: str) -> str:
+    bare = re.sub(path, "", url, count=1)
+    if bare != url:
+        raise ValueError(f"{shown(url)} holds the path of the API too: write {bare}")
+    return url
+
+
 def numeric_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address that `host` spells (decimal and hexadecimal forms too), None for a name."""
     try:
@@ -64,33 +94,4 @@ def is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
         or address.is_multicast
         or address.is_unspecified
         or address == _EC2_METADATA_IPV6
-    )
-
-
-def proxy_faults(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with the proxy variables; a proxy's user name and password stay hidden."""
-    faults = []
-    for variable in (*_PROXY_VARIABLES, *map(str.lower, _PROXY_VARIABLES)):
-        value = environ.get(variable, "").strip()
-        if value and not _is_proxy(value):
-            faults.append(f"{variable}: is not an http proxy: write http://HOST:PORT or unset it")
-    for variable in ("NO_PROXY", "no_proxy"):
-        entries = [entry.strip() for entry in environ.get(variable, "").split(",")]
-        faults += [
-            f"{variable}: {shown(entry)} is neither a host, an address nor a network: "
-            "write them comma-separated, IPv6 without brackets"
-            for entry in entries
-            if entry and not _NO_PROXY_ENTRY.fullmatch(entry)
-        ]
-    return faults
-
-
-def _is_proxy(value: str) -> bool:
-    try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        _port = parts.port
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", value)
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import SecretStr, ValidationInfo
 
-from runmetrics.config.addresses import checked_url
+from runmetrics.config.addresses import checked_url, datadog_server, wandb_server
 from runmetrics.spelling import near, shown
 
 DATADOG_SITES = (
@@ -134,6 +134,14 @@ def tags(value: object) -> tuple[str, ...]:
         if not re.fullmatch(r"[^\W\d_](.*[^:])?", item):
             raise ValueError(f"{shown(item)} is not a tag: write key:value, from a letter on")
     return tuple(kept)
+
+
+def wandb_url(value: object, info: ValidationInfo) -> str:
+    return wandb_server(url(value, info))
+
+
+def datadog_url(value: object, info: ValidationInfo) -> str:
+    return datadog_server(url(value, info))
 
 
 def url(value: object, info: ValidationInfo) -> str:

@@ -24,10 +24,11 @@ from pydantic import (
 )
 
 from runmetrics.config import rules
-from runmetrics.config.addresses import ALLOW_INSECURE_HTTP, proxy_faults
+from runmetrics.config.addresses import ALLOW_INSECURE_HTTP
 from runmetrics.config.file_settings import FileSettings, From, Text, env, source_of
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
+from runmetrics.proxies import proxy_faults
 
 ENV_FILE = Path(".env")
 _IN_ENV_FILE = f" in {ENV_FILE}"
@@ -35,6 +36,8 @@ _KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
 
 _Key = Annotated[SecretStr | None, BeforeValidator(rules.key)]
 _Url = Annotated[str | None, BeforeValidator(rules.url)]
+_WandbUrl = Annotated[str | None, BeforeValidator(rules.wandb_url)]
+_DatadogUrl = Annotated[str | None, BeforeValidator(rules.datadog_url)]
 _SecretName = Annotated[str, BeforeValidator(rules.secret_name)]
 _Path = Annotated[Path | None, BeforeValidator(rules.path)]
 
@@ -54,7 +57,7 @@ class Settings(FileSettings):
     wandb_api_key_file: Annotated[_Path, env("WANDB_API_KEY_FILE")] = Field(
         None, description="file that holds the W&B key (a mounted secret)"
     )
-    base_url: Annotated[_Url, env("WANDB_BASE_URL")] = Field(
+    base_url: Annotated[_WandbUrl, env("WANDB_BASE_URL")] = Field(
         None,
         description="W&B server; else the host that `wandb login` recorded, "
         "else https://api.wandb.ai",
@@ -82,7 +85,7 @@ class Settings(FileSettings):
     dd_site: Annotated[str, BeforeValidator(rules.site), env("DD_SITE")] = Field(
         "datadoghq.com", description="Datadog site"
     )
-    dd_url: Annotated[_Url, env("DD_DD_URL", "DD_URL")] = Field(
+    dd_url: Annotated[_DatadogUrl, env("DD_DD_URL", "DD_URL")] = Field(
         None, description="whole base URL that overrides DD_SITE; DD_DD_URL wins"
     )
     dd_env: Annotated[Text | None, env("DD_ENV")] = Field(None, description="tag env")

@@ -23,7 +23,8 @@ from runmetrics.collectors.wandb.server.outage import Outage
 from runmetrics.collectors.wandb.server.pace import Pace
 from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, try_again
 from runmetrics.deadline import Deadline
-from runmetrics.http import Meter, NoAnswer, Request, exchange
+from runmetrics.http import Meter, NoAnswer, Request, exchange, new_tls
+from runmetrics.proxies import proxy_for
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
@@ -218,26 +219,24 @@ class WandbClient:
             "User-Agent": f"runmetrics/{version('runmetrics')}",
             **self.endpoint.authorization,
         }
+        # Of plain loopback no proxy is asked: the key would leave the machine in the clear. And
+        # there is no TLS: loading certificates takes 0.1 s.
+        plain = self._plain_loopback()
         try:
-            # no proxy is asked for loopback: the key would leave the machine in the clear
             return httpx.AsyncClient(
                 headers=headers,
                 timeout=timeout,
                 follow_redirects=False,
-                trust_env=not self._plain_loopback(),
-                verify=not self._plain_loopback(),  # no TLS there: loading certificates takes 0.1 s
+                proxy=None if plain else proxy_for(self.endpoint.graphql_url),
+                trust_env=False,
+                verify=False if plain else new_tls(),
             )
         except (ValueError, ImportError, httpx.InvalidURL):
-            names = proxy_variables("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
+            names = proxy_variables("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
             raise UnusableConnection(
                 f"the proxy settings cannot be used ({names})",
-                "write a proxy as http://HOST:PORT and NO_PROXY as a list of names",
+                "write a proxy as http://HOST:PORT",
             ) from None
-        except OSError as exc:
-            raise UnusableConnection(
-                f"the certificates named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read ({exc})",
-                "name a readable file of PEM certificates",
-            ) from exc
 
     def _plain_loopback(self) -> bool:
         return self.endpoint.on_loopback and self.endpoint.graphql_url.startswith("http:")
