@@ -31,6 +31,7 @@ def a_machine_that_knows_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "AWS_CONFIG_FILE": str(home / "aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "aws-credentials"),
     }
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH", raising=False)  # hints name the command as typed
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     # a secret of one test is no secret of the next

@@ -135,7 +135,8 @@ def need(module: str, extra: str, what: str) -> None:
     if found is None:
         raise ConfigurationError(
             f"{what} needs packages that are not installed",
-            f"install runmetrics with its extra, runmetrics[{extra}]",
+            f"install runmetrics with its extra, runmetrics[{extra}] "
+            f"(in a clone: uv run --extra {extra} runmetrics ...)",
         )
 
 

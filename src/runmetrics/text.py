@@ -1,5 +1,6 @@
 """Words that every part of the program uses: one line, a count with its noun, a few names."""
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -21,6 +22,12 @@ def some(names: Sequence[str], most: int = 3) -> str:
     """Return the first few of `names`, and how many more there are: "a, b, c and 4 more"."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def typed(arguments: str) -> str:
+    """Return a command of this program as its user types it: by `uv run` in a clone."""
+    by_uv = "uv run " if "UV_RUN_RECURSION_DEPTH" in os.environ else ""  # uv run sets it
+    return f"{by_uv}runmetrics {arguments}"
 
 
 def exact_length(length: timedelta) -> str:

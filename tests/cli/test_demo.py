@@ -185,7 +185,8 @@ def test_without_the_extra_the_fix_is_named(command: str, tmp_path: Path) -> Non
     )
     assert (ended.returncode, ended.stdout) == (78, "")
     assert json.loads(ended.stderr)["message"] == (
-        "the sandbox needs graphql-core: install the extra: pip install 'runmetrics[sandbox]'"
+        f"the {command} needs packages that are not installed: install runmetrics with its "
+        "extra, runmetrics[sandbox] (in a clone: uv run --extra sandbox runmetrics ...)"
     )
 
 

@@ -24,7 +24,7 @@ from runmetrics.sandbox.history import fill
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import EARLIEST, Store, StoredRun, as_object, moment
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from runmetrics.text import counted
+from runmetrics.text import counted, typed
 
 ENTITY, PROJECT = "pufferai", "metta"
 RUNS, IN_WINDOW = 26_000, 2_000
@@ -91,7 +91,7 @@ def staged(deadline: Deadline, say: Say) -> Iterator[Stage]:
             yield Stage(_settings(sandbox, intake, Path(scratch)), intake)
     say("Everything stayed on this machine, and nothing of it is left.")
     say("For your own runs set WANDB_API_KEY, WANDB_ENTITY and WANDB_PROJECT, then:")
-    say("  runmetrics collect wandb")
+    say(f"  {typed('collect wandb')}")
 
 
 def _settings(sandbox: WandbSandbox, intake: DatadogIntake, nowhere: Path) -> Settings:

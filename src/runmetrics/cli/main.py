@@ -5,14 +5,14 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+import runmetrics
 from runmetrics import logs
 from runmetrics.cli import assets as cli_assets
 from runmetrics.cli import doctor as cli_doctor
@@ -31,9 +31,11 @@ from runmetrics.cli.options import (
 )
 from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
+from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.plugins import need
 from runmetrics.setup import load_settings
 from runmetrics.shard import Shard
+from runmetrics.text import typed
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.file import ConfigFile
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="runmetrics",
     help="Metrics about Weights & Biases training runs, exact, on your dashboards.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -53,13 +54,32 @@ app.add_typer(cli_doctor.app)
 app.add_typer(cli_serve.app)
 _log = logging.getLogger("runmetrics")
 
+_WHERE_TO_BEGIN = {
+    "demo": "see it work on this machine, without an account",
+    "doctor": "check keys, names and both ends, and say how to fix what is broken",
+    "collect wandb": "read your project and print its metrics; nothing is sent",
+    "collect wandb --push": "deliver them, too",
+    "discover": "print a configuration for what your runs log",
+    "serve": "collect every 30 minutes, with a page and Prometheus metrics",
+    "--help": "every command",
+}
+
 _OBJECTS_BETWEEN_SEARCHES = 50_000
 """A run makes many objects and hardly a cycle: Python's 700 cost a twentieth of its time."""
 
 
-@app.callback()
-def _program() -> None:
+_VersionOption = Annotated[bool, typer.Option("--version", help="Print the version and exit.")]
+
+
+@app.callback(invoke_without_command=True)
+def _program(context: typer.Context, version: _VersionOption = False) -> None:
     """Metrics about Weights & Biases training runs, exact, on your dashboards."""
+    if version:
+        typer.echo(f"runmetrics {runmetrics.__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        for command, purpose in _WHERE_TO_BEGIN.items():
+            typer.echo(f"  {typed(command):40} {purpose}")
 
 
 @app.command()
@@ -106,8 +126,9 @@ def collectors() -> None:
 def demo() -> None:
     """See it work, without any account: from training runs to Datadog, on this machine alone."""
     logs.configure()
-    with _needs_sandbox():
-        from runmetrics.cli import demo as scene
+    need("graphql", "sandbox", "the demo")
+    from runmetrics.cli import demo as scene
+
     deadline = Deadline(scene.SECONDS)
     try:
         with stopped_by_signals(deadline), scene.staged(deadline, typer.echo) as stage:
@@ -132,8 +153,9 @@ def sandbox(
     port: Annotated[int, typer.Option(help="Of the W&B server; 0 takes a free one.")] = 0,
 ) -> None:
     """Serve a W&B and a Datadog of made-up runs on this machine, to try a configuration."""
-    with _needs_sandbox():
-        from runmetrics.sandbox.serve import serve
+    need("graphql", "sandbox", "the sandbox")
+    from runmetrics.sandbox.serve import serve
+
     serve(runs=runs, in_window=in_window, seed=seed, latency_ms=latency_ms, port=port)
 
 
@@ -180,18 +202,6 @@ def _write_report(outcome: "Outcome", path: Path) -> None:
         replace_file(path, f"{report.as_json(outcome)}\n".encode(), mode=0o644)
     except OSError as error:
         _log.error(f"cannot write the report {path} ({error.strerror}): give another --report")
-
-
-@contextmanager
-def _needs_sandbox() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "graphql":
-            raise
-        raise ConfigurationError(
-            "the sandbox needs graphql-core", "install the extra: pip install 'runmetrics[sandbox]'"
-        ) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

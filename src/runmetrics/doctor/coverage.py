@@ -6,7 +6,7 @@ from datetime import datetime
 from runmetrics.config.settings import Settings
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.doctor.project import Coverage, Seen
-from runmetrics.text import counted
+from runmetrics.text import counted, typed
 
 COVERED = ("accuracy", "loss", "GPU count", "GPU utilization")
 
@@ -77,7 +77,7 @@ def _summary(step: str, variable: str, key: str, coverage: Coverage, where: str)
             step, f"{says}; similar keys in use: {similar}", f"set {variable}={coverage.instead[0]}"
         )
     return warning(
-        step, says, f"set {variable} to the key that they log (`runmetrics discover` lists them)"
+        step, says, f"set {variable} to the key that they log (`{typed('discover')}` lists them)"
     )
 
 

@@ -10,6 +10,7 @@ from runmetrics.sandbox.history import fill
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
+from runmetrics.text import typed
 
 ENTITY = "pufferai"
 PROJECT = "metta"
@@ -59,4 +60,4 @@ export WANDB_PROJECT={PROJECT}
 export DD_URL={intake_url}
 export DD_API_KEY={INTAKE_KEY}
 export DD_APP_KEY={INTAKE_KEY}
-runmetrics collect wandb --push"""
+{typed("collect wandb --push")}"""

@@ -164,7 +164,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
     assert said.stdout.decode() == (
         "the sink otlp needs packages that are not installed:"
-        " install runmetrics with its extra, runmetrics[otlp]\n"
+        " install runmetrics with its extra, runmetrics[otlp]"
+        " (in a clone: uv run --extra otlp runmetrics ...)\n"
     )
 
 

@@ -194,7 +194,8 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
     assert said.stdout.decode() == (
         "the sink prometheus needs packages that are not installed:"
-        " install runmetrics with its extra, runmetrics[prometheus]\n"
+        " install runmetrics with its extra, runmetrics[prometheus]"
+        " (in a clone: uv run --extra prometheus runmetrics ...)\n"
     )
 
 
