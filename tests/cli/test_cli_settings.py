@@ -1,9 +1,11 @@
 """What a command says of its settings: defaults that decide what is read, misspelt variables."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.cli.metrics.case import Ended, command
@@ -72,3 +74,37 @@ def test_a_misspelt_variable_is_a_warning_of_every_command() -> None:
         "RUNMETRICS_PROJECT is no setting: did you mean RUNMETRICS_PROJECTS?",
         "WANDB_ENTITTY is not read: did you mean WANDB_ENTITY?",
     ]
+
+
+def test_two_teams_are_told_apart_in_datadog_and_in_prometheus(
+    sandbox: WandbSandbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "teams.yaml"
+    file.write_text(
+        "projects:\n"
+        "- {path: pufferai/metta, tags: {team: rl}}\n"
+        "- {path: acme/*, tags: {team: nlp}}\n"
+    )
+    textfile = tmp_path / "wandb.prom"
+    with DatadogIntake(keys={"datadog-key-of-the-sandbox"}) as intake:
+        ended = command(
+            *("collect", "wandb", "--push", "--sink", "datadog", "--sink", "prometheus"),
+            *("--config", file),
+            sandbox=sandbox,
+            DD_URL=intake.url,
+            DD_API_KEY="datadog-key-of-the-sandbox",
+            RUNMETRICS_PROMETHEUS_TEXTFILE=str(textfile),
+        )
+    assert (ended.code, ended.errors) == (0, [])
+
+    of_runs = [point for point in intake.points if point.name.startswith("wandb.")]
+    teams = [tag for point in of_runs for tag in point.tags if tag.startswith("team:")]
+    assert len(of_runs) > 10
+    assert len(teams) == len(of_runs)
+    totals = {point.tags: point.value for point in of_runs if point.name == "wandb.runs.total"}
+    assert {tuple(tag for tag in tags if tag.startswith("team:")) for tags in totals} == {
+        ("team:rl",),
+        ("team:nlp",),
+    }
+    series = [line for line in textfile.read_text().splitlines() if line.startswith("wandb_")]
+    assert all('team="' in line for line in series)

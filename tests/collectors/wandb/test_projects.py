@@ -6,8 +6,9 @@ import json
 import pytest
 
 from runmetrics.collectors.wandb.projects import side_by_side
+from runmetrics.config.file_settings import Project
 from runmetrics.errors import ExitCode
-from runmetrics.model import Collection
+from runmetrics.model import Collection, Missing, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.store import Store
@@ -60,6 +61,30 @@ def test_a_project_that_is_named_twice_is_read_once() -> None:
     lists = [each for each in sandbox.documents if "RunmetricsProjects" in each.query]
     reads = [each for each in sandbox.documents if each.variables.get("project") == "a"]
     assert (len(lists), len(reads)) == (1, 1)
+
+
+def test_tags_of_a_project_are_on_all_its_samples_and_the_more_exact_entry_wins() -> None:
+    entries = (
+        Project(path="acme/*", tags={"team": "other", "tier": "2"}),
+        Project(path="acme/llm", tags={"team": "nlp"}),
+        Project(path="acme/plain"),
+        Project(path="free/p"),
+    )
+    with projects_of("acme/llm", "acme/toy", "acme/plain", "free/p") as sandbox:
+        sandbox.store.add("acme", "llm", run("bad", summary={"accuracy": "NaN"}))
+        collection = collect(sandbox, projects=entries)
+
+    tags: dict[str, set[tuple[str | None, str | None]]] = {}
+    tagged: list[Sample | Missing] = [*collection.samples, *collection.missing]
+    for each in tagged:
+        project = f"{each.tags['wandb_entity']}/{each.tags['wandb_project']}"
+        tags.setdefault(project, set()).add((each.tags.get("team"), each.tags.get("tier")))
+    assert tags == {
+        "acme/llm": {("nlp", None)},
+        "acme/toy": {("other", "2")},
+        "acme/plain": {(None, None)},
+        "free/p": {(None, None)},
+    }
 
 
 def test_a_star_is_every_project_of_the_entity_over_several_pages() -> None:
