@@ -7,12 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import runmetrics
 from runmetrics import logs
 from runmetrics.cli import assets as cli_assets
 from runmetrics.cli import doctor as cli_doctor
@@ -75,7 +75,7 @@ _VersionOption = Annotated[bool, typer.Option("--version", help="Print the versi
 def _program(context: typer.Context, version: _VersionOption = False) -> None:
     """Metrics about Weights & Biases training runs, exact, on your dashboards."""
     if version:
-        typer.echo(f"runmetrics {runmetrics.__version__}")
+        typer.echo(f"runmetrics {version_of('runmetrics')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         for command, purpose in _WHERE_TO_BEGIN.items():
