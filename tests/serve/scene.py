@@ -90,8 +90,11 @@ _HOLDERS = {
 }
 
 
-def a_week(trouble: bool = False) -> Script:
-    """A week of a lively project; with `trouble`, of which the last hours are not as they were."""
+def a_week(trouble: bool = False, hours: bool = False) -> Script:
+    """A week of a lively project; with `trouble`, of which the last hours are not as they were.
+
+    With `hours`, the parts of its GPU hours and the users they are of are told too.
+    """
     tags = {"wandb_entity": "pufferai", "wandb_project": "metta", "collector": "wandb"}
     built_in = ten()
 
@@ -107,6 +110,10 @@ def a_week(trouble: bool = False) -> Script:
             )
             for known in built_in
         ]
+        if hours:
+            total = next(x.value for x in samples if x.name.endswith("total_gpu_hours_7d"))
+            for split in (gpu_hours(), by_user(11, "team.gpu_hours_7d")):
+                samples += _adding_up(split, total, tags)
         taken = Delivery("datadog", accepted=tuple(samples), requests=1, bytes_sent=1180)
         cost = Cost(requests=3, bytes_received=412_000, runs_read=2041)
         whole = Outcome(
@@ -115,6 +122,51 @@ def a_week(trouble: bool = False) -> Script:
         return _in_trouble(whole, tags) if trouble and (140 < step < 170 or step > 322) else whole
 
     return Script(*[at] * 336)
+
+
+PARTS = {
+    ("active_7d", "finished"): 4120.0,
+    ("active_7d", "running"): 1830.0,
+    ("active_7d", "failed"): 910.0,
+    ("active_7d", "stopped"): 240.0,
+    ("stalled_7d", ""): 620.0,
+    ("unlogged_7d", ""): 280.0,
+}
+"""GPU hours of a week by part and outcome: 8,000 in all."""
+
+
+def gpu_hours() -> list[Sample]:
+    """Return the parts of the GPU hours as the pack gpu_hours tells them."""
+    return [
+        sample(
+            f"wandb.gpu_hours.{name}",
+            value,
+            unit="hour",
+            tags={"outcome": outcome} if outcome else {},
+            description=f"GPU hours {name.partition('_')[0]} in the last 7 days",
+        )
+        for (name, outcome), value in PARTS.items()
+    ]
+
+
+def by_user(users: int, name: str = "wandb.training.gpu_hours_by_user") -> list[Sample]:
+    """Return GPU hours of so many users, the first of whom has the most."""
+    return [
+        sample(
+            name,
+            round(5000 / (number + 1), 1),
+            unit="hour",
+            tags={"user": f"user-{number:02}"},
+            description="GPU hours of the last 7 days by user",
+        )
+        for number in range(users)
+    ]
+
+
+def _adding_up(split: list[Sample], total: float, tags: Mapping[str, str]) -> list[Sample]:
+    """These samples in this proportion, but of that total and another project."""
+    scale = total / sum(each.value for each in split)
+    return [replace(each, value=each.value * scale, tags={**each.tags, **tags}) for each in split]
 
 
 def _in_trouble(whole: Outcome, tags: Mapping[str, str]) -> Outcome:

@@ -1,13 +1,23 @@
 """The page as HTML: what is on it, and that nobody's text can break out of it."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
 from runmetrics.logs import redact
 from runmetrics.model import Missing, RunRef
 from runmetrics.serve import page
-from tests.serve.scene import TAGS, Script, a_week, outcome, sample, unknown
+from tests.serve.scene import (
+    TAGS,
+    Script,
+    a_week,
+    by_user,
+    gpu_hours,
+    outcome,
+    sample,
+    unknown,
+)
 
 EVIL = '"><script>alert(1)</script>\x00\ud800\u202e<img src=x onerror=alert(2)>'
 
@@ -118,13 +128,80 @@ def test_several_projects_have_a_heading_each_and_series_their_tags() -> None:
     assert "e/q · a x 2 user:ann" in text(script)
 
 
-def test_a_metric_of_many_series_does_not_make_an_endless_page() -> None:
-    many = [sample("a.x", 1, tags={"user": str(number)}) for number in range(250)]
+def test_many_metrics_do_not_make_an_endless_page() -> None:
+    many = [sample(f"a.x{number}", 1) for number in range(250)]
 
     script = Script(outcome(*many))
 
     assert html(script).count("<article") == 200
     assert "And 50 more series at /metrics." in text(script)
+
+
+def test_a_metric_split_by_user_is_one_card_the_greatest_first() -> None:
+    script = Script(outcome(*reversed(by_user(3))))
+
+    assert html(script).count("<article") == 1
+    assert (
+        "gpu_hours_by_user by user GPU hours of the last 7 days by user "
+        "user-00 5,000 hours user-01 2,500 hours user-02 1,666.7 hours"
+    ) in text(script)
+    assert re.findall(r'class="share" x="0.000" width="([0-9.]+)"', html(script)) == [
+        *("100.000", "50.000", "33.334")
+    ]
+
+
+def test_a_list_shows_twenty_and_counts_the_rest() -> None:
+    script = Script(outcome(*by_user(25)))
+
+    assert html(script).count('<li><span class="label"') == 20
+    assert "user-19 250 hours And 5 more at /metrics." in text(script)
+
+
+def test_a_list_says_which_value_is_old_and_which_run_holds_it() -> None:
+    run = RunRef("r1", "amber-moon-1", "https://wandb.ai/e/p/runs/r1")
+    both = [sample("a.x", n, tags={"user": f"u{n}", "group": "g"}, run=run) for n in (1, 2)]
+    lost = unknown("a.x")
+    lost = replace(lost, tags={**lost.tags, "user": "u1"})
+
+    script = Script(outcome(*both), outcome(both[1], problems=(lost,)))
+
+    assert "x by user u2 run amber-moon-1 2 u1 run amber-moon-1 60 min old 1" in text(script)
+
+
+def test_the_parts_of_the_gpu_hours_are_one_bar_that_is_all_of_them() -> None:
+    script = Script(outcome(*gpu_hours(), sample("wandb.gpu_hours.assumed_7d", 12, unit="hour")))
+
+    found = html(script)
+    widths = [
+        float(width)
+        for width in re.findall(
+            r'class="(?:active|stalled|unlogged) n\d" [^>]*width="([0-9.]+)', found
+        )
+    ]
+    assert widths == [51.5, 22.875, 11.375, 3.0, 7.75, 3.5]
+    assert sum(widths) == 100
+    assert (
+        "Where the GPU hours went 8,000 hours active, finished 4,120 hours 52 % "
+        "active, running 1,830 hours 23 %"
+    ) in text(script)
+    assert "stalled 620 hours 8 % unlogged 280 hours 4 % assumed_7d 12 hours" in text(script)
+
+
+def test_without_one_of_the_parts_there_is_no_bar_since_it_would_not_be_all() -> None:
+    known = [each for each in gpu_hours() if "unlogged" not in each.name]
+
+    script = Script(outcome(*known, problems=(unknown("wandb.gpu_hours.unlogged_7d"),)))
+
+    assert "Where the GPU hours went" not in text(script)
+    assert "unlogged_7d unknown" in text(script)
+
+
+def test_a_change_of_a_thousandth_is_no_cliff() -> None:
+    script = Script(*(outcome(sample("a.x", value)) for value in (306.0, 306.1)))
+
+    (line,) = re.findall(r'class="line" d="M0.0 ([0-9.]+)L240.0 ([0-9.]+)"', html(script))
+    assert line == ("24.3", "23.7")
+    assert "306 to 306.1" in text(script)
 
 
 def test_nobodys_text_breaks_out_of_the_page() -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page
 
 from runmetrics.serve.server import Server
-from tests.serve.scene import Script, a_week, outcome, sample, unknown
+from tests.serve.scene import Script, a_week, by_user, gpu_hours, outcome, sample, unknown
 
 MINUTE = 60_000  # milliseconds
 TITLES = [
@@ -102,6 +102,51 @@ def test_the_ten_are_tiles_with_a_chart_each_and_fit_the_window(
 def brightness(colour: str) -> int:
     """Of "rgb(1, 2, 3)"."""
     return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+
+
+@pytest.mark.parametrize("width", [1920, 1280, 768, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_users_and_gpu_hours_fit_the_window_as_one_card_each(
+    browser: Browser, images: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    few = by_user(3, "wandb.training.hours_by_team")
+    script = Script(outcome(*gpu_hours(), sample("wandb.training.x", 9), *few, *by_user(25)))
+    with (
+        Server(script.loop, "127.0.0.1", 0) as server,
+        seen(browser, server, scheme=scheme, width=width) as tab,
+    ):
+        assert tab.locator(".tile").count() == 4
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        assert tab.evaluate("document.documentElement.scrollHeight") < 2400
+        bar = tab.locator(".parts .bar").bounding_box()
+        assert bar is not None
+        parts = [part.bounding_box() for part in tab.locator(".parts rect").all()]
+        assert sum(part["width"] for part in parts if part) == pytest.approx(bar["width"], abs=1)
+        colours = tab.evaluate(
+            "[...document.querySelectorAll('.parts rect')].map(x => getComputedStyle(x).fill)"
+        )
+        keys = tab.evaluate(
+            "[...document.querySelectorAll('.parts .key')]"
+            ".map(x => getComputedStyle(x).backgroundColor)"
+        )
+        assert colours == keys
+        assert len(set(colours)) == 6
+        tab.screenshot(path=images / f"parts-{scheme}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_picture_of_the_docs_has_the_ten_the_parts_and_the_users(
+    browser: Browser, images: Path, scheme: Literal["light", "dark"]
+) -> None:
+    """docs/images/page.png is what this writes as page-light.png."""
+    script = a_week(hours=True)
+    script.clock.seconds -= 22 * 60
+    with (
+        Server(script.loop, "127.0.0.1", 0) as server,
+        seen(browser, server, scheme=scheme) as tab,
+    ):
+        assert tab.locator(".tile").count() == 12
+        tab.screenshot(path=images / f"page-{scheme}.png", full_page=True)
 
 
 def test_trouble_stands_above_the_tiles_with_its_fix(browser: Browser, images: Path) -> None:

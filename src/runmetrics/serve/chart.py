@@ -8,6 +8,8 @@ from runmetrics.serve.snapshot import Row, Series
 
 WIDTH, HEIGHT = 240.0, 48.0
 _MARGIN = 5.0
+_LEAST_SPAN = 0.02
+"""Of the greatest value: less than that is no cliff, whatever the chart's height."""
 
 Point = tuple[float, float]
 
@@ -19,11 +21,11 @@ def chart(rows: Sequence[Row], series: Series, label: str) -> Element:
     """
     known = [row.values[series] for row in rows if series in row.values]
     start, end = rows[0].time, rows[-1].time
-    least, greatest = min(known), max(known)
+    least, span = _extent(known)
 
     def place(row: Row) -> Point:
         x = WIDTH * (row.time - start) / (end - start) if end > start else WIDTH
-        share = (row.values[series] - least) / (greatest - least) if greatest > least else 0.5
+        share = (row.values[series] - least) / span if span else 0.5
         return x, HEIGHT - _MARGIN - share * (HEIGHT - 2 * _MARGIN)
 
     lines: list[list[Point]] = [[]]
@@ -47,6 +49,13 @@ def chart(rows: Sequence[Row], series: Series, label: str) -> Element:
     svg.extend(el("path", {"class": "line", "d": _line(line)}) for line in lines)
     svg.append(el("path", {"class": "dot", "d": _line(lines[-1][-1:])}))
     return svg
+
+
+def _extent(known: Sequence[float]) -> tuple[float, float]:
+    """Return the value at the chart's foot, and the span up to its head."""
+    least, greatest = min(known), max(known)
+    span = max(greatest - least, _LEAST_SPAN * max(abs(least), abs(greatest)))
+    return (least + greatest - span) / 2, span
 
 
 def _line(points: Sequence[Point]) -> str:

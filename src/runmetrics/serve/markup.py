@@ -1,10 +1,11 @@
 """HTML elements that cannot be broken out of: the standard library's trees escape all text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from runmetrics.text import one_line
+from runmetrics.report import show_value
+from runmetrics.text import one_line, rough_length
 
 Child = Element | str
 Attributes = Mapping[str, str]
@@ -27,6 +28,35 @@ def link(url: str, *children: Child) -> Element:
     if urlsplit(url).scheme not in ("http", "https"):
         return el("span", "", *children)
     return el("a", {"href": url, "rel": "noreferrer"}, *children)
+
+
+def quantity(tag: str, value: float, unit: str) -> Element:
+    """Return a number as people read it, its unit smaller, and all its digits as the title."""
+    number, _, word = show_value(value, unit).partition(" ")
+    shown = el(tag, {"class": "value", "title": f"{value!r} {unit}".strip()}, number)
+    if word:
+        shown.append(el("small", "", word))
+    return shown
+
+
+def held_badge(seconds: float, why: str) -> Element:
+    """Return the mark of a value that was not learned again for so long."""
+    return el("span", {"class": "badge bad", "title": why}, f"{rough_length(seconds)} old")
+
+
+def bar(parts: Sequence[tuple[str, float]], label: str = "") -> Element:
+    """Return a bar of parts, each a class and a share of 1; an image where it has a label.
+
+    It is drawn as SVG: the page's policy forbids styles in attributes.
+    """
+    said = {"role": "img", "aria-label": label} if label else {"aria-hidden": "true"}
+    svg = el("svg", {"class": "bar", "viewBox": "0 0 100 1", "preserveAspectRatio": "none", **said})
+    start = 0.0
+    for css, share in parts:
+        place = {"x": f"{start:.3f}", "width": f"{100 * share:.3f}", "height": "1"}
+        svg.append(el("rect", {"class": css, **place}))
+        start += 100 * share
+    return svg
 
 
 def document(head: list[Element], body: Element) -> bytes:

@@ -10,10 +10,11 @@ from xml.etree.ElementTree import Element
 
 from runmetrics.model import Problem
 from runmetrics.report import delivered
+from runmetrics.serve.entries import project_of
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.markup import Child, document, el
 from runmetrics.serve.snapshot import Snapshot
-from runmetrics.serve.tiles import project_of, tiles
+from runmetrics.serve.tiles import tiles
 from runmetrics.text import counted, one_line, rough_length, some
 
 _RENEWED_SECONDS, _RENEWED_WHILE_COLLECTING = 15, 2

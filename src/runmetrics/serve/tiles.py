@@ -1,91 +1,78 @@
-"""The metrics on the page: a tile for each series, under the first part of its name."""
+"""The metrics on the page: a card for each, under the first part of its name."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from runmetrics.model import Missing
 from runmetrics.report import show_value
 from runmetrics.serve.chart import chart
-from runmetrics.serve.markup import el, link
+from runmetrics.serve.entries import Entry, entries, name_of, own_tags, project_of, tags_of
+from runmetrics.serve.gpu_hours import gpu_hours_card
+from runmetrics.serve.markup import el, held_badge, link, quantity
+from runmetrics.serve.ranking import ranking_card
 from runmetrics.serve.snapshot import Snapshot, Value
 from runmetrics.text import rough_length
 
-MOST_TILES = 200
-_TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
+MOST_CARDS = 200
 
-
-@dataclass(frozen=True, slots=True)
-class _Unknown:
-    """A metric that was never learned, in one project."""
-
-    name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-_Entry = Value | Missing | _Unknown
+_Card = tuple[int, Element]
+"""How many series it shows, and the element."""
 
 
 def tiles(snapshot: Snapshot, clock: float) -> Iterator[Element]:
-    """A heading and a grid for each project and beginning of names, as they became known."""
+    """Yield a heading and a grid for each project and beginning of names, as they became known.
+
+    A metric of one series is a tile, a metric of several (`by`) one card with a sorted list.
+    """
     order = {name: place for place, name in enumerate(snapshot.names)}
     first: dict[str, int] = {}
     for name, place in order.items():
         first.setdefault(_prefix(name), place)
 
-    def key(entry: _Entry) -> tuple[str, int, int, list[str]]:
+    def key(entry: Entry) -> tuple[str, int, int, list[str]]:
         project, prefix = _heading(entry)
-        return project, first[prefix], order[_name(entry)], _chips(_tags(entry))
+        return project, first[prefix], order[name_of(entry)], [*own_tags(entry).values()]
 
-    entries = sorted(_entries(snapshot), key=key)
-    several = len({project_of(_tags(entry)) for entry in entries}) > 1
-    for (project, prefix), group in groupby(entries[:MOST_TILES], key=_heading):
-        title = f"{project} · {prefix}" if several else prefix
-        yield el("h2", "mono", title)
-        yield el("div", "tiles", *(_tile(snapshot, entry, clock) for entry in group))
-    if more := len(entries[MOST_TILES:]):
-        yield el("p", "more", f"And {more} more series at /metrics.")
-
-
-def project_of(tags: Mapping[str, str]) -> str:
-    """entity/project; what there is of it."""
-    return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
-
-
-def _entries(snapshot: Snapshot) -> Iterator[_Entry]:
-    collection = snapshot.outcome.collection
-    yield from snapshot.values
-    yield from collection.missing
-    known = {(value.sample.name, project_of(value.sample.tags)) for value in snapshot.values}
-    for problem in collection.problems:
-        for name in problem.metrics:
-            if (name, project_of(problem.tags)) not in known:
-                yield _Unknown(name, problem.tags)
+    shown = sorted(entries(snapshot), key=key)
+    several = len({project_of(tags_of(entry)) for entry in shown}) > 1
+    left = MOST_CARDS
+    unseen = 0
+    for (project, prefix), group in groupby(shown, key=_heading):
+        cards = [*_cards(snapshot, [*group], clock)]
+        unseen += sum(series for series, _ in cards[left:])
+        if cards := cards[:left]:
+            yield el("h2", "mono", f"{project} · {prefix}" if several else prefix)
+            yield el("div", "tiles", *(card for _, card in cards))
+        left -= len(cards)
+    if unseen:
+        yield el("p", "more", f"And {unseen} more series at /metrics.")
 
 
-def _heading(entry: _Entry) -> tuple[str, str]:
-    return project_of(_tags(entry)), _prefix(_name(entry))
+def _cards(snapshot: Snapshot, group: Sequence[Entry], clock: float) -> Iterator[_Card]:
+    parts, rest = gpu_hours_card(group, clock)
+    if parts is not None:
+        yield len(group) - len(rest), parts
+    for _, same in groupby(rest, key=name_of):
+        series = [*same]
+        values = [entry for entry in series if isinstance(entry, Value)]
+        if len(values) > 1:
+            yield len(values), ranking_card(values, clock)
+        else:
+            yield from ((1, _tile(snapshot, entry, clock)) for entry in series)
+
+
+def _heading(entry: Entry) -> tuple[str, str]:
+    return project_of(tags_of(entry)), _prefix(name_of(entry))
 
 
 def _prefix(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _name(entry: _Entry) -> str:
-    return entry.sample.name if isinstance(entry, Value) else entry.name
-
-
-def _tags(entry: _Entry) -> Mapping[str, str]:
-    return entry.sample.tags if isinstance(entry, Value) else entry.tags
-
-
-def _chips(tags: Mapping[str, str]) -> list[str]:
-    return [f"{key}:{text}" for key, text in sorted(tags.items()) if key not in _TAGS_EVERYBODY_HAS]
-
-
-def _tile(snapshot: Snapshot, entry: _Entry, clock: float) -> Element:
-    top = el("div", "top", el("h3", {"class": "mono", "title": _name(entry)}, _leaf(entry)))
+def _tile(snapshot: Snapshot, entry: Entry, clock: float) -> Element:
+    name = name_of(entry)
+    top = el("div", "top", el("h3", {"class": "mono", "title": name}, name.rpartition(".")[2]))
     told = el("div", "told", top)
     tile = el("article", "tile", told)
     if isinstance(entry, Value):
@@ -94,30 +81,21 @@ def _tile(snapshot: Snapshot, entry: _Entry, clock: float) -> Element:
         told.extend([el("p", "value none", "no data"), el("p", "more", entry.why)])
     else:
         told.append(el("p", "value none", "unknown"))
-    if chips := _chips(_tags(entry)):
+    if chips := [f"{key}:{text}" for key, text in own_tags(entry).items()]:
         told.append(
             el("div", "chips", *(el("span", {"class": "chip", "title": x}, x) for x in chips))
         )
     return tile
 
 
-def _leaf(entry: _Entry) -> str:
-    return _name(entry).rpartition(".")[2]
-
-
 def _show(
     value: Value, snapshot: Snapshot, clock: float, top: Element, told: Element, tile: Element
 ) -> None:
     sample = value.sample
-    number, _, unit = show_value(sample.value, sample.unit).partition(" ")
-    shown = el("p", {"class": "value", "title": f"{sample.value!r} {sample.unit}".strip()}, number)
-    if unit:
-        shown.append(el("small", "", unit))
-    told.extend([shown, el("p", "what", sample.description)])
+    told.extend([quantity("p", sample.value, sample.unit), el("p", "what", sample.description)])
     if value.problem:
         tile.set("class", "tile held")
-        age = f"{rough_length(clock - value.read_at)} old"
-        top.append(el("span", {"class": "badge bad", "title": str(value.problem)}, age))
+        top.append(held_badge(clock - value.read_at, str(value.problem)))
     if sample.run:
         name = sample.run.display_name or sample.run.id
         told.append(el("p", "more", "run ", link(sample.run.url, el("bdi", "", name))))
@@ -127,7 +105,7 @@ def _show(
 
 
 def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
-    """The history, from the second collection on."""
+    """Append the history, from the second collection on."""
     rows, unit = snapshot.rows, value.sample.unit
     numbers = [row.values[value.series] for row in rows if value.series in row.values]
     if len(rows) < 2 or not numbers:
