@@ -20,7 +20,7 @@ from runmetrics.errors import (
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.plugins import Sink
-from runmetrics.self_metrics import is_about_itself
+from runmetrics.self_metrics import REMARKS, is_about_itself
 from runmetrics.spool import Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -202,11 +202,13 @@ class FakeSink(Sink):
         self.error = error
         self.given: list[tuple[Sample, ...]] = []
         self.itself: dict[str, float] = {}
+        self.said: dict[str, float] = {}
         self.seconds = 0.0
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         self.given.append(tuple(each for each in samples if not is_about_itself(each)))
         self.itself |= {each.name: each.value for each in samples if is_about_itself(each)}
+        self.said |= {each.tags["kind"]: each.value for each in samples if "kind" in each.tags}
         self.seconds = deadline.remaining()
         if self.error:
             raise self.error
@@ -322,7 +324,19 @@ def test_what_a_run_was_is_delivered_beside_what_it_brought() -> None:
         "runmetrics.runs_read": 40,
         "runmetrics.metrics_known": 2,
         "runmetrics.metrics_unknown": 1,
+        "runmetrics.remarks": 0,
     }
+
+
+def test_what_is_said_of_the_numbers_is_a_series_for_each_kind() -> None:
+    sink = FakeSink()
+    collection = Collection(
+        (ONE,), defaults=("entity: pufferai", "project: metta"), remarks={"imported": 3}
+    )
+
+    run(FakeCollector(collection), sink)
+
+    assert sink.said == {**dict.fromkeys(REMARKS, 0), "defaults": 2, "imported": 3}
 
 
 def test_dropped_samples_are_counted_by_reason_in_a_second_round() -> None:

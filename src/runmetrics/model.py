@@ -1,5 +1,6 @@
 """The words that collectors, sinks and the command line share. All times are UTC and aware."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,7 @@ class Collection:
     """What one collector learned: samples, what is missing, what is unknown, remarks, and cost.
 
     `defaults` says of each setting that nobody made and that decides what is read, what was taken.
+    `remarks` is how many runs each kind of remark among the notices is about.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -94,6 +96,7 @@ class Collection:
     notices: tuple[str, ...] = ()
     cost: Cost = Cost()
     defaults: tuple[str, ...] = ()
+    remarks: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Collection") -> "Collection":
         return Collection(
@@ -103,6 +106,7 @@ class Collection:
             self.notices + other.notices,
             self.cost + other.cost,
             tuple(dict.fromkeys(self.defaults + other.defaults)),
+            Counter(self.remarks) + Counter(other.remarks),
         )
 
 

@@ -13,6 +13,18 @@ from runmetrics.model import Collection, Delivery, Sample
 PREFIX = "runmetrics."
 DATA_AGE = "runmetrics.data_age_seconds"
 
+REMARKS: Mapping[str, str] = {
+    "defaults": "settings that name what to read and were left to their defaults",
+    "gpus_assumed": "runs without a recorded or seen GPU, each taken for one",
+    "gpus_per_run": "runs without a usable number under the config key of `gpus_per_run`",
+    "hidden": "runs that W&B counts and does not show",
+    "impossible": "runs with data that cannot be, taken as if they did not have it",
+    "imported": "runs that were synced offline or imported, dated by their own times",
+    "mixed_labels": "runs with GPU samples both under node labels and without",
+    "unpriced": "runs that cost something, but nothing that is known",
+}
+"""What the kinds of `runmetrics.remarks` count."""
+
 DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     "runmetrics.up": ("", "1 if anything could be read in the last collection, else 0"),
     "runmetrics.duration_seconds": ("second", "How long the last collection took"),
@@ -20,6 +32,10 @@ DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     "runmetrics.runs_read": ("run", "Distinct runs that the last collection read"),
     "runmetrics.metrics_known": ("", "Series that the last collection learned"),
     "runmetrics.metrics_unknown": ("", "Metrics that the last collection could not know"),
+    "runmetrics.remarks": (
+        "",
+        "Runs (or settings) that the last collection had to say something of, by kind",
+    ),
     "runmetrics.samples_dropped": ("", "Samples that a sink will never take, by reason"),
     DATA_AGE: ("second", "Age of the oldest of the numbers"),
 }
@@ -44,8 +60,14 @@ def about(
     }
     if up:
         values[DATA_AGE] = seconds
-    return tuple(
-        _sample(name, value, now, {"collector": collector}) for name, value in values.items()
+    said = {**dict.fromkeys(REMARKS, 0), "defaults": len(collection.defaults)}
+    remarks = {**said, **collection.remarks} if up else {}
+    return (
+        *(_sample(name, value, now, {"collector": collector}) for name, value in values.items()),
+        *(
+            _sample("runmetrics.remarks", float(count), now, {"collector": collector, "kind": kind})
+            for kind, count in sorted(remarks.items())
+        ),
     )
 
 

@@ -66,14 +66,14 @@ def test_below_compares_the_greatest_of_the_window_with_the_threshold() -> None:
 
 
 def test_alerts_are_split_by_the_tags_that_every_project_carries() -> None:
-    document = monitor("stale_runs", "", tags=["team"])
+    document = monitor("silent_runs", "", tags=["team"])
 
     assert "{*} by {team,wandb_entity,wandb_project} > 0" in document["query"]
 
 
 def test_a_team_is_compared_as_the_sink_spells_its_tag() -> None:
     text = 'monitors: {notify: {team: {"NLP Research": "@slack-nlp", default: "@slack-ml"}}}'
-    message = monitor("stale_runs", text, tags=["team"])["message"]
+    message = monitor("silent_runs", text, tags=["team"])["message"]
 
     assert '{{#is_exact_match "team.name" "nlp_research"}}@slack-nlp{{/is_exact_match}}' in message
 
@@ -102,7 +102,7 @@ def test_links_go_to_the_server_that_is_used() -> None:
         asset.document["message"] for asset in compiled(pages="https://wandb.example").wanted
     ]
 
-    assert f"]({page})" in monitor("stale_runs", "", pages="https://wandb.example")["message"]
+    assert f"]({page})" in monitor("silent_runs", "", pages="https://wandb.example")["message"]
     assert not any("https://wandb.ai" in message for message in messages)
 
 

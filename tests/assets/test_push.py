@@ -74,7 +74,14 @@ def test_what_is_shipped_is_listed() -> None:
     ]
     assert command("slos", "list").out.split("  ")[0] == "datadog/slos/numbers_are_fresh.json"
     names = [line.split()[0] for line in command("monitors", "list").out.splitlines()]
-    assert names == [*names[:3], "gpus_idle", "nan_loss", "runs_failing", "stale_runs"]
+    assert names == [
+        *names[:3],
+        "gpus_idle",
+        "nan_loss",
+        "runs_failing",
+        "silent_runs",
+        "stalled_runs",
+    ]
 
 
 def test_exported_files_are_those_that_are_shipped(tmp_path: Path) -> None:

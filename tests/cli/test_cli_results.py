@@ -38,7 +38,7 @@ def test_push_delivers_the_ten_with_units_and_tags_in_one_post_and_says_so(
 
     assert (ended.code, ended.err) == (0, "")
     assert re.search(
-        r"^datadog accepted 10 of 10 samples and 7 about this run \(1 request, \d+ bytes\)$",
+        r"^datadog accepted 10 of 10 samples and 15 about this run \(1 request, \d+ bytes\)$",
         ended.out,
         re.MULTILINE,
     )
@@ -86,8 +86,8 @@ def test_json_has_a_stable_shape_and_is_all_that_stdout_holds(
         *("sink", "given", "accepted", "dropped", "spooled", "lost"),
         *("error", "exit_code", "requests", "bytes_sent", "notices"),
     ]
-    assert (delivery["sink"], delivery["accepted"], delivery["exit_code"]) == ("datadog", 17, 0)
-    assert delivery["given"] == len(report["samples"]) + len(report["about_itself"]) == 17
+    assert (delivery["sink"], delivery["accepted"], delivery["exit_code"]) == ("datadog", 25, 0)
+    assert delivery["given"] == len(report["samples"]) + len(report["about_itself"]) == 25
     assert set(report["cost"]) == {"requests", "bytes_received", "bytes_decoded", "runs_read"}
     assert report["cost"]["requests"] == len(wandb.documents) == 2
 

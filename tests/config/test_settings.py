@@ -1,5 +1,6 @@
 """Settings: which source wins, and every fault named at once (rows H9, H10)."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,8 @@ def test_nothing_set_gives_the_documented_defaults() -> None:
         "spool_dir": None,
         "prometheus_textfile": None,
         "config": None,
+        "silent_after": timedelta(minutes=10),
+        "stall_after": timedelta(minutes=30),
         "timeout_seconds": 90,
     }
 
@@ -441,3 +444,24 @@ def test_every_setting_has_its_row_in_the_table() -> None:
     assert ("WANDB_ENTITY", "W&B entity to read", "pufferai") in rows
     assert ("--timeout", "bound in time for the whole run, in seconds", "90") in rows
     assert any(row[2] == "false" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("2h", 7200), ("1d", 86_400), ("1w", 604_800)]
+)
+def test_when_a_run_is_silent_or_stalled_is_a_length_of_time(text: str, seconds: int) -> None:
+    settings = Settings.load(
+        environ={"RUNMETRICS_SILENT_AFTER": text, "RUNMETRICS_STALL_AFTER": text}
+    )
+
+    assert settings.silent_after == settings.stall_after == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["0m", "10", "-5m", "ten minutes", "1.5h"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.load(environ={"RUNMETRICS_STALL_AFTER": text})
+
+    assert refused.value.faults == (
+        f'RUNMETRICS_STALL_AFTER: "{text}" is not a length of time: write 7d, 24h, 30m or 90s',
+    )

@@ -22,7 +22,7 @@ RUNS: list[StoredRun] = [
     run("debug", summary={"val/acc": 1, "f1": {"max": 1}}, tags=("debug",)),
     run("failed", "failed", user="ann"),
     run("silent", "running", created_at=ago(days=3), beat=ago(minutes=20)),
-    run("fresh", "running", created_at=ago(hours=3), beat=ago(minutes=20)),
+    run("fresh", "running", created_at=ago(hours=3), beat=ago(minutes=5)),
     run("old", created_at=ago(days=40), beat=ago(days=39, hours=14), summary={"val/acc": 0.625}),
 ]
 
@@ -64,5 +64,5 @@ def test_it_collects_what_its_comments_promise() -> None:
     assert found["wandb.runs.total",] == len(RUNS) - 1
     assert found["wandb.metrics.best_accuracy",] == 1
     assert found["acme.gpu_hours_ever",] == pytest.approx(
-        8 + 1 + 10 / 3600 + 1 + (72 - 1 / 3) + (3 - 1 / 3) + 10
+        8 + 1 + 10 / 3600 + 1 + (72 - 1 / 3) + (3 - 1 / 12) + 10
     )

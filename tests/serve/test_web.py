@@ -14,6 +14,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.model import Problem
 from runmetrics.pipeline import Outcome
+from runmetrics.self_metrics import REMARKS
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.server import BOUNDS, MOST_CONNECTIONS, Server
 from tests.serve.scene import Script, a_week, outcome, sample, unknown
@@ -144,7 +145,7 @@ def test_promtool_has_nothing_to_say_about_a_scrape(promtool: Path) -> None:
         text = ask(server, "/metrics")[1]
 
     assert complaints(promtool, text.encode()) == []
-    assert len(lines(text)) == 7 + 9
+    assert len(lines(text)) == 7 + 9 + len(REMARKS)
 
 
 def test_a_client_that_asks_for_openmetrics_or_gzip_or_one_name_gets_it() -> None:

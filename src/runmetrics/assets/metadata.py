@@ -30,8 +30,10 @@ MORE_IS_BETTER = (
 LESS_IS_BETTER = (
     "wandb.runs.failed_7d",
     "wandb.metrics.latest_loss",
-    "wandb.health.stale",
+    "wandb.health.silent",
     "wandb.health.longest_silence_minutes",
+    "wandb.health.stalled",
+    "wandb.health.longest_stall_minutes",
     "wandb.health.crashed_7d",
     "wandb.health.preempted_7d",
     "wandb.health.loss_not_finite_7d",
@@ -39,6 +41,7 @@ LESS_IS_BETTER = (
     "wandb.gpu.idle",
     "wandb.throughput.failed_24h",
     "runmetrics.metrics_unknown",
+    "runmetrics.remarks",
     "runmetrics.samples_dropped",
     "runmetrics.data_age_seconds",
 )

@@ -37,10 +37,10 @@ _LONGEST_SECONDS = 7 * 86_400.0
 
 
 def _interval(text: str) -> float:
-    from runmetrics.collectors.wandb.metrics.language import parse_window
+    from runmetrics.config import rules
 
     try:
-        seconds = parse_window(text).total_seconds()
+        seconds = rules.length(text).total_seconds()
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= _LONGEST_SECONDS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -40,6 +41,11 @@ TagName = Annotated[
 ]
 Text = Annotated[
     str, BeforeValidator(rules.text), WithJsonSchema({"type": "string", "minLength": 1})
+]
+_Length = Annotated[
+    timedelta,
+    BeforeValidator(rules.length),
+    WithJsonSchema({"type": "string", "pattern": f"^{rules.LENGTH_PATTERN}$"}),
 ]
 _Path = Annotated[
     str,
@@ -130,6 +136,16 @@ class FileSettings(BaseModel):
         env("RUNMETRICS_GPUS_PER_RUN"),
     ] = Field(
         "auto", description="GPUs of a run: auto (what W&B recorded), a number, or config.KEY"
+    )
+    silent_after: Annotated[_Length, env("RUNMETRICS_SILENT_AFTER")] = Field(
+        "10m",
+        validate_default=True,
+        description="how long a running run may go without a heartbeat before it counts as silent",
+    )
+    stall_after: Annotated[_Length, env("RUNMETRICS_STALL_AFTER")] = Field(
+        "30m",
+        validate_default=True,
+        description="how long a run may go without a log before it counts as stalled",
     )
     timeout_seconds: Annotated[
         float,

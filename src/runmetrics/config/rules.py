@@ -7,6 +7,7 @@ returned before.
 
 import math
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationInfo
@@ -36,7 +37,11 @@ ENTITY_PATTERN = rf"[^\s*{_NOT_IN_A_PROJECT_NAME}]+"
 PROJECT_PATTERN = rf"[^*{_NOT_IN_A_PROJECT_NAME}]+"  # may hold blanks
 PATH_PATTERN = rf"{ENTITY_PATTERN}/(\*|{PROJECT_PATTERN})"
 CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
+LENGTH_PATTERN = r"([1-9][0-9]{0,8})([smhdw])"
 TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = timedelta(days=3650)
 
 
 _NAME_AT_AWS = r"[A-Za-z0-9/_+=.@!-]{1,512}"
@@ -169,6 +174,19 @@ def gpus(value: object) -> float | str:
         fix = "write auto, a number or config.KEY"
         raise ValueError(f"{shown(value)} is no way to count GPUs: {fix}")
     return number
+
+
+def length(value: object) -> timedelta:
+    """Read "7d", "24h", "30m", "90s" or "2w", of at most ten years."""
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(LENGTH_PATTERN, value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is not a length of time: write 7d, 24h, 30m or 90s")
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"{shown(value)} is longer than ten years: leave it out")
+    return timedelta(seconds=seconds)
 
 
 def timeout(value: object) -> float:

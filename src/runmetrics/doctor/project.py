@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runmetrics.collectors.wandb.fields import Rules
+from runmetrics.collectors.wandb.fields import LIFE
+from runmetrics.collectors.wandb.measures import Rules, assumes_gpus
 from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading, read_scans
 from runmetrics.collectors.wandb.reading.filters import Filter
@@ -75,7 +76,7 @@ async def _look(
     seen: Seen, client: ProjectClient, reading: Reading, settings: Settings, where: Filter
 ) -> Unknown | None:
     """Fill in what is seen; return what was in the way."""
-    count, latest = CountAsk(where), PageAsk(where, "-heartbeat_at", _LATEST)
+    count, latest = CountAsk(where), PageAsk(where, "-heartbeat_at", _LATEST, LIFE)
     answers = await client.ask([count, latest])
     total, page = answers[count], answers[latest]
     if isinstance(total, Unknown):
@@ -83,7 +84,9 @@ async def _look(
     if isinstance(page, Unknown):
         return page
     seen.total = total
-    seen.latest = max(map(make_run, page.nodes), key=_last_sign, default=None)
+    seen.latest = max(
+        (make_run(node, LIFE, reading.now) for node in page.nodes), key=_last_sign, default=None
+    )
     scanned = await _week(client, reading, settings, where)
     if isinstance(scanned, Unknown):
         return scanned
@@ -138,9 +141,7 @@ def _count(runs: Iterable[Run], value: Callable[[Run], object]) -> Coverage:
 
 def _has_gpus(run: Run, rules: Rules) -> bool | None:
     """Whether GPUs are known, and not the one that is taken where nothing is."""
-    rule = rules.gpus_per_run
-    fixed = isinstance(rule, float | int) or (run.number(rule) or 0) > 0
-    return fixed or bool(run.gpu_count or run.gpus_seen) or None
+    return None if assumes_gpus(run, rules) else True
 
 
 def _last_sign(run: Run) -> float:

@@ -30,7 +30,9 @@ def random_project(seed: int, runs: int = 60) -> Store:
     store = Store()
     store.project("e", "p")
     for index in range(random.randrange(runs, runs + 10)):
-        beat = NOW - timedelta(minutes=random.randrange(12 * 24 * 60))
+        state = random.choice(_STATES)
+        longest = 20 if state == "running" else 12 * 24 * 60
+        beat = NOW - timedelta(minutes=random.randrange(longest))
         gpus = random.choice([1, 2, 8])
         summary = {
             "accuracy": random.choice([random.random(), "NaN", None]),
@@ -43,7 +45,7 @@ def random_project(seed: int, runs: int = 60) -> Store:
             "p",
             StoredRun(
                 f"r{index:03}",
-                random.choice(_STATES),
+                state,
                 beat - timedelta(minutes=random.randrange(3000)),
                 random.choice([beat, beat, beat, None]),
                 {key: summary[key] for key in summary if random.random() < 0.8},

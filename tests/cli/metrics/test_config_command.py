@@ -18,7 +18,7 @@ def test_a_right_file_gets_one_line(tmp_path: Path) -> None:
     ended = command("config", "check", file)
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"{file}: right: 18 metrics, 1 of them its own\n"
+    assert ended.out == f"{file}: right: 20 metrics, 1 of them its own\n"
 
 
 def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def collector_of(sandbox: WandbSandbox) -> WandbCollector:
     "name",
     [
         *(ACTIVE, BEST, AVERAGE, "mine.least_ever", "mine.median", "mine.filtered"),
-        *("mine.sum", "mine.mean_by_run", "wandb.gpu.idle", "wandb.health.stale"),
+        *("mine.sum", "mine.mean_by_run", "wandb.gpu.idle", "wandb.health.silent"),
     ],
 )
 def test_what_is_explained_is_what_is_collected(name: str) -> None:

@@ -42,7 +42,7 @@ def test_a_files_metrics_and_packs_are_listed_and_what_it_drops_is_not(tmp_path:
     listed = {metric["name"]: metric for metric in ended.json["metrics"]}
     assert ended.json["schema"] == 1
     assert "wandb.runs.active" not in listed
-    assert listed["wandb.health.stale"]["origin"] == "packs/health.yaml"
+    assert listed["wandb.health.silent"]["origin"] == "packs/health.yaml"
     assert listed["mine.tokens"] == {
         "name": "mine.tokens",
         "description": "Tokens per second",

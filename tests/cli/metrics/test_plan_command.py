@@ -17,6 +17,7 @@ from tests.collectors.wandb.collecting import (
     LATEST,
     NOW,
     TOTAL,
+    ago,
     collect,
     run,
     sandbox_of,
@@ -44,7 +45,14 @@ def full_project() -> WandbSandbox:
     summary = {"accuracy": 0.5, "loss": 1, "tokens/s": 3, "nested": {"score": 1}, "val/acc": 0.4}
     return sandbox_of(
         *(
-            run(f"r{index}", state, summary=summary, config={"lr": 1}, compute_seconds=60)
+            run(
+                f"r{index}",
+                state,
+                beat=ago(minutes=5),
+                summary=summary,
+                config={"lr": 1},
+                compute_seconds=60,
+            )
             for index, state in enumerate(("running", "finished", "failed", "crashed"))
         )
     )

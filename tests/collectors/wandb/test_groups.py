@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from runmetrics import pipeline
 from runmetrics.cardinality import count_series
-from runmetrics.collectors.wandb.fields import GROUPS, Rules
+from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.groups import Series, capped, estimate_series
+from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.metrics.language import parse_by, tag_name
 from runmetrics.collectors.wandb.reduce import reduce
@@ -355,7 +356,7 @@ metrics:
 - {name: x.duration, p95: run.duration_hours, window: 7d, by: job_type}
 - {name: x.latest, latest: summary.loss, window: 7d, by: group}
 - {name: x.created, count: runs, window: 7d, window_by: created, by: gpu_type}
-- {name: x.idle, min: run.idle_minutes, window: 7d, by: host}
+- {name: x.idle, min: run.silent_minutes, window: 7d, by: host}
 - {name: x.slow, count: runs, window: 7d, if: {config.lr: {lt: 0.01}}, by: [sweep, tag]}
 """
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmetrics.collectors.wandb.fields import Rules, gpus
 from runmetrics.collectors.wandb.groups import Series, group_tags
+from runmetrics.collectors.wandb.measures import Rules, gpus
 from runmetrics.collectors.wandb.metrics.catalog import (
     Aggregate,
     Condition,
@@ -22,8 +22,10 @@ from runmetrics.collectors.wandb.metrics.catalog import (
 )
 from runmetrics.collectors.wandb.metrics.language import Op
 from runmetrics.collectors.wandb.reduce import measure, percentile, reduce
-from runmetrics.collectors.wandb.runs import Run, Scalar, make_run
+from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.values import Scalar
 from runmetrics.errors import ExitCode
 
 NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
@@ -171,7 +173,8 @@ def test_what_is_not_numeric_is_passed_over(aggregate: str) -> None:
 )
 def test_from_the_wire_to_the_mean_only_finite_json_numbers_count(text: str) -> None:
     node = {"name": "b", "state": "finished", "heartbeatAt": "2026-03-08T12:00:00Z"}
-    odd = make_run({**node, "summaryMetrics": f'{{"accuracy": {text}}}'}, summary_keys=["accuracy"])
+    accuracy = Selection(summary_keys=frozenset({"accuracy"}))
+    odd = make_run({**node, "summaryMetrics": f'{{"accuracy": {text}}}'}, accuracy, NOW)
 
     found = only(AVERAGE, run(values={"summary.accuracy": 0.5}), odd)
 
@@ -300,33 +303,6 @@ def test_a_duration_of_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recorded", "seen", "expected"), [(8, 4, 8), (None, 4, 4), (None, 0, 1), (0, 2, 2)]
-)
-def test_gpus_are_as_recorded_else_as_seen_else_one(
-    recorded: int | None, seen: int, expected: float
-) -> None:
-    assert gpus(run(gpu_count=recorded, gpus_seen=seen), RULES) == expected
-
-
-@pytest.mark.parametrize("number", [2, 2.0, 0.5, 0.0])
-def test_a_fixed_number_of_gpus_beats_what_was_recorded(number: float) -> None:
-    assert gpus(run(gpu_count=8), Rules(NOW, number)) == number
-
-
-@pytest.mark.parametrize(
-    ("configured", "expected"),
-    [(16.0, 16), (0.5, 0.5), (0.0, 8), (-1.0, 8), ("16", 8), (True, 8), (math.nan, 8)],
-)
-def test_gpus_of_a_config_key_that_is_no_positive_number_are_as_recorded(
-    configured: Scalar, expected: float
-) -> None:
-    rules = Rules(NOW, "config.world")
-
-    assert gpus(run(gpu_count=8, values={"config.world": configured}), rules) == expected
-    assert gpus(run(gpu_count=8), rules) == 8
-
-
-@pytest.mark.parametrize(
     ("each", "hours"),
     [
         (run(hours=2), 2.0),
@@ -365,17 +341,11 @@ def test_gpu_hours_without_a_window_are_of_the_whole_run() -> None:
     assert value(metric, run(hours=1000, gpu_count=2)) == 2000.0
 
 
-def test_gpu_hours_too_large_for_a_number_are_no_number() -> None:
-    absurd = run(compute_seconds=1.7e308, gpu_count=8000)
-
-    assert measure(Field("run", "gpu_hours"), absurd, RULES) is None
-
-
 def test_utilization_is_the_mean_over_runs_of_the_mean_over_their_gpus() -> None:
     def node(name: str, state: str, system: str) -> Run:
         beat = "2026-03-08T11:00:00Z"
         node = {"name": name, "state": state, "heartbeatAt": beat, "systemMetrics": system}
-        return make_run(node)
+        return make_run(node, EVERY_RUN, NOW)
 
     runs = [
         node("a", "finished", '{"system.gpu.0.gpu": 100, "system.gpu.1.gpu": 50}'),
@@ -390,19 +360,19 @@ def test_utilization_is_the_mean_over_runs_of_the_mean_over_their_gpus() -> None
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("age_hours", 3.0), ("idle_minutes", 60.0), ("duration_hours", 2.0), ("gpus", 1.0)],
+    [("age_hours", 3.0), ("silent_minutes", 60.0), ("duration_hours", 2.0), ("gpus", 1.0)],
 )
 def test_derived_fields(name: str, expected: float) -> None:
     assert measure(Field("run", name), run(beat=NOW - HOUR, hours=2), RULES) == expected
 
 
-@pytest.mark.parametrize("name", ["age_hours", "idle_minutes"])
+@pytest.mark.parametrize("name", ["age_hours", "silent_minutes"])
 def test_w19_ages_of_what_is_yet_to_be_are_0(name: str) -> None:
     assert measure(Field("run", name), run(beat=NOW + 3 * HOUR), RULES) == 0.0
 
 
 @pytest.mark.parametrize(
-    "name", ["age_hours", "idle_minutes", "duration_hours", "gpu_hours", "gpu_utilization"]
+    "name", ["age_hours", "silent_minutes", "duration_hours", "gpu_hours", "gpu_utilization"]
 )
 def test_w17_a_run_without_times_has_no_derived_numbers(name: str) -> None:
     assert measure(Field("run", name), Run("a"), RULES) is None
@@ -471,7 +441,7 @@ def test_is_tells_what_cannot_be_compared(value: Scalar | None, kinds: set[str])
 
 
 def test_a_condition_may_be_on_a_derived_field_and_all_must_hold() -> None:
-    idle = Condition(Field("run", "idle_minutes"), "gt", 30.0)
+    idle = Condition(Field("run", "silent_minutes"), "gt", 30.0)
     large = Condition(Field("run", "gpus"), "gte", 8.0)
     metric = over("count", None, states=("running",), conditions=(idle, large))
 

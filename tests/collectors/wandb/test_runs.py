@@ -1,7 +1,9 @@
 """Cleaning at the door: whatever W&B puts in a node, a Run holds plain values or nothing."""
 
+import dataclasses
 import json
 import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmetrics.collectors.wandb.runs import (
+from runmetrics.collectors.wandb.fields import LIFE
+from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
+from runmetrics.collectors.wandb.values import (
     ABSENT,
-    Run,
+    Fault,
     decode_object,
-    gpu_samples,
     look_up,
-    make_run,
     mean,
     number,
     parse_time,
-    recorded_gpus,
     scalar,
     unwrapped,
 )
@@ -28,9 +30,26 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HUGE = 10**400
 
 
+def made(
+    node: Mapping[str, Any],
+    *,
+    summary_keys: Iterable[str] = (),
+    config_keys: Iterable[str] = (),
+    system_keys: Iterable[str] = (),
+) -> Run:
+    """The run that is made of a node at noon, with the values under these keys."""
+    keys = (frozenset(each) for each in (summary_keys, config_keys, system_keys))
+    return make_run(node, Selection(frozenset(), *keys), NOON)
+
+
+def said(run: Run) -> list[str]:
+    """What cannot be of a run."""
+    return [fault.what for fault in run.faults]
+
+
 def summary(text: object, *keys: str) -> Run:
     """A run whose node holds this summary, cleaned for these keys."""
-    return make_run({"name": "a", "summaryMetrics": text}, summary_keys=keys)
+    return made({"name": "a", "summaryMetrics": text}, summary_keys=keys)
 
 
 def loss(text: str) -> object:
@@ -115,7 +134,7 @@ def test_w18_a_huge_integer_does_not_take_the_other_keys_with_it(digits: int) ->
 
 
 def test_half_a_character_becomes_a_question_mark_so_that_it_can_be_written() -> None:
-    run = make_run(
+    run = made(
         {
             "name": "a",
             "displayName": "x\ud800",
@@ -162,15 +181,15 @@ def test_w18_a_summary_that_is_no_object_is_as_if_it_were_not_there_and_is_said(
     run = summary(text, "loss")
 
     assert run.values == {}
-    assert run.faults == ("summaryMetrics is not a JSON object",)
+    assert said(run) == ["summaryMetrics is not a JSON object"]
 
 
 def test_w18_each_part_that_is_junk_is_said() -> None:
-    run = make_run({"name": "a", "summaryMetrics": "{", "config": "[", "systemMetrics": "}"})
+    run = made({"name": "a", "summaryMetrics": "{", "config": "[", "systemMetrics": "}"})
 
-    assert run.faults == tuple(
+    assert said(run) == [
         f"{part} is not a JSON object" for part in ("summaryMetrics", "config", "systemMetrics")
-    )
+    ]
 
 
 def test_control_characters_inside_a_summary_are_accepted() -> None:
@@ -190,7 +209,7 @@ def test_w18_a_summary_nested_100_deep_is_read() -> None:
 def test_w18_a_summary_nested_beyond_reading_is_as_if_it_were_not_there() -> None:
     run = summary('{"a":' * 100_000 + "1" + "}" * 100_000, "a")
 
-    assert (run.values, run.faults) == ({}, ("summaryMetrics is not a JSON object",))
+    assert (run.values, said(run)) == ({}, ["summaryMetrics is not a JSON object"])
 
 
 def test_w18_of_a_summary_of_ten_megabytes_only_the_keys_asked_for_are_kept() -> None:
@@ -243,7 +262,7 @@ def test_config_values_are_found_by_literal_key_and_by_path() -> None:
     text = json.dumps(
         {"lr": {"value": 0.1}, "opt": {"value": {"name": "sgd"}}, "a.b": {"value": 1}}
     )
-    run = make_run({"name": "a", "config": text}, config_keys=["lr", "opt.name", "a.b", "none"])
+    run = made({"name": "a", "config": text}, config_keys=["lr", "opt.name", "a.b", "none"])
 
     assert run.values == {"config.lr": 0.1, "config.opt.name": "sgd", "config.a.b": 1.0}
 
@@ -283,14 +302,14 @@ def test_w19_fractions_of_any_precision_are_read(fraction: str, microseconds: in
     ],
 )
 def test_w17_a_time_that_is_none_is_as_if_it_were_not_there_and_is_said(text: object) -> None:
-    run = make_run({"name": "a", "createdAt": text, "heartbeatAt": text})
+    run = made({"name": "a", "createdAt": text, "heartbeatAt": text})
 
     assert (run.created_at, run.heartbeat_at) == (None, None)
-    assert run.faults == ("createdAt is not a time", "heartbeatAt is not a time")
+    assert said(run) == ["createdAt is not a time", "heartbeatAt is not a time"]
 
 
 def test_w17_null_times_are_no_fault() -> None:
-    assert make_run({"name": "a", "createdAt": None, "heartbeatAt": None}).faults == ()
+    assert made({"name": "a", "createdAt": None, "heartbeatAt": None}).faults == ()
 
 
 # what a run knows of itself
@@ -302,8 +321,8 @@ def test_w17_a_node_of_nulls_is_a_run() -> None:
         *("summaryMetrics", "config", "systemMetrics", "user", "group", "jobType", "sweepName"),
         *("host", "tags"),
     )
-    assert make_run({"name": "a", **dict.fromkeys(parts)}) == Run("a")
-    assert make_run({"name": "a"}) == Run("a")
+    assert made({"name": "a", **dict.fromkeys(parts)}) == Run("a")
+    assert made({"name": "a"}) == Run("a")
 
 
 def test_every_part_of_a_node_is_in_its_run() -> None:
@@ -324,7 +343,7 @@ def test_every_part_of_a_node_is_in_its_run() -> None:
         "tags": ["b", "a"],
     }
 
-    assert make_run(node, system_keys=["cpu"]) == Run(
+    assert made(node, system_keys=["cpu"]) == Run(
         id="r1",
         display_name="brave-sun-1",
         state="finished",
@@ -346,8 +365,8 @@ def test_every_part_of_a_node_is_in_its_run() -> None:
 
 
 def test_tags_that_are_no_text_are_passed_over() -> None:
-    assert make_run({"name": "a", "tags": ["x", None, 3, {}, ""]}).tags == ("x",)
-    assert make_run({"name": "a", "tags": "x"}).tags == ()
+    assert made({"name": "a", "tags": ["x", None, 3, {}, ""]}).tags == ("x",)
+    assert made({"name": "a", "tags": "x"}).tags == ()
 
 
 def test_the_last_sign_of_life_is_the_heartbeat_else_the_creation() -> None:
@@ -388,88 +407,256 @@ def test_duration_is_unknown_without_a_heartbeat_or_a_creation() -> None:
     assert Run("a", heartbeat_at=NOON, compute_seconds=5.0).duration_seconds == 5.0
 
 
-@pytest.mark.parametrize("count", [None, 0, -1, 0.5, "8", True, HUGE])
-def test_a_recorded_gpu_count_that_is_no_positive_number_is_none(count: object) -> None:
-    assert make_run({"name": "a", "runInfo": {"gpu": "A100", "gpuCount": count}}).gpu_count is None
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [("finished", 40.0), ("failed", 40.0), ("crashed", 60.0), ("killed", 60.0)],
+)
+def test_without_computed_time_a_run_that_exited_lasted_until_its_exit(
+    state: str, expected: float
+) -> None:
+    run = Run(
+        "a",
+        state=state,
+        created_at=NOON,
+        heartbeat_at=NOON + timedelta(seconds=60),
+        exit_seconds=40.0,
+    )
+
+    assert run.duration_seconds == expected
+    assert dataclasses.replace(run, compute_seconds=30.0).duration_seconds == 30.0
 
 
-# GPUs in system metrics
+def test_the_exit_is_read_of_the_summary_where_0_is_none() -> None:
+    summary = {"_wandb": {"runtime": 40}, "_runtime": 39.5, "_timestamp": 1_772_366_400}
+
+    run = made({"name": "a", "summaryMetrics": json.dumps(summary)})
+
+    assert (run.exit_seconds, run.logged_seconds) == (40.0, 39.5)
+    assert run.logged_at == NOON
+    summary["_wandb"] = {"runtime": 0}
+    assert made({"name": "a", "summaryMetrics": json.dumps(summary)}).exit_seconds is None
+
+
+# what cannot be
+
+
+@pytest.mark.parametrize(("hours", "known"), [(24, True), (24.01, False), (24 * 365 * 50, False)])
+def test_w19_a_time_more_than_a_day_ahead_of_the_server_is_no_time(
+    hours: float, known: bool
+) -> None:
+    ahead = NOON + timedelta(hours=hours)
+    summary = {"_timestamp": ahead.timestamp()}
+
+    run = made(
+        {
+            "name": "a",
+            "createdAt": ahead.isoformat(),
+            "heartbeatAt": ahead.isoformat(),
+            "summaryMetrics": json.dumps(summary),
+        }
+    )
+
+    expected = ahead if known else None
+    assert (run.created_at, run.heartbeat_at, run.logged_at) == (expected, expected, expected)
+    late = [f"{part} lies more than a day ahead" for part in ("createdAt", "heartbeatAt")]
+    assert said(run) == ([] if known else [*late, "summary _timestamp lies more than a day ahead"])
+
+
+def test_w29_a_heartbeat_in_the_year_9999_leaves_the_creation_as_the_last_sign() -> None:
+    run = made(
+        {
+            "name": "a",
+            "createdAt": "2026-03-01T12:00:00Z",
+            "heartbeatAt": "9999-12-31T00:00:00Z",
+        }
+    )
+
+    assert (run.last_sign, run.duration_seconds) == (NOON, None)
+    assert run.faults == (
+        Fault("heartbeatAt lies more than a day ahead", "9999-12-31", 253402214400.0),
+    )
+
+
+SINCE_2016 = (NOON - datetime(2016, 1, 1, tzinfo=UTC)).total_seconds()
+
+
+@pytest.mark.parametrize("seconds", [SINCE_2016 + 1, 1e12, 1.7e308, -5])
+def test_w29_a_length_that_no_run_has_is_as_if_it_were_not_there(seconds: float) -> None:
+    summary = {"_wandb": {"runtime": seconds}, "_runtime": seconds}
+
+    run = made(
+        {
+            "name": "a",
+            "state": "finished",
+            "createdAt": "2026-03-01T11:00:00Z",
+            "heartbeatAt": "2026-03-01T12:00:00Z",
+            "computeSeconds": seconds,
+            "summaryMetrics": json.dumps(summary),
+        }
+    )
+
+    assert run.duration_seconds == 3600.0
+    assert said(run) == [
+        f"{what} is no length of a run"
+        for what in ("computeSeconds", "summary _wandb.runtime", "summary _runtime")
+    ]
+
+
+def test_w29_the_longest_length_that_a_run_can_have_is_one() -> None:
+    assert made({"name": "a", "computeSeconds": SINCE_2016}).duration_seconds == SINCE_2016
+
+
+def test_w29_a_run_that_is_older_than_w_and_b_has_no_known_duration() -> None:
+    run = Run("a", created_at=datetime(1970, 1, 1, tzinfo=UTC), heartbeat_at=NOON)
+
+    assert run.duration_seconds is None
+
+
+def test_w29_gpus_and_a_utilization_that_cannot_be_are_said() -> None:
+    run = made(
+        {
+            "name": "a",
+            "runInfo": {"gpu": "H100", "gpuCount": 1e9},
+            "systemMetrics": json.dumps({"system.gpu.0.gpu": 25_000, "system.gpu.1.gpu": -400}),
+        }
+    )
+
+    assert (run.gpu_count, run.gpus_seen, run.gpu_utilization) == (None, 2, None)
+    assert sorted((each.what, each.shown) for each in run.faults) == [
+        ("GPU count is no whole number from 1 to 16,384", "1e+09"),
+        ("GPU utilization is outside 0 to 100", "-400"),
+        ("GPU utilization is outside 0 to 100", "25000"),
+    ]
+
+
+def test_a_summary_that_the_server_cannot_serve_is_said_and_leaves_the_heartbeat() -> None:
+    node = {"name": "a", "heartbeatAt": "2026-03-01T12:00:00Z"}
+
+    run = make_run(node, EVERY_RUN, NOON, frozenset({"summaryMetrics"}))
+
+    assert run.last_sign == NOON
+    assert said(run) == ["W&B cannot serve summaryMetrics"]
+
+
+# runs that W&B received later than they happened
+
+
+def imported(
+    *, logged_days_ago: float, own_hours: float, beaten_hours: float, state: str = "finished"
+) -> Run:
+    """A run that W&B has had since noon, whose client logged last so long before that."""
+    logged = NOON - timedelta(days=logged_days_ago)
+    summary = {"_timestamp": logged.timestamp(), "_runtime": own_hours * 3600}
+    return make_run(
+        {
+            "name": "a",
+            "state": state,
+            "createdAt": NOON.isoformat(),
+            "heartbeatAt": (NOON + timedelta(hours=beaten_hours)).isoformat(),
+            "computeSeconds": 5,
+            "summaryMetrics": json.dumps(summary),
+        },
+        LIFE,
+        NOON + timedelta(days=1),
+    )
+
+
+def test_an_imported_run_has_its_own_times_and_its_own_length() -> None:
+    run = imported(logged_days_ago=700, own_hours=10, beaten_hours=0.001)
+
+    assert run.imported
+    assert run.last_sign == run.last_beat == NOON - timedelta(days=700)
+    assert run.duration_seconds == 36_000.0
+    assert run.started_at == NOON - timedelta(days=700, hours=10)
+
+
+def test_the_length_of_an_imported_run_is_until_its_exit_where_it_has_one() -> None:
+    run = imported(logged_days_ago=700, own_hours=10, beaten_hours=0.001)
+
+    exited = dataclasses.replace(run, exit_seconds=39_600.0)
+
+    assert exited.duration_seconds == 39_600.0
+    assert exited.started_at == NOON - timedelta(days=700, hours=11)
 
 
 @pytest.mark.parametrize(
-    ("system", "gpus", "utilization"),
+    ("days", "own", "beaten", "state", "is_imported"),
     [
-        ({}, 0, None),
-        ({"system.cpu": 5, "system.memory_percent": 7}, 0, None),
-        ({"system.gpu.0.gpu": 80, "system.gpu.1.gpu": 40}, 2, 60.0),  # NVIDIA, AMD
-        ({"gpu.0.gpu": 80}, 1, 80.0),  # without the prefix, as in offline files
-        ({"system.gpu.0.gpu": 12, "system.gpu.0.freq": 900, "system.gpu.0.temp": 50}, 1, 12.0),
-        ({"system.gpu.0.memoryReadWriteActivity": 3, "system.gpu.1.temp": 40}, 2, None),
-        ({"system.gpu.0.gpu/l:n1": 100, "system.gpu.0.gpu/l:n2": 0}, 2, 50.0),
-        ({"system.gpu.0.temp/l:n1": 60, "system.gpu.0.gpu/l:n1": 100}, 1, 100.0),
-        ({"system.gpu.0.gpu/l:rank/1": 30}, 1, 30.0),
-        ({"system.gpu.process.0.gpu": 99, "system.gpu.process.1.gpu": 99}, 0, None),
-        ({"system.gpu.0.gpu": 10, "system.gpu.process.0.gpu": 90}, 1, 10.0),
-        ({"system.gpu.0.gpu": None, "system.gpu.1.gpu": 40}, 2, 40.0),
-        ({"system.gpu.0.gpu": "NaN", "system.gpu.1.gpu": math.nan, "system.gpu.2.gpu": 9}, 3, 9.0),
-        ({"system.gpu.0.gpu": True}, 1, None),
-        ({"system.gpu.10.gpu": 20, "system.gpu.1.gpu": 0}, 2, 10.0),
-        ({"system.gpu.0": 5, "system.gpu.gpu": 5, "system.tpu.0.dutyCycle": 5}, 0, None),
+        (1.001, 10, 0.001, "finished", True),
+        (1.0, 10, 0.001, "finished", False),  # not more than 24 h before the creation
+        (1.5, 10, 0.001, "running", False),  # it is going on
+        (1.5, 10, 0.001, "crashed", True),
+        (1.5, 10, 10, "finished", False),  # a host whose clock is a day late
+        (1.5, 10, 5, "finished", False),  # not more than twice as long
+        (1.5, 10, 4.99, "finished", True),
+        (1.5, 0, 0, "finished", False),  # nothing says how long it ran
     ],
 )
-def test_gpus_and_their_mean_utilization_are_told_from_the_last_sample(
-    system: dict[str, Any], gpus: int, utilization: float | None
+def test_what_is_an_imported_run_and_what_is_none(
+    days: float, own: float, beaten: float, state: str, is_imported: bool
 ) -> None:
-    assert gpu_samples(system) == (gpus, utilization)
+    run = imported(logged_days_ago=days, own_hours=own, beaten_hours=beaten, state=state)
+
+    assert run.imported == is_imported
+    assert run.last_sign == (run.logged_at if is_imported else run.heartbeat_at)
+
+
+@pytest.mark.parametrize("part", ["createdAt", "heartbeatAt", "summaryMetrics"])
+def test_a_run_that_lacks_a_time_is_not_taken_for_an_imported_one(part: str) -> None:
+    node = {
+        "name": "a",
+        "createdAt": NOON.isoformat(),
+        "heartbeatAt": NOON.isoformat(),
+        "summaryMetrics": json.dumps({"_timestamp": 1, "_runtime": 3600}),
+    }
+
+    assert make_run(node, LIFE, NOON).imported
+    assert not make_run({**node, part: None}, LIFE, NOON).imported
+
+
+# values
+
+
+@pytest.mark.parametrize("text", ["-0.0", "-0", "-1e-400"])
+def test_zero_has_no_sign(text: str) -> None:
+    value = loss(text)
+
+    assert value == 0
+    assert math.copysign(1, float(str(value))) == 1
+
+
+def test_a_key_with_blanks_at_its_ends_is_a_key_of_its_own() -> None:
+    assert summary('{" loss ": 1, "loss": 2}', " loss ").values == {"summary. loss ": 1.0}
+
+
+def test_a_list_in_the_config_is_kept_by_its_length() -> None:
+    config = {"devices": {"value": [0, 1, 2]}, "n": {"value": 3}}
+
+    run = made({"name": "a", "config": json.dumps(config)}, config_keys=["devices", "n"])
+
+    assert (run.lengths, run.values) == ({"config.devices": 3}, {"config.n": 3.0})
+
+
+def test_a_key_of_every_gpu_is_kept_for_each() -> None:
+    system = {"system.gpu.0.temp": 60, "system.gpu.1.temp": 70, "system.cpu": 5}
+
+    run = made({"name": "a", "systemMetrics": json.dumps(system)}, system_keys=["gpu.*.temp"])
+
+    assert (run.gpu_values, run.values) == ({"gpu.*.temp": (60.0, 70.0)}, {})
 
 
 def test_system_keys_go_without_the_prefix_even_where_w_and_b_has_it_twice() -> None:
     text = json.dumps({"system.system.powerWatts": 30, "system.gpu.0.temp/l:n1": 60})
-    run = make_run(
+    run = made(
         {"name": "a", "systemMetrics": text}, system_keys=["system.powerWatts", "gpu.0.temp/l:n1"]
     )
 
     assert run.values == {"system.system.powerWatts": 30.0, "system.gpu.0.temp/l:n1": 60.0}
 
 
-# GPUs in the config of old servers
-
-
-def environment(host: str, count: object, started: str = "", gpu: str = "A100") -> dict[str, Any]:
-    return {"host": host, "gpu_count": count, "startedAt": started, "gpu": gpu}
-
-
-@pytest.mark.parametrize(
-    ("entries", "expected"),
-    [
-        ([], (None, "")),
-        ([environment("a", 8)], (8, "A100")),
-        ([environment("a", 8), environment("b", 4)], (12, "A100")),
-        ([environment("a", 8, "2026-01-01"), environment("a", 4, "2026-01-02")], (4, "A100")),
-        ([environment("a", 4, "2026-01-02"), environment("a", 8, "2026-01-01")], (4, "A100")),
-        ([environment("a", 0)], (None, "")),
-        ([environment("a", None), "junk", None, 3], (None, "")),
-        ([environment("a", "8")], (None, "")),
-        ([environment("a", 2, gpu="H100")], (2, "H100")),
-        ([{"gpu_count": 2}, {"gpu_count": 3}], (3, "")),
-    ],
-)
-def test_recorded_gpus_add_up_over_hosts_and_a_resumed_host_counts_once(
-    entries: list[Any], expected: tuple[int | None, str]
-) -> None:
-    writers = {f"w{index}": entry for index, entry in enumerate(entries)}
-
-    assert recorded_gpus(writers) == expected
-
-
-@pytest.mark.parametrize("junk", [None, "x", 3, [], [{"gpu_count": 8}]])
-def test_environments_that_are_no_object_record_nothing(junk: object) -> None:
-    assert recorded_gpus(junk) == (None, "")
-
-
 def test_without_run_info_the_gpu_count_is_taken_from_the_config() -> None:
-    config = {"_wandb": {"value": {"e": {"w": environment("a", 4)}}}}
-    run = make_run({"name": "a", "config": json.dumps(config)})
+    entry = {"host": "n", "gpu_count": 4, "gpu": "A100"}
+    run = made({"name": "a", "config": json.dumps({"_wandb": {"value": {"e": {"w": entry}}}})})
 
     assert (run.gpu_count, run.gpu_type) == (4, "A100")
 
@@ -490,8 +677,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = ["a", "a.b", "loss", "val/acc"]
+OWN = ["_timestamp", "_runtime"]
 OBJECT = st.dictionaries(
-    st.sampled_from([*KEYS, "system.gpu.0.gpu", "system.gpu.1.gpu/l:x", "_wandb", "b"]), JSON
+    st.sampled_from([*KEYS, "system.gpu.0.gpu", "system.gpu.1.gpu/l:x", "_wandb", *OWN]), JSON
 )
 TEXT = OBJECT.map(json.dumps) | OBJECT.map(json.dumps).map(json.dumps)
 TIME = st.datetimes().map(lambda time: f"{time.isoformat()}+13:59") | JSON
@@ -500,7 +688,9 @@ NODE = st.fixed_dictionaries(
     optional={
         **dict.fromkeys(["summaryMetrics", "config", "systemMetrics"], TEXT | JSON),
         **dict.fromkeys(["createdAt", "heartbeatAt"], TIME),
-        **dict.fromkeys(["displayName", "state", "computeSeconds", "user", "group"], JSON),
+        **dict.fromkeys(
+            ["displayName", "state", "computeSeconds", "historyLineCount", "user", "group"], JSON
+        ),
         **dict.fromkeys(["jobType", "sweepName", "host", "tags"], JSON),
         "runInfo": JSON | st.fixed_dictionaries({"gpu": JSON, "gpuCount": JSON}),
     },
@@ -510,13 +700,14 @@ NODE = st.fixed_dictionaries(
 @settings(deadline=None)
 @given(NODE)
 def test_any_json_in_a_node_gives_a_run_of_plain_values(node: dict[str, Any]) -> None:
-    run = make_run(node, summary_keys=KEYS, config_keys=KEYS, system_keys=KEYS)
+    run = made(node, summary_keys=KEYS, config_keys=KEYS, system_keys=KEYS)
 
     assert all(isinstance(value, float | str | bool) for value in run.values.values())
     assert run.gpu_count is None or run.gpu_count >= 1
     assert run.gpu_utilization is None or math.isfinite(run.gpu_utilization)
     assert run.duration_seconds is None or math.isfinite(run.duration_seconds)
-    assert all(time is None or time.tzinfo is UTC for time in (run.created_at, run.heartbeat_at))
+    times = (run.created_at, run.heartbeat_at, run.logged_at, run.started_at, run.last_sign)
+    assert all(time is None or time.tzinfo is UTC for time in times)
     json.dumps([run.display_name, *run.tags, *map(str, run.values.values())]).encode()
     repr(run).encode()
 

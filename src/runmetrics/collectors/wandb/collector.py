@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb import remarks
-from runmetrics.collectors.wandb.fields import Rules
+from runmetrics.collectors.wandb import remarks, run_remarks
 from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.projects import (
     Found,
@@ -157,7 +157,13 @@ class WandbCollector:
 
     def rules(self, reading: Reading) -> Rules:
         """What the derived fields of a reading's runs depend on."""
-        return Rules(reading.now, self.settings.gpus_per_run, self.catalog.max_series)
+        return Rules(
+            reading.now,
+            self.settings.gpus_per_run,
+            self.catalog.max_series,
+            self.settings.silent_after,
+            self.settings.stall_after,
+        )
 
 
 def _with_filter(why: Unknown, metric: Metric) -> Unknown:
@@ -197,7 +203,11 @@ class _Report:
         missing: list[Missing] = []
         for metric, series in known:
             tags = {**self.tags, **series.tags}
-            note = remarks.note(metric, series, logged)
+            notes = (
+                remarks.note(metric, series, logged),
+                run_remarks.assumed(metric, series, rules),
+            )
+            note = "; ".join(filter(None, notes))
             if series.value is None:
                 missing.append(Missing(metric.name, note, metric.unit, tags))
                 continue
@@ -218,10 +228,17 @@ class _Report:
             Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
             for why, names in unknown.items()
         ]
-        notices = [*self.reading.notices, *remarks.faults(self.reading.runs), *self._vain_filters()]
-        notices += over_cap
-        cost = Cost(runs_read=len(self.reading.runs))
-        return Collection(tuple(samples), tuple(missing), tuple(problems), tuple(notices), cost)
+        about_runs = run_remarks.remarks_of(self.reading.runs, known, rules)
+        notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
+        notices += [*self._vain_filters(), *over_cap]
+        return Collection(
+            tuple(samples),
+            tuple(missing),
+            tuple(problems),
+            tuple(notices),
+            Cost(runs_read=len(self.reading.runs)),
+            remarks={each.kind: each.count for each in about_runs},
+        )
 
     def _lost(self, metric: Metric) -> Unknown | None:
         """Names a field that the metric needs and that this server does not have."""

@@ -10,27 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from runmetrics.collectors.wandb.runs import Run, number
+from runmetrics.collectors.wandb import measures
+from runmetrics.collectors.wandb.measures import Rules
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 
-DEFAULT_MAX_SERIES: Final = 200
-"""How many series `by` may split one metric of one project into, unless the file says more."""
-
-_SECONDS_PER_HOUR = 3600.0
-_SECONDS_PER_MINUTE = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What runs alone do not say: W&B's time of the collection, the GPUs per run, and the cap.
-
-    `gpus_per_run` is "auto" (what W&B recorded), a fixed number, or "config.KEY". `max_series` is
-    how many series `by` may split a metric into.
-    """
-
-    now: datetime
-    gpus_per_run: str | float = "auto"
-    max_series: int = DEFAULT_MAX_SERIES
+LIFE: Final = Selection(summary_keys=frozenset({"_timestamp", "_runtime", "_wandb"}))
+"""What a run's own times are read from, which tell when an imported run happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +25,9 @@ class RunField:
 
     `measure` gets the run, the rules and the beginning of the metric's window (None without one),
     and returns None where the run has no such number; a run without it is said to have no `noun`.
-    `needs` is what has to be read of a run; `counts_gpus` adds what its GPUs are counted from.
-    `sums_to_zero`: the sum over runs none of which has a number is 0, not unknown.
+    `needs` is what has to be read of a run and has no substitute; `counts_gpus` adds what its GPUs
+    are counted from, `timed` what its times are told from. `sums_to_zero`: the sum over runs none
+    of which has a number is 0, not unknown.
     """
 
     name: str
@@ -49,11 +36,13 @@ class RunField:
     measure: Callable[[Run, Rules, datetime | None], float | None]
     needs: Selection = EVERY_RUN
     counts_gpus: bool = False
+    timed: bool = False
     sums_to_zero: bool = False
 
     def selection(self, gpus_per_run: str | float) -> Selection:
         """Return all that has to be read of a run."""
-        return self.needs | gpu_selection(gpus_per_run) if self.counts_gpus else self.needs
+        gpus = gpu_selection(gpus_per_run) if self.counts_gpus else EVERY_RUN
+        return self.needs | gpus | (LIFE if self.timed else EVERY_RUN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,63 +66,38 @@ class Group:
 def gpu_selection(gpus_per_run: str | float) -> Selection:
     """Return what has to be read of a run to count its GPUs by the rule of the settings."""
     if isinstance(gpus_per_run, float | int):
-        return Selection()
+        return EVERY_RUN
     selection = Selection(frozenset({"runInfo", "systemMetrics"}))
     if gpus_per_run != "auto":
         selection |= Selection(config_keys=frozenset({gpus_per_run.removeprefix("config.")}))
     return selection
 
 
-def gpus(run: Run, rules: Rules) -> float:
-    """GPUs of a run: by the rule of the settings, else as recorded, else as seen, else one."""
-    if isinstance(rules.gpus_per_run, float | int):
-        return float(rules.gpus_per_run)
-    if rules.gpus_per_run != "auto":
-        configured = run.number(rules.gpus_per_run)
-        if configured is not None and configured > 0:
-            return configured
-    return float(run.gpu_count or run.gpus_seen or 1)
-
-
-def _duration_hours(run: Run, _rules: Rules, _since: datetime | None) -> float | None:
-    seconds = run.duration_seconds
-    return None if seconds is None else seconds / _SECONDS_PER_HOUR
-
-
-def _gpu_hours(run: Run, rules: Rules, since: datetime | None) -> float | None:
-    seconds = run.duration_seconds
-    if seconds is None or run.last_sign is None:
-        return None
-    if since is not None:
-        seconds = min(seconds, max(0.0, (run.last_sign - since).total_seconds()))
-    return number(gpus(run, rules) * seconds / _SECONDS_PER_HOUR)
-
-
-def _elapsed(since: datetime | None, now: datetime, unit_seconds: float) -> float | None:
-    return None if since is None else max(0.0, (now - since).total_seconds()) / unit_seconds
-
-
 _COMPUTED = Selection(frozenset({"computeSeconds"}))
+_LAST_LOG = Selection(summary_keys=frozenset({"_timestamp"}))
+_LOGS = _LAST_LOG | Selection(frozenset({"historyLineCount"}))
 
 RUN_FIELDS: Final = {
     row.name: row
     for row in (
         RunField(
             "duration_hours",
-            "hours computed, without the idle gaps of a resumed run; else from creation to last "
-            "heartbeat",
+            "hours computed, without the idle gaps of a resumed run; else until its exit; else "
+            "from creation to last heartbeat",
             "known duration",
-            _duration_hours,
+            measures.duration_hours,
             _COMPUTED,
+            timed=True,
             sums_to_zero=True,
         ),
         RunField(
             "gpu_hours",
             "GPUs times the duration; with a `window`, only the part of the run that lies in it",
             "known duration",
-            _gpu_hours,
+            measures.gpu_hours,
             _COMPUTED,
             counts_gpus=True,
+            timed=True,
             sums_to_zero=True,
         ),
         RunField(
@@ -141,7 +105,7 @@ RUN_FIELDS: Final = {
             "GPUs that W&B recorded, else those seen in the system metrics, else 1 "
             "(`gpus_per_run` changes it)",
             "GPU count",
-            lambda run, rules, _: gpus(run, rules),
+            lambda run, rules, _: measures.gpus(run, rules),
             counts_gpus=True,
             sums_to_zero=True,
         ),
@@ -156,13 +120,40 @@ RUN_FIELDS: Final = {
             "age_hours",
             "hours since the run was created",
             "time of creation",
-            lambda run, rules, _: _elapsed(run.created_at, rules.now, _SECONDS_PER_HOUR),
+            measures.age_hours,
+            timed=True,
         ),
         RunField(
-            "idle_minutes",
+            "silent_minutes",
             "minutes since the run's last sign of life",
             "sign of life",
-            lambda run, rules, _: _elapsed(run.last_sign, rules.now, _SECONDS_PER_MINUTE),
+            measures.silent_minutes,
+            timed=True,
+        ),
+        RunField(
+            "silent",
+            "1 for a running run that gave no sign of life for `silent_after`, else 0",
+            "sign of life",
+            measures.silent,
+            timed=True,
+        ),
+        RunField(
+            "minutes_since_log",
+            "minutes from the run's last log (from its creation if it never logged) to its last "
+            "sign of life; of a running run to now",
+            "known time of a log",
+            measures.minutes_since_log,
+            _LAST_LOG,
+            timed=True,
+        ),
+        RunField(
+            "stalled",
+            "1 for a running run that shows life and has logged nothing for `stall_after` and for "
+            "five times its own mean time between logs, else 0",
+            "known time of a log",
+            measures.stalled,
+            _LOGS,
+            timed=True,
         ),
     )
 }

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import tag_name
-from runmetrics.collectors.wandb.runs import Run, Scalar
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.values import Scalar
 
 OTHER = "other"
 """Value of the tags under which the counts and sums over the cap are added up."""

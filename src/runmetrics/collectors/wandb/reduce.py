@@ -5,11 +5,14 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, Rules, gpu_selection
+from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
+from runmetrics.collectors.wandb.measures import Rules, configured_gpus, silent
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
-from runmetrics.collectors.wandb.runs import Run, Scalar, mean, number
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
+from runmetrics.collectors.wandb.values import Scalar, mean, number
+from runmetrics.text import counted
 
 PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -18,11 +21,23 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_OVER_GPUS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": mean,
+    "max": max,
+    "min": min,
+    "sum": math.fsum,
+}
+ALIVE = Condition(Field("run", "silent"), "eq", 0.0)
+"""The condition that leaves out silent runs; unknown where every running run is one."""
+
 _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetrics"}
 
 
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
     """The metric over these runs, one series per group; Unknown if a run hides what it needs."""
+    runs = list(runs)
+    if ALIVE in metric.conditions and (out := _heartbeats_are_out(runs, rules)):
+        return out
     selected: list[Run] = []
     for run in runs:
         if _in_window(metric, run, rules.now) and _in_state(metric, run):
@@ -49,10 +64,13 @@ def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | 
 def measure(
     metric_field: Field, run: Run, rules: Rules, since: datetime | None = None
 ) -> float | None:
-    """A run's number under a field, or None where it has none.
+    """Return a run's number under a field, or None where it has none.
 
-    `since` clips run.gpu_hours to the part of the run after that instant.
+    `since` is the beginning of the metric's window: GPU hours are those after that instant.
     """
+    if metric_field.of_every_gpu:
+        samples = run.gpu_values.get(metric_field.key, ())
+        return _OVER_GPUS[metric_field.over_gpus](samples) if samples else None
     if metric_field.source != "run":
         return run.number(str(metric_field))
     return RUN_FIELDS[metric_field.key].measure(run, rules, since)
@@ -84,7 +102,7 @@ def _series(
     value: float | None = None
     match metric.aggregate:
         case Aggregate.LATEST:
-            beaten = [pair for pair in known if pair[1].heartbeat_at is not None]
+            beaten = [pair for pair in known if pair[1].last_beat is not None]
             if beaten:
                 value, holder = max(beaten, key=lambda pair: _recency(pair[1]))
         case Aggregate.MAX if known:
@@ -105,21 +123,32 @@ def _sums_to_zero(metric_field: Field) -> bool:
 
 
 def _recency(run: Run) -> tuple[float, float, str]:
-    return (_unix(run.heartbeat_at), _unix(run.created_at), run.id)
+    return (_unix(run.last_beat), _unix(run.started_at), run.id)
 
 
 def _seniority(run: Run) -> tuple[float, str]:
-    return (-_unix(run.created_at), run.id)
+    return (-_unix(run.started_at), run.id)
 
 
 def _unix(time: datetime | None) -> float:
     return time.timestamp() if time else 0.0
 
 
+def _heartbeats_are_out(runs: Sequence[Run], rules: Rules) -> Unknown | None:
+    """Say that all running runs are silent, if they are: their GPUs are not free for that."""
+    running = [run for run in runs if run.state == "running"]
+    if not running or any(silent(run, rules, None) == 0 for run in running):
+        return None
+    return Unknown(
+        f"W&B has no recent heartbeat of any running run ({counted(len(running), 'run')})",
+        "see whether W&B receives heartbeats, and mark runs that have died as stopped",
+    )
+
+
 def _in_window(metric: Metric, run: Run, now: datetime) -> bool:
     if metric.window is None:
         return True
-    time = run.created_at if metric.window_by == "created" else run.last_sign
+    time = run.started_at if metric.window_by == "created" else run.last_sign
     return time is not None and time >= now - metric.window
 
 
@@ -131,9 +160,8 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     """What this metric needs of a run that the server cannot serve, if anything."""
     if not run.unreadable:
         return None
-    fields = [condition.field for condition in metric.conditions]
     needed: set[str] = set()
-    for each in [*fields, *([metric.field] if metric.field else [])]:
+    for each in metric.fields:
         needed |= _needed_parts(each, run, rules)
     for group in metric.by:
         needed |= {"config"} if group.startswith("config.") else {GROUPS[group].part}
@@ -148,18 +176,19 @@ def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
     if metric_field.source != "run":
         return {_PARTS[metric_field.source]}
     row = RUN_FIELDS[metric_field.key]
-    if not row.counts_gpus:
-        return {*row.needs.parts}
-    rule = rules.gpus_per_run
-    parts = {*row.needs.parts, *({"config"} if gpu_selection(rule).config_keys else ())}
-    counted = run.gpu_count or (isinstance(rule, str) and run.number(rule))
-    return parts if counted else {*parts, *gpu_selection(rule).parts}
+    parts = {*row.needs.parts, *({"summaryMetrics"} if row.needs.summary_keys else ())}
+    if row.counts_gpus:
+        selection = gpu_selection(rules.gpus_per_run)
+        parts |= {"config"} if selection.config_keys else set()
+        counted = run.gpu_count is not None or configured_gpus(run, rules) is not None
+        parts |= set() if counted else selection.parts
+    return parts
 
 
 def _holds(condition: Condition, metric: Metric, run: Run, rules: Rules) -> bool:
     since = rules.now - metric.window if metric.window else None
     value: Scalar | None
-    if condition.field.source == "run":
+    if condition.field.source == "run" or condition.field.of_every_gpu:
         value = measure(condition.field, run, rules, since)
     else:
         value = run.values.get(str(condition.field))

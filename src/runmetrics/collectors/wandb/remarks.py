@@ -11,10 +11,12 @@ from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.reading.document import SummaryAsk
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.runs import Run, decode_object, number
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.values import decode_object, number
 from runmetrics.errors import RunmetricsError
-from runmetrics.text import counted, some
+from runmetrics.spelling import shown
+from runmetrics.text import some
 
 _MOST_NAMES = 3
 _MOST_RUNS = 3
@@ -34,6 +36,7 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     if series.selected and field is not None:
         lacking = len(series.selected) - series.known
         text = f"{lacking:,} of {len(series.selected):,} {which} have no {_named(field)}"
+        text += _as_text(field, series.selected)
     elif metric.window:
         text = f"no {which} in the window"
     elif field is None or metric.by or metric.live:
@@ -44,6 +47,14 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     if similar:
         text += "; similar keys in use: " + ", ".join(f"'{key}'" for key in similar)
     return text
+
+
+def _as_text(field: Field, runs: Sequence[Run]) -> str:
+    """How many of the runs logged text instead of a number, with an example."""
+    texts = [text for run in runs if isinstance(text := run.values.get(str(field)), str)]
+    if not texts:
+        return ""
+    return f", {len(texts):,} of them text instead of a number, such as {shown(texts[0])}"
 
 
 def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[str]:
@@ -69,19 +80,6 @@ def vain_filter(where: Filter, metrics: Sequence[Metric]) -> str:
         f"no run of the whole project matches where {shown} of "
         f"{some(names, _MOST_NAMES)}: check its keys and values"
     )
-
-
-def faults(runs: Iterable[Run]) -> list[str]:
-    """Say what could not be made sense of in the runs, counted, with an example."""
-    found: dict[str, list[str]] = {}
-    for run in {run.id: run for run in runs}.values():
-        for fault in run.faults:
-            found.setdefault(fault, []).append(run.id)
-    return [
-        f"{fault} in {counted(len(ids), 'run')} (such as {ids[0]}): "
-        "taken as if those runs did not have it"
-        for fault, ids in sorted(found.items())
-    ]
 
 
 async def logged_keys(client: ProjectClient, runs: Iterable[Run]) -> set[str]:

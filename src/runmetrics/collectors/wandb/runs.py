@@ -1,55 +1,77 @@
 """One typed, cleaned record per run, made once from the node that W&B sent.
 
-Whatever the server puts in a node (NaN in three spellings, doubly encoded or empty
-summaries, null users and times, dotted, nested and slashed keys), a `Run` holds plain values, and
-a part that makes no sense is as if the run did not have it, with a line in `faults`.
+Whatever the server puts in a node (NaN in three spellings, doubly encoded or empty summaries, null
+users and times, dotted, nested and slashed keys), a `Run` holds plain values. A part that cannot be
+is as if the run did not have it, with a line in `faults`.
 """
 
-import json
+import dataclasses
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-Scalar = float | str | bool
-"""A cleaned value: floats may be NaN or infinite; only finite floats are numbers."""
+from runmetrics.collectors.wandb.gpus import EVERY_GPU, gpu_count, gpu_samples, recorded_gpus
+from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.values import (
+    Fault,
+    Scalar,
+    decode_object,
+    look_up,
+    number,
+    parse_time,
+    scalar,
+    text,
+    unwrapped,
+)
 
-_SPELT_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-ABSENT = object()
-"""What `look_up` returns where there is no such key."""
+_AHEAD = timedelta(hours=24)
+"""A time that lies further ahead of the server's clock is no time."""
 
-_ENCODINGS = 3
-"""A summary may be a JSON string of a JSON string; deeper nesting is junk."""
+_FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
+"""No run is older than W&B, so none lasts longer than from here."""
 
-_MOST_DIGITS = 400
-"""Longer integers are beyond a float, and from 4,300 digits on Python refuses to read them."""
+_NO_TIME_SECONDS = 2.5e11
+"""So long after 1970 there are no more times: it is the year 9892."""
 
-
-def _integer(digits: str) -> int | None:
-    return int(digits) if len(digits) < _MOST_DIGITS else None
-
-
-_DECODER = json.JSONDecoder(strict=False)
-_PATIENT_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
-"""Asking us about each integer takes most of the time of reading a run, so only where needed."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_IMPORTED_AFTER = timedelta(hours=24)
+_EXITED = ("finished", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A training run as read at one instant. Times are UTC; `id` is unique in its project."""
+    """A training run as read at one instant. Times are UTC; `id` is unique in its project.
+
+    `created_at` and `heartbeat_at` are the server's word; of an `imported` run, which W&B received
+    later than it happened, `started_at`, `last_sign` and `duration_seconds` are the run's own.
+    `logged_at` is its last log, `logged_seconds` how long it ran until then, `exit_seconds` until
+    its exit, `log_count` how often it logged. `values` are by the names of their fields
+    ("summary.loss"), `lengths` those of lists in the config, `gpu_values` those of every GPU.
+    `unreadable` are the parts that the server could not serve.
+    """
 
     id: str
     display_name: str = ""
     state: str = ""
     created_at: datetime | None = None
     heartbeat_at: datetime | None = None
+    imported: bool = False
     compute_seconds: float | None = None
+    exit_seconds: float | None = None
+    logged_seconds: float | None = None
+    logged_at: datetime | None = None
+    log_count: float | None = None
     gpu_count: int | None = None
     gpu_type: str = ""
     gpus_seen: int = 0
+    gpu_labels: int = 0
+    mixed_labels: bool = False
     gpu_utilization: float | None = None
+    gpu_values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     values: Mapping[str, Scalar] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
     user: str = ""
     group: str = ""
     job_type: str = ""
@@ -57,22 +79,56 @@ class Run:
     host: str = ""
     tags: tuple[str, ...] = ()
     unreadable: frozenset[str] = frozenset()
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     @property
     def last_sign(self) -> datetime | None:
         """Last sign of life: the last heartbeat, else the creation (it may have died before)."""
-        return self.heartbeat_at or self.created_at
+        return self.logged_at if self.imported else self.heartbeat_at or self.created_at
+
+    @property
+    def last_beat(self) -> datetime | None:
+        """The last heartbeat, of an imported run its last log: None for a run without any."""
+        return self.logged_at if self.imported else self.heartbeat_at
+
+    @property
+    def started_at(self) -> datetime | None:
+        """The creation; of an imported run, when it really began."""
+        if self.imported and self.logged_at is not None:
+            return self.logged_at - timedelta(seconds=self.own_seconds or 0.0)
+        return self.created_at
+
+    @property
+    def own_seconds(self) -> float | None:
+        """How long the run says that it ran: until its exit, else until its last log."""
+        return self.exit_seconds or self.logged_seconds
 
     @property
     def duration_seconds(self) -> float | None:
-        """Time computed, without a resumed run's idle gaps; else first to last sign of life."""
-        if self.compute_seconds is not None and self.compute_seconds > 0:
+        """Time computed, without a resumed run's idle gaps; else until its exit or last heartbeat.
+
+        The client writes the time until the exit only there, so it is of finished and failed runs.
+        """
+        if self.imported:
+            return self.own_seconds
+        if (self.compute_seconds or 0.0) > 0:
             return self.compute_seconds
-        if self.heartbeat_at is None or self.created_at is None:
+        if self.exit_seconds and self.state in _EXITED:
+            return self.exit_seconds
+        if self.heartbeat_at is None or self.created_at is None or self.created_at < _FIRST_DAY:
             return None
         seconds = (self.heartbeat_at - self.created_at).total_seconds()
         return seconds if seconds >= 0 else None
+
+    @property
+    def known_gpus(self) -> int | None:
+        """GPUs that W&B recorded, else those seen in the system metrics; None without either.
+
+        The record is of one node: samples under the labels of several prove it short.
+        """
+        if self.gpu_labels > 1:
+            return max(self.gpu_count or 0, self.gpus_seen)
+        return self.gpu_count or self.gpus_seen or None
 
     def number(self, name: str) -> float | None:
         """The finite number under `name` ("summary.loss"), or None."""
@@ -80,145 +136,139 @@ class Run:
         return value if isinstance(value, float) and math.isfinite(value) else None
 
 
-def number(value: object) -> float | None:
-    """A finite JSON number as a float; None for anything else, booleans included."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        as_float = float(value)
-    except OverflowError:
-        return None
-    return as_float if math.isfinite(as_float) else None
+def make_run(
+    node: Mapping[str, Any],
+    selection: Selection,
+    now: datetime,
+    unreadable: frozenset[str] = frozenset(),
+) -> Run:
+    """Return a `Run` from a GraphQL node, with the values under the keys of the selection.
+
+    `now` is the server's time, which tells what lies too far ahead.
+    """
+    part = _Parts(node, now)
+    summary, config = part.json("summaryMetrics"), unwrapped(part.json("config"))
+    if "summaryMetrics" in unreadable:
+        part.faults.append(Fault("W&B cannot serve summaryMetrics"))
+    own = summary.get("_wandb")
+    values = dict(_values("summary", summary, selection.summary_keys))
+    values.update(_values("config", config, selection.config_keys))
+    system = part.json("systemMetrics")
+    of_every_gpu = {key for key in selection.system_keys if key.startswith(EVERY_GPU)}
+    if selection.system_keys:
+        bare = {key.removeprefix("system."): value for key, value in system.items()}
+        values.update(_values("system", bare, selection.system_keys - of_every_gpu))
+    gpus = gpu_samples(system, {key.removeprefix(EVERY_GPU) for key in of_every_gpu})
+    part.faults += gpus.faults
+    recorded, gpu_type = part.recorded(config)
+    user, tags = node.get("user"), node.get("tags")
+    run = Run(
+        id=text(node["name"]),
+        display_name=text(node.get("displayName")),
+        state=text(node.get("state")),
+        created_at=part.time("createdAt"),
+        heartbeat_at=part.time("heartbeatAt"),
+        compute_seconds=part.seconds("computeSeconds", node.get("computeSeconds")),
+        exit_seconds=part.seconds(
+            "summary _wandb.runtime", own.get("runtime") if isinstance(own, dict) else None
+        ),
+        logged_seconds=part.seconds("summary _runtime", summary.get("_runtime")),
+        logged_at=part.moment("summary _timestamp", summary.get("_timestamp")),
+        log_count=number(node.get("historyLineCount")),
+        gpu_count=recorded,
+        gpu_type=gpu_type,
+        gpus_seen=gpus.count,
+        gpu_labels=gpus.labels,
+        mixed_labels=gpus.mixed,
+        gpu_utilization=gpus.utilization,
+        gpu_values={key: gpus.values[key.removeprefix(EVERY_GPU)] for key in sorted(of_every_gpu)},
+        values=values,
+        lengths=dict(_lengths(config, selection.config_keys)),
+        user=text(user.get("username")) if isinstance(user, dict) else "",
+        group=text(node.get("group")),
+        job_type=text(node.get("jobType")),
+        sweep=text(node.get("sweepName")),
+        host=text(node.get("host")),
+        tags=tuple(filter(None, map(text, tags))) if isinstance(tags, list) else (),
+        unreadable=unreadable,
+        faults=tuple(part.faults),
+    )
+    return dataclasses.replace(run, imported=True) if _is_imported(run) else run
 
 
-def scalar(value: object) -> Scalar | None:
-    """A cleaned value, or None for null, objects, arrays and integers too large for a float."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _SPELT_FLOATS.get(value, _text(value))
-    if isinstance(value, int | float):
-        try:
-            return float(value)
-        except OverflowError:
+class _Parts:
+    """Reads the parts of a node, and notes in `faults` what cannot be."""
+
+    def __init__(self, node: Mapping[str, Any], now: datetime) -> None:
+        self.node = node
+        self.now = now
+        self.faults: list[Fault] = []
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a part that is a JSON object; empty for junk."""
+        found = decode_object(self.node.get(name))
+        if found is None:
+            self.faults.append(Fault(f"{name} is not a JSON object"))
+        return found or {}
+
+    def time(self, name: str) -> datetime | None:
+        """Return a part that is a time, and not one far ahead of the server."""
+        found = parse_time(self.node.get(name))
+        if found is None and self.node.get(name) is not None:
+            self.faults.append(Fault(f"{name} is not a time"))
+        return self._not_ahead(name, found)
+
+    def moment(self, what: str, value: object) -> datetime | None:
+        """Return seconds since 1970 as a time, and not one far ahead of the server."""
+        seconds = number(value)
+        if seconds is None:
             return None
-    return None
-
-
-def mean(values: Collection[float]) -> float:
-    """The arithmetic mean of one finite number or more; it lies between least and greatest."""
-    try:
-        middle = math.fsum(values) / len(values)
-    except OverflowError:
-        middle = 2 * math.fsum(value / 2 / len(values) for value in values)
-    return min(max(middle, min(values)), max(values))
-
-
-def parse_time(text: object) -> datetime | None:
-    """An ISO 8601 time of the server as aware UTC; one without a zone is UTC; None for junk."""
-    if not isinstance(text, str):
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter: before the year 1 or after 9999 in UTC
-        return None
-
-
-def decode_object(text: object) -> dict[str, Any] | None:
-    """A JSONString scalar as a dict: null, "" and "null" are empty; None when it is junk.
-
-    Bare NaN tokens and control characters inside are accepted; a doubly encoded string is decoded
-    again.
-    """
-    for _ in range(_ENCODINGS):
-        if text is None or text == "":
-            return {}
-        if not isinstance(text, str):
-            break
-        try:
-            text = _decode(text)
-        except (ValueError, RecursionError):
+        if not 0 <= seconds < _NO_TIME_SECONDS:
+            self.faults.append(Fault(f"{what} is not a time", f"{seconds:g}", abs(seconds)))
             return None
-    if text is None:
-        return {}
-    return text if isinstance(text, dict) else None
+        return self._not_ahead(what, _EPOCH + timedelta(seconds=seconds))
+
+    def seconds(self, what: str, value: object) -> float | None:
+        """Return a length of time above zero, and not longer than W&B exists."""
+        seconds = number(value)
+        if not seconds:
+            return None
+        if 0 < seconds <= (self.now - _FIRST_DAY).total_seconds():
+            return seconds
+        self.faults.append(Fault(f"{what} is no length of a run", f"{seconds:g} s", abs(seconds)))
+        return None
+
+    def recorded(self, config: Mapping[str, Any]) -> tuple[int | None, str]:
+        """Return the GPU count and type that W&B recorded, of old servers from the config."""
+        info = self.node.get("runInfo")
+        info = info if isinstance(info, dict) else {}
+        gpu_type = text(info.get("gpu"))
+        count, *faults = gpu_count(info.get("gpuCount"))
+        if count is None and isinstance(config.get("_wandb"), dict):
+            count, gpu_type, fault = recorded_gpus(config["_wandb"].get("e"))
+            faults.append(fault)
+        self.faults += filter(None, faults)
+        return count, gpu_type
+
+    def _not_ahead(self, what: str, time: datetime | None) -> datetime | None:
+        if time is None or time <= self.now + _AHEAD:
+            return time
+        self.faults.append(
+            Fault(f"{what} lies more than a day ahead", f"{time:%Y-%m-%d}", time.timestamp())
+        )
+        return None
 
 
-def _decode(text: str) -> object:
-    try:
-        return _DECODER.decode(text)
-    except ValueError:  # junk, or an integer that Python refuses
-        return _PATIENT_DECODER.decode(text)
+def _is_imported(run: Run) -> bool:
+    """Return whether W&B received the run later than it happened: synced offline, or imported.
 
-
-def look_up(mapping: Mapping[str, Any], key: str) -> object:
-    """The value under `key`, taken literally first, then as a dotted path; ABSENT if there is none.
-
-    A null that is there is None.
+    A host whose clock is a day late logs before the creation too, but for as long as it beats.
     """
-    if key in mapping:
-        return mapping[key]
-    for position, character in enumerate(key):
-        if character == ".":
-            inner = mapping.get(key[:position])
-            if isinstance(inner, dict):
-                found = look_up(inner, key[position + 1 :])
-                if found is not ABSENT:
-                    return found
-    return ABSENT
-
-
-def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's config as its author wrote it: W&B stores {"lr": {"value": 0.1}}."""
-    return {
-        key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
-        for key, entry in config.items()
-    }
-
-
-def gpu_samples(system: Mapping[str, Any]) -> tuple[int, float | None]:
-    """Distinct GPUs in the last sample of system metrics, and their mean utilization in percent.
-
-    Keys are `system.gpu.N.NAME`, with `/l:LABEL` on multi-node runs (wandb-core monitor.go); a GPU
-    is an index under a label. `gpu.process.N` repeats GPUs and is passed over.
-    """
-    gpus: set[tuple[str, str]] = set()
-    utilization: dict[tuple[str, str], float] = {}
-    for key, value in system.items():
-        key = key.removeprefix("system.")
-        if not key.startswith("gpu."):
-            continue
-        index, _, name = key[4:].partition(".")
-        name, _, label = name.partition("/l:")
-        if not (index.isdecimal() and name):
-            continue
-        gpus.add((label, index))
-        if name == "gpu" and (percent := number(value)) is not None:
-            utilization[label, index] = percent
-    return len(gpus), mean(utilization.values()) if utilization else None
-
-
-def recorded_gpus(environments: object) -> tuple[int | None, str]:
-    """GPU count and type that the runs' writers recorded in config `_wandb.e` (old servers).
-
-    One entry per writer, several per host when a run was resumed: the latest of each host counts.
-    """
-    latest: dict[str, Mapping[str, Any]] = {}
-    for entry in environments.values() if isinstance(environments, dict) else ():
-        if isinstance(entry, dict) and number(entry.get("gpu_count")):
-            host = str(entry.get("host", ""))
-            if str(entry.get("startedAt", "")) >= str(latest.get(host, {}).get("startedAt", "")):
-                latest[host] = entry
-    if not latest:
-        return None, ""
-    total = sum(int(number(entry["gpu_count"]) or 0) for entry in latest.values())
-    return total or None, str(next(iter(latest.values())).get("gpu", "") or "")
-
-
-def _text(value: object) -> str:
-    """Text that can be written anywhere: without halves of characters, which JSON can spell."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    created, beat, logged = run.created_at, run.heartbeat_at, run.logged_at
+    if run.state == "running" or created is None or beat is None or logged is None:
+        return False
+    beaten = max(0.0, (beat - created).total_seconds())
+    return created - logged > _IMPORTED_AFTER and (run.own_seconds or 0.0) > 2 * beaten
 
 
 def _values(
@@ -230,61 +280,8 @@ def _values(
             yield f"{prefix}.{key}", value
 
 
-def make_run(
-    node: Mapping[str, Any],
-    *,
-    summary_keys: Iterable[str] = (),
-    config_keys: Iterable[str] = (),
-    system_keys: Iterable[str] = (),
-    unreadable: frozenset[str] = frozenset(),
-) -> Run:
-    """A `Run` from a GraphQL node; keeps just the values under the keys asked for."""
-    faults: list[str] = []
-
-    def decoded(part: str) -> dict[str, Any]:
-        found = decode_object(node.get(part))
-        if found is None:
-            faults.append(f"{part} is not a JSON object")
-        return found or {}
-
-    def time(part: str) -> datetime | None:
-        found = parse_time(node.get(part))
-        if found is None and node.get(part) is not None:
-            faults.append(f"{part} is not a time")
-        return found
-
-    values: dict[str, Scalar] = dict(_values("summary", decoded("summaryMetrics"), summary_keys))
-    config = unwrapped(decoded("config"))
-    values.update(_values("config", config, config_keys))
-    system = decoded("systemMetrics")
-    if system_keys:
-        bare = {key.removeprefix("system."): value for key, value in system.items()}
-        values.update(_values("system", bare, system_keys))
-    gpus_seen, utilization = gpu_samples(system)
-    info = node.get("runInfo")
-    info = info if isinstance(info, dict) else {}
-    count, gpu_type = number(info.get("gpuCount")), _text(info.get("gpu"))
-    if not count and isinstance(config.get("_wandb"), dict):
-        count, gpu_type = recorded_gpus(config["_wandb"].get("e"))
-    user, tags = node.get("user"), node.get("tags")
-    return Run(
-        id=_text(node["name"]),
-        display_name=_text(node.get("displayName")),
-        state=_text(node.get("state")),
-        created_at=time("createdAt"),
-        heartbeat_at=time("heartbeatAt"),
-        compute_seconds=number(node.get("computeSeconds")),
-        gpu_count=int(count) if count and count >= 1 else None,
-        gpu_type=gpu_type,
-        gpus_seen=gpus_seen,
-        gpu_utilization=utilization,
-        values=values,
-        user=_text(user.get("username")) if isinstance(user, dict) else "",
-        group=_text(node.get("group")),
-        job_type=_text(node.get("jobType")),
-        sweep=_text(node.get("sweepName")),
-        host=_text(node.get("host")),
-        tags=tuple(filter(None, map(_text, tags))) if isinstance(tags, list) else (),
-        unreadable=unreadable,
-        faults=tuple(faults),
-    )
+def _lengths(config: Mapping[str, Any], keys: Iterable[str]) -> Iterable[tuple[str, int]]:
+    for key in keys:
+        value = look_up(config, key)
+        if isinstance(value, list):
+            yield f"config.{key}", len(value)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import builtin_metrics, find_config, parse_config
 from runmetrics.collectors.wandb.metrics.language import Aggregate
@@ -363,7 +364,7 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
         ("window: 7 days", 'window: "7 days" is not a length of time: write 7d, 24h, 30m or 90s'),
         ("window: 7", "window: 7 is not a length of time: write 7d, 24h, 30m or 90s"),
         ("window: 0d", 'window: "0d" is not a length of time: write 7d, 24h, 30m or 90s'),
-        ("window: 9999w", 'window: "9999w" is longer than ten years: leave the window out'),
+        ("window: 9999w", 'window: "9999w" is longer than ten years: leave it out'),
         (
             "window_by: created",
             "window_by: says how a window is counted, but there is none: add window: 7d",
@@ -467,9 +468,12 @@ def test_a_filter_by_a_name_that_is_like_no_other_is_w_and_b_s_own_affair() -> N
 @pytest.mark.parametrize(
     ("condition", "fault"),
     [
-        ("{run.rest: {gt: 1}}", ('if.run.rest: "run.rest" is not a field: it can be '
-         "run.duration_hours, run.gpu_hours, run.gpus, run.gpu_utilization, run.age_hours, "
-         "run.idle_minutes")),
+        ("{run.x: {gt: 1}}", 'if.run.x: "run.x" is not a field: it can be '
+         + ", ".join(f"run.{name}" for name in RUN_FIELDS)),
+        ("{run.silence: {gt: 1}}",
+         'if.run.silence: "run.silence" is not a field: did you mean "run.silent"?'),
+        ("{system.gpu.*: {gt: 1}}", ('if.system.gpu.*: "system.gpu.*" is not a field: '
+         "a * is every GPU of a run, and no more: write system.gpu.*.KEY")),
         ("{summary.a: {over: 1}}", ("if.summary.a.over: unknown key: it can be "
          "gt, gte, lt, lte, eq, ne, is")),
         ("{summary.a: 3}", "if.summary.a: 3 is not a comparison: write {eq: 3}"),

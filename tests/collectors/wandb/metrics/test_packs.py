@@ -1,7 +1,10 @@
 """The packs: further built-in metrics that are switched on by name, exactly."""
 
+from datetime import timedelta
+
 import pytest
 
+from runmetrics.collectors.wandb.fields import LIFE
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.file import pack
 from runmetrics.collectors.wandb.metrics.layout import PACKS
@@ -44,27 +47,102 @@ def packed() -> tuple[Metric, ...]:
 # health
 
 
-def test_a_run_is_stale_when_it_runs_and_was_silent_for_more_than_half_an_hour() -> None:
+def test_a_running_run_is_silent_without_a_heartbeat_for_more_than_ten_minutes() -> None:
     collection = with_pack(
         "health",
         running("fresh"),
-        running("just", silent_minutes=29.9),
-        running("stale", silent_minutes=31),
+        running("just", silent_minutes=9.9),
+        running("silent", silent_minutes=11),
         running("forgotten", silent_minutes=60 * 24 * 100),
         run("over", beat=ago(days=1)),
     )
 
-    assert values(collection)["wandb.health.stale"] == 2
+    assert values(collection)["wandb.health.silent"] == 2
     longest = values(collection)["wandb.health.longest_silence_minutes"]
     assert longest == pytest.approx(60 * 24 * 100, abs=1)
     assert holder(collection, "wandb.health.longest_silence_minutes") == "forgotten"
 
 
-def test_without_a_running_run_none_is_stale_and_there_is_no_longest_silence() -> None:
+def logging(
+    run_id: str, *, minutes: float, every_seconds: float = 1, silent_minutes: float = 0.5
+) -> StoredRun:
+    """A running run of ten hours that logged last so long ago, and until then so often."""
+    runtime = 36_000 - minutes * 60
+    return running(
+        run_id,
+        silent_minutes=silent_minutes,
+        created_at=ago(hours=10),
+        summary={"_timestamp": ago(minutes=minutes).timestamp(), "_runtime": runtime},
+        history_line_count=round(runtime / every_seconds),
+    )
+
+
+def test_a_run_is_stalled_that_beats_and_has_logged_nothing_for_half_an_hour() -> None:
+    collection = with_pack(
+        "health",
+        logging("busy", minutes=29),
+        logging("hung", minutes=31),
+        logging("hung longer", minutes=120),
+        logging("dead", minutes=300, silent_minutes=299),  # silent, so nobody knows
+        running("never logged", created_at=ago(minutes=40)),
+        running("just started", created_at=ago(minutes=20)),
+    )
+
+    found = values(collection)
+    assert (found["wandb.health.stalled"], found["wandb.health.silent"]) == (3, 1)
+    longest = found["wandb.health.longest_stall_minutes"]
+    assert longest == pytest.approx(120, abs=0.1)
+    assert holder(collection, "wandb.health.longest_stall_minutes") == "hung longer"
+
+
+def test_a_run_that_logs_rarely_is_stalled_after_five_times_its_own_mean_interval() -> None:
+    hour = 3600
+
+    collection = with_pack(
+        "health",
+        logging("evaluates for long", minutes=4.9 * 60, every_seconds=hour),
+        logging("hangs", minutes=5.1 * 60, every_seconds=hour),
+    )
+
+    assert values(collection)["wandb.health.stalled"] == 1
+    assert holder(collection, "wandb.health.longest_stall_minutes") == "hangs"
+
+
+def test_a_log_from_before_the_creation_shows_a_late_clock_and_no_stall() -> None:
+    late = {"_timestamp": ago(hours=3).timestamp(), "_runtime": 60}
+
+    collection = with_pack("health", running("late", created_at=ago(hours=2), summary=late))
+
+    assert values(collection)["wandb.health.stalled"] == 0
+
+
+def test_when_a_run_is_silent_and_when_it_is_stalled_can_be_set() -> None:
+    runs = (
+        running("a", silent_minutes=2, created_at=ago(minutes=9)),
+        logging("b", minutes=6),
+    )
+
+    found = values(
+        collect_from(
+            *runs,
+            yaml="builtin: false\npacks: [health]",
+            silent_after=timedelta(minutes=1),
+            stall_after=timedelta(minutes=5),
+        )
+    )
+
+    assert (found["wandb.health.silent"], found["wandb.health.stalled"]) == (1, 1)
+
+
+def test_without_a_running_run_none_is_silent_or_stalled_and_nothing_is_longest() -> None:
     collection = with_pack("health", run("over"))
 
-    assert values(collection)["wandb.health.stale"] == 0
-    assert missing(collection) == {"wandb.health.longest_silence_minutes": "no running runs"}
+    assert values(collection)["wandb.health.silent"] == 0
+    assert values(collection)["wandb.health.stalled"] == 0
+    assert missing(collection) == {
+        "wandb.health.longest_silence_minutes": "no running runs",
+        "wandb.health.longest_stall_minutes": "no running runs that meet its conditions",
+    }
 
 
 def test_what_ended_badly_is_told_apart() -> None:
@@ -152,7 +230,43 @@ def test_without_a_running_run_no_gpu_is_idle_and_utilization_is_not_known() -> 
 
     found = values(collection)
     assert (found["wandb.gpu.idle"], found["wandb.gpu.allocated"]) == (0, 0)
-    assert missing(collection) == {"wandb.gpu.utilization_running": "no running runs"}
+    assert missing(collection) == {
+        "wandb.gpu.utilization_running": "no running runs that meet its conditions"
+    }
+
+
+def test_a_run_that_died_days_ago_and_is_still_called_running_holds_no_gpus() -> None:
+    idle = {UTILIZATION: 0}
+
+    found = values(
+        with_pack(
+            "gpu",
+            running("busy", gpu_count=8, system_metrics={UTILIZATION: 90}),
+            running("ghost", gpu_count=64, system_metrics=idle, silent_minutes=60 * 24 * 3),
+            running("silent", gpu_count=4, system_metrics=idle, silent_minutes=10.1),
+        )
+    )
+
+    assert found["wandb.gpu.allocated"] == 8
+    assert found["wandb.gpu.idle"] == 0
+    assert found["wandb.gpu.utilization_running"] == 90
+
+
+def test_where_every_running_run_is_silent_what_their_gpus_do_is_unknown() -> None:
+    collection = with_pack(
+        "gpu",
+        running("a", gpu_count=8, system_metrics={UTILIZATION: 90}, silent_minutes=12),
+        running("b", gpu_count=8, system_metrics={UTILIZATION: 90}, silent_minutes=13),
+        run("over"),
+    )
+
+    assert unknown(collection) == {
+        "wandb.gpu.utilization_running",
+        "wandb.gpu.allocated",
+        "wandb.gpu.idle",
+    }
+    (problem,) = collection.problems
+    assert problem.cause == "W&B has no recent heartbeat of any running run (2 runs)"
 
 
 # throughput
@@ -238,7 +352,7 @@ def test_each_metric_of_a_pack_says_what_it_is_in_a_line_that_fits_a_dashboard(
 
 def test_the_names_of_all_packs_and_the_ten_are_distinct() -> None:
     names = [metric.name for metric in packed()] + NAMES
-    assert len({*names}) == len(names) == 17 + 10
+    assert len({*names}) == len(names) == 19 + 10
 
 
 def test_all_packs_over_a_page_of_runs_cost_no_request_beyond_the_ten() -> None:
@@ -268,7 +382,7 @@ def test_runs_of_a_passing_state_are_read_whole_by_that_state_alone() -> None:
     )
 
     window_less = [scan for scan in plan.scans if scan.window is None]
-    selection = Selection(frozenset({"user"}), frozenset({"x"}))
+    selection = LIFE | Selection(frozenset({"user"}), frozenset({"x"}))
     assert window_less == [ScanRead(EVERYTHING, None, selection, ("running", "pending"))]
     assert window_less[0].filter(ago()).as_mapping() == {"state": {"$in": ["running", "pending"]}}
     assert window_less[0].boundaries(ago()) == []
@@ -286,7 +400,7 @@ def test_a_scan_of_the_whole_history_holds_the_runs_of_a_passing_state_too() -> 
         ).metrics
     )
 
-    assert plan.scans == (ScanRead(EVERYTHING, None, Selection()),)
+    assert plan.scans == (ScanRead(EVERYTHING, None, LIFE),)
     assert plan.answers["a.a"] == plan.answers["a.b"]
 
 
@@ -297,7 +411,7 @@ def test_a_running_run_that_fell_silent_long_ago_is_found_among_thousands() -> N
     with sandbox_of(*history, silent) as sandbox:
         collection = collect(sandbox, yaml="builtin: false\npacks: [health]")
 
-    assert values(collection)["wandb.health.stale"] == 1
+    assert values(collection)["wandb.health.silent"] == 1
     assert collection.cost.requests == 1
 
 

@@ -4,7 +4,10 @@ import json
 import math
 
 from runmetrics.collectors.wandb.reading.long_texts import shortened
-from runmetrics.collectors.wandb.runs import decode_object, make_run
+from runmetrics.collectors.wandb.runs import make_run
+from runmetrics.collectors.wandb.selection import EVERY_RUN
+from runmetrics.collectors.wandb.values import Fault, decode_object
+from tests.collectors.wandb.collecting import NOW
 
 LONG = "x" * 60_000
 
@@ -39,7 +42,7 @@ def test_a_doubly_encoded_summary_is_read_too() -> None:
 def test_json_that_cannot_be_read_stays_a_fault_of_the_run() -> None:
     node = shortened({"name": "r", "summaryMetrics": '{"out": "' + LONG})
     assert len(node["summaryMetrics"]) == 4_096
-    assert make_run(node).faults == ("summaryMetrics is not a JSON object",)
+    assert make_run(node, EVERY_RUN, NOW).faults == (Fault("summaryMetrics is not a JSON object"),)
 
 
 def test_json_too_deep_to_cut_is_left_alone() -> None:

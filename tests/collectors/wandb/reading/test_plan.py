@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runmetrics.collectors.wandb.fields import LIFE
 from runmetrics.collectors.wandb.metrics.catalog import (
     Aggregate,
     Condition,
@@ -61,7 +62,8 @@ def test_the_ten_cost_two_counts_one_scan_and_two_ranked_reads() -> None:
 
     parts = frozenset({"computeSeconds", "runInfo", "systemMetrics"})
     assert plan.counts == (CountRead(ALL, ("running",)), CountRead(ALL, ()))
-    assert plan.scans == (ScanRead(ALL, WEEK, Selection(parts, frozenset({"accuracy", "loss"}))),)
+    selection = LIFE | Selection(parts, frozenset({"accuracy", "loss"}))
+    assert plan.scans == (ScanRead(ALL, WEEK, selection),)
     assert plan.ranked == (
         RankedRead(ALL, (), ACCURACY, Aggregate.MAX),
         RankedRead(ALL, (), LOSS, Aggregate.LATEST),
@@ -164,7 +166,7 @@ def test_a_narrower_window_that_asks_no_more_is_answered_by_the_wider_scan() -> 
         ]
     )
 
-    assert plan.scans == (ScanRead(ALL, WEEK, summary("loss")),)
+    assert plan.scans == (ScanRead(ALL, WEEK, LIFE | summary("loss")),)
     assert plan.answers["day"] == plan.answers["week"] == plan.scans[0]
 
 
@@ -177,8 +179,8 @@ def test_a_narrower_window_that_asks_more_has_its_own_scan() -> None:
     )
 
     day, week = (
-        ScanRead(ALL, DAY, summary("loss")),
-        ScanRead(ALL, WEEK, summary("accuracy")),
+        ScanRead(ALL, DAY, LIFE | summary("loss")),
+        ScanRead(ALL, WEEK, LIFE | summary("accuracy")),
     )
     assert plan.scans == (day, week)
     assert plan.answers == {"day": day, "week": week}
@@ -192,7 +194,7 @@ def test_a_full_scan_answers_every_window_within_it() -> None:
         ]
     )
 
-    assert plan.scans == (ScanRead(ALL, None, summary("loss")),)
+    assert plan.scans == (ScanRead(ALL, None, LIFE | summary("loss")),)
     assert plan.answers["week"] == plan.scans[0]
 
 
@@ -206,8 +208,8 @@ def test_different_filters_are_different_scans_and_equal_ones_are_one() -> None:
     )
 
     assert plan.scans == (
-        ScanRead(ALL, WEEK, Selection()),
-        ScanRead(OF_TEAM, WEEK, Selection()),
+        ScanRead(ALL, WEEK, LIFE),
+        ScanRead(OF_TEAM, WEEK, LIFE),
     )
     assert plan.answers["team"] == plan.answers["team too"] == plan.scans[1]
 
@@ -218,7 +220,7 @@ def test_states_and_the_way_a_window_is_counted_are_told_apart_on_our_side() -> 
         "- {name: a.c, count: runs, window: 7d, state: killed}"
     )
 
-    assert plan.scans == (ScanRead(ALL, WEEK, Selection()),)
+    assert plan.scans == (ScanRead(ALL, WEEK, LIFE),)
 
 
 def test_where_there_are_only_counts_a_scan_of_the_last_hour_bears_witness() -> None:
@@ -252,9 +254,9 @@ def test_the_widest_window_of_a_filter_reads_what_is_ranked_under_it() -> None:
     )
 
     assert plan.scans == (
-        ScanRead(ALL, DAY, Selection(frozenset({"user"}))),
-        ScanRead(ALL, WEEK, summary("loss")),
-        ScanRead(OF_TEAM, WEEK, summary("accuracy")),
+        ScanRead(ALL, DAY, LIFE | Selection(frozenset({"user"}))),
+        ScanRead(ALL, WEEK, LIFE | summary("loss")),
+        ScanRead(OF_TEAM, WEEK, LIFE | summary("accuracy")),
     )
     assert plan.scan_of(ALL) == plan.scans[1]
     assert plan.scan_of(OF_TEAM) == plan.scans[2]
@@ -270,7 +272,7 @@ def test_a_narrower_scan_of_what_is_ranked_is_answered_by_the_widest_window() ->
         ]
     )
 
-    assert plan.scans == (ScanRead(ALL, WEEK, summary("loss")),)
+    assert plan.scans == (ScanRead(ALL, WEEK, LIFE | summary("loss")),)
     assert plan.answers["day"] == plan.scans[0]
 
 
@@ -293,12 +295,15 @@ def test_a_filter_is_counted_bare_beside_the_whole_project_to_see_whether_it_mat
             "system.cpu",
             Selection(frozenset({"systemMetrics"}), system_keys=frozenset({"cpu"})),
         ),
-        ("run.duration_hours", Selection(frozenset({"computeSeconds"}))),
-        ("run.gpu_hours", Selection(frozenset({"computeSeconds", "runInfo", "systemMetrics"}))),
+        ("run.duration_hours", LIFE | Selection(frozenset({"computeSeconds"}))),
+        (
+            "run.gpu_hours",
+            LIFE | Selection(frozenset({"computeSeconds", "runInfo", "systemMetrics"})),
+        ),
         ("run.gpus", Selection(frozenset({"runInfo", "systemMetrics"}))),
         ("run.gpu_utilization", Selection(frozenset({"systemMetrics"}))),
-        ("run.age_hours", Selection()),
-        ("run.idle_minutes", Selection()),
+        ("run.age_hours", LIFE),
+        ("run.silent_minutes", LIFE),
     ],
 )
 def test_a_field_is_known_from_these_parts(field: str, selection: Selection) -> None:
@@ -312,7 +317,7 @@ def test_a_fixed_number_of_gpus_reads_none_and_a_config_key_falls_back_on_what_i
 
     assert field_selection(gpus, 8) == Selection()
     assert field_selection(gpus, 8.0) == Selection()
-    assert field_selection(hours, 8.0) == Selection(frozenset({"computeSeconds"}))
+    assert field_selection(hours, 8.0) == LIFE | Selection(frozenset({"computeSeconds"}))
     assert field_selection(gpus, "config.n.gpus") == Selection(
         frozenset({"runInfo", "systemMetrics"}), config_keys=frozenset({"n.gpus"})
     )
@@ -326,12 +331,12 @@ def test_conditions_and_groups_are_read_too() -> None:
         window=DAY,
         conditions=(
             Condition(ACCURACY, "gt", 0.5),
-            Condition(Field("run", "idle_minutes"), "gt", 30.0),
+            Condition(Field("run", "silent_minutes"), "gt", 30.0),
         ),
         by=("user", "config.opt.name", "state", "run"),
     )
 
-    assert metric_selection(metric) == Selection(
+    assert metric_selection(metric) == LIFE | Selection(
         frozenset({"user"}), frozenset({"loss", "accuracy"}), frozenset({"opt.name"})
     )
 
@@ -344,7 +349,7 @@ def test_conditions_and_groups_are_read_too() -> None:
     ],
 )
 def test_a_group_is_read_from_its_part(group: str, part: str) -> None:
-    assert metric_selection(count("a", by=(group,))) == Selection(frozenset({part}))
+    assert metric_selection(count("a", by=(group,))) == LIFE | Selection(frozenset({part}))
 
 
 # how it is asked
@@ -387,15 +392,15 @@ def test_a_scan_asks_for_a_second_more_than_its_window_in_whole_seconds_with_z()
     after = {"$gt": "2026-03-01T11:59:59Z"}
     window = Filter.of({"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
 
-    assert ScanRead(ALL, WEEK, Selection()).filter(NOON) == window
-    assert ScanRead(ALL, WEEK, Selection()).filter(NOON.replace(microsecond=999_999)) == window
-    assert ScanRead(OF_TEAM, WEEK, Selection()).filter(NOON) == OF_TEAM & window
+    assert ScanRead(ALL, WEEK, LIFE).filter(NOON) == window
+    assert ScanRead(ALL, WEEK, LIFE).filter(NOON.replace(microsecond=999_999)) == window
+    assert ScanRead(OF_TEAM, WEEK, LIFE).filter(NOON) == OF_TEAM & window
     assert ScanRead(OF_TEAM, None, Selection()).filter(NOON) == OF_TEAM
     assert ScanRead(ALL, None, Selection()).filter(NOON) == ALL
 
 
 def test_slices_are_cut_at_the_days_of_a_week_and_the_months_of_a_history() -> None:
-    week = ScanRead(ALL, WEEK, Selection()).boundaries(NOON)
+    week = ScanRead(ALL, WEEK, LIFE).boundaries(NOON)
     ever = ScanRead(ALL, None, Selection()).boundaries(NOON)
 
     assert week == [NOON - DAY * days for days in (7, 6, 5, 4, 3, 2, 1)]

@@ -8,16 +8,18 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from runmetrics.collectors.wandb.projects import expand, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
-from runmetrics.collectors.wandb.runs import decode_object, make_run, scalar, unwrapped
-from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.runs import make_run
+from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.values import decode_object, scalar, unwrapped
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
@@ -75,7 +77,7 @@ class Sampled:
     def add(self, node: Mapping[str, Any]) -> None:
         """Count the keys of one run, a GraphQL node with its whole summary and config."""
         self.runs += 1
-        if gpu_type := make_run(node).gpu_type:
+        if gpu_type := make_run(node, EVERY_RUN, datetime.now(UTC)).gpu_type:
             self.gpu_types[gpu_type] += 1
         summary = decode_object(node.get("summaryMetrics")) or {}
         config = unwrapped(decode_object(node.get("config")) or {})

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, series_of
-from runmetrics.collectors.wandb.fields import Rules
 from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
@@ -132,7 +132,7 @@ class Explainer:
             pairs, order = _weighed(self.metric, series.selected, rules)
             selected = len(series.selected)
         else:
-            listed = await _listed(client, self.read)
+            listed = await _listed(client, self.read, rules.now)
             pairs, order = _ranked(self.read, listed, series.holder)
             selected = series.known
         first = _first_shown(self.metric, pairs)
@@ -154,7 +154,7 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
     since = rules.now - metric.window if metric.window else None
     pairs = [(each, measure(metric.field, each, rules, since)) for each in newest]
     if metric.aggregate is Aggregate.LATEST:
-        pairs.sort(key=lambda pair: pair[1] is None)
+        pairs.sort(key=lambda pair: pair[1] is None or pair[0].last_beat is None)
         return pairs, "last sign of life"
     sign = 1 if metric.aggregate is Aggregate.MIN else -1
     pairs.sort(key=lambda pair: (pair[1] is None, sign * (pair[1] or 0.0)))
@@ -171,7 +171,7 @@ def _first_shown(metric: Metric, pairs: Weighed) -> int:
     return max(0, min(middle - MOST_RUNS // 2, len(pairs) - MOST_RUNS))
 
 
-async def _listed(client: ProjectClient, read: CountRead | RankedRead) -> list[Run]:
+async def _listed(client: ProjectClient, read: CountRead | RankedRead, now: datetime) -> list[Run]:
     """Read runs that the server counts or ranks, which a collection does not need to read."""
     ask = (
         PageAsk(read.filter, "-created_at", MOST_RUNS)
@@ -184,11 +184,7 @@ async def _listed(client: ProjectClient, read: CountRead | RankedRead) -> list[R
         return []
     if isinstance(page, Unknown):
         return []
-    selection = ask.selection
-    return [
-        make_run(node, summary_keys=selection.summary_keys, config_keys=selection.config_keys)
-        for node in page.nodes
-    ]
+    return [make_run(node, ask.selection, now) for node in page.nodes]
 
 
 def _ranked(

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
+from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import Definition
 from runmetrics.collectors.wandb.metrics.file import ConfigFile, builtin_metrics, pack
 from runmetrics.collectors.wandb.metrics.language import (
@@ -20,6 +21,7 @@ from runmetrics.collectors.wandb.metrics.language import (
     Aggregate,
     Condition,
     Field,
+    OverGpus,
 )
 from runmetrics.text import exact_length
 
@@ -70,7 +72,7 @@ class Metric:
         runs = f"{' or '.join(self.states)} runs" if self.states else "runs"
         text = f"{_PHRASES[self.aggregate]} "
         if self.field is not None:
-            text += f"{self.field} {'of' if self._one_run else 'over'} "
+            text += f"{self.field} {self._over_gpus}{'of' if self._one_run else 'over'} "
         narrowed = self.states or self.window or self.where or self.conditions
         text += runs if narrowed else "all runs"
         if self.window is not None:
@@ -86,6 +88,25 @@ class Metric:
     def live(self) -> bool:
         """Whether it is of runs in states that none stays in: few, whatever the history."""
         return self.window is None and bool(self.states) and {*self.states} <= {*LIVE_STATES}
+
+    @property
+    def timed(self) -> bool:
+        """Whether its value depends on what the time is, or on when the runs lived."""
+        if self.window is not None or self.aggregate is Aggregate.LATEST:
+            return True
+        return any(field.source == "run" and RUN_FIELDS[field.key].timed for field in self.fields)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """All that it takes of a run: the field that is aggregated, and those that are tested."""
+        tested = (condition.field for condition in self.conditions)
+        return (*([self.field] if self.field else []), *tested)
+
+    @property
+    def _over_gpus(self) -> str:
+        if self.field is None or not self.field.of_every_gpu:
+            return ""
+        return f"({self.field.over_gpus} over each run's GPUs) "
 
     @property
     def _one_run(self) -> bool:
@@ -144,7 +165,7 @@ def _metric(
     return Metric(
         name=definition.name,
         aggregate=definition.aggregate,
-        field=_fill(field, keys) if field else None,
+        field=_fill(field, keys, definition.over_gpus) if field else None,
         description=" ".join(definition.description.split()),
         unit=definition.unit,
         states=definition.state,
@@ -152,7 +173,7 @@ def _metric(
         window_by=definition.window_by,
         where={"$and": filters} if len(filters) > 1 else filters[0] if filters else {},
         conditions=tuple(
-            dataclasses.replace(condition, field=_fill(condition.field, keys))
+            dataclasses.replace(condition, field=_fill(condition.field, keys, definition.over_gpus))
             for condition in definition.conditions
         ),
         by=definition.by,
@@ -161,9 +182,9 @@ def _metric(
     )
 
 
-def _fill(field: Field, keys: Mapping[str, str]) -> Field:
+def _fill(field: Field, keys: Mapping[str, str], over_gpus: OverGpus) -> Field:
     key = re.sub(r"\{(accuracy|loss)\}", lambda match: keys[match[1]], field.key)
-    return dataclasses.replace(field, key=key)
+    return dataclasses.replace(field, key=key, over_gpus=over_gpus)
 
 
 def _sorted(where: Any) -> Any:

@@ -17,22 +17,23 @@ from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.language import (
     LIVE_STATES,
     STATES,
-    WINDOW,
     Aggregate,
     Condition,
     Field,
     Kind,
     Op,
+    OverGpus,
     parse_by,
     parse_name,
     parse_number,
     parse_operand,
     parse_states,
     parse_unit,
-    parse_window,
 )
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.config import rules
 from runmetrics.spelling import choose, near, shown
+from runmetrics.text import one_line
 from runmetrics.units import UNITS
 
 # The operators that the official client documents for `Api.runs(filters=...)`.
@@ -86,8 +87,8 @@ Unit = Annotated[
 ]
 Window = Annotated[
     timedelta,
-    pydantic.BeforeValidator(parse_window),
-    pydantic.WithJsonSchema({"type": "string", "pattern": f"^{WINDOW.pattern}$"}),
+    pydantic.BeforeValidator(rules.length),
+    pydantic.WithJsonSchema({"type": "string", "pattern": f"^{rules.LENGTH_PATTERN}$"}),
 ]
 States = Annotated[
     tuple[str, ...], pydantic.BeforeValidator(parse_states), pydantic.WithJsonSchema(_LIST)
@@ -184,6 +185,11 @@ class Definition(Entry):
         description="split into one series per value of a group or of config.KEY, or of a list "
         "of them",
     )
+    over_gpus: OverGpus = pydantic.Field(
+        "mean",
+        description="how the values of a run's GPUs under system.gpu.*.KEY become one: mean, max, "
+        "min or sum",
+    )
     full_scan: bool = pydantic.Field(
         False,
         description="consent to read every run of the project, where there is no window "
@@ -219,6 +225,9 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         yield place, f"{has}: a metric has exactly one of {options}"
     if "window_by" in entry and "window" not in entry:
         yield ("window_by",), "says how a window is counted, but there is none: add window: 7d"
+    fields = [*_mapping(entry.get("if")), *(entry[aggregate] for aggregate in aggregates)]
+    if "over_gpus" in entry and not any(str(field).startswith("system.gpu.*.") for field in fields):
+        yield ("over_gpus",), "puts the GPUs of a run together, but no field is system.gpu.*.KEY"
     for field, tests in _mapping(entry.get("if")).items():
         if tests == {}:
             yield ("if", field), "asks nothing: write a comparison like {gt: 30}"
@@ -279,11 +288,11 @@ def _clause_fault(key: str, value: object) -> str:
     if isinstance(value, list):
         # W&B answers 500 to it, however often it is asked (fact 64).
         right = f"$nin: {shown(value)}" if key == "$ne" else f"$in: {shown(value)}"
-        right = right if key.startswith("$") else f"{key}: {{{right}}}"
+        right = right if key.startswith("$") else f"{one_line(key)}: {{{right}}}"
         return f"{shown(value)} is a bare list, which W&B cannot compare with: write {right}"
     if key.startswith("summary."):
         rest = key.removeprefix("summary.")
-        return f"a filter names summary keys otherwise: write summary_metrics.{rest}"
+        return f"a filter names summary keys otherwise: write summary_metrics.{one_line(rest)}"
     return ""
 
 
@@ -309,7 +318,7 @@ def unlikely_columns(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         name, dot, rest = key.partition(".")
         known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
         if name not in known and (guess := near(name, known, _CLOSE)):
-            meant = f"{guess}{dot}{rest}"
+            meant = f"{guess}{dot}{one_line(rest)}"
             yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
 
 

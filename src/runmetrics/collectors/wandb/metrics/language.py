@@ -7,17 +7,18 @@ be right. The entry that these words make up is in definition.py.
 import math
 import re
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal, Self, get_args
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
+from runmetrics.collectors.wandb.gpus import EVERY_GPU
 from runmetrics.config.rules import RESERVED_TAGS
 from runmetrics.spelling import choose, near, shown
 from runmetrics.units import UNITS
 
 Source = Literal["summary", "config", "system", "run"]
 Op = Literal["gt", "gte", "lt", "lte", "eq", "ne", "is"]
+OverGpus = Literal["mean", "max", "min", "sum"]
 Kind = Literal["nan", "infinite", "not_finite", "numeric", "missing"]
 
 # The states W&B names (running, finished, ... in its docs, preempt* in its client); an open set.
@@ -36,9 +37,6 @@ LIVE_STATES: Final = ("running", "pending", "preempting")
 falls silent as crashed."""
 
 FIELD_HELP = "write summary.KEY, config.KEY, system.KEY or run.NAME"
-WINDOW = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_LONGEST = timedelta(days=3650)
 
 
 class Aggregate(StrEnum):
@@ -61,14 +59,21 @@ class Field:
     """Where a run's value is found; `str(field)` is how a file writes it.
 
     The key is everything after the first dot, so it may hold dots and slashes itself. `run` fields
-    are derived by us and are one of RUN_FIELDS; `system` keys go without W&B's "system." prefix.
+    are worked out by us and are one of RUN_FIELDS; `system` keys go without W&B's "system." prefix,
+    and system.gpu.*.KEY is of every GPU.
     """
 
     source: Source
     key: str
+    over_gpus: OverGpus = "mean"
 
     def __str__(self) -> str:
         return f"{self.source}.{self.key}"
+
+    @property
+    def of_every_gpu(self) -> bool:
+        """Whether it is a value over all GPUs of a run, made of theirs by `over_gpus`."""
+        return self.source == "system" and self.key.startswith(EVERY_GPU)
 
     @classmethod
     def parse(cls, text: object) -> Self:
@@ -82,8 +87,13 @@ class Field:
             likely = "." not in text or near(source, sources)
             fix = f"did you mean {shown(guess)}?" if likely and text else FIELD_HELP
             raise ValueError(f"{shown(text)} is not a field: {fix}")
-        if not key or key != key.strip():
+        if not key.strip():
             raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
+        if source == "system" and "*" in key and not re.fullmatch(r"gpu\.\*\..+", key):
+            raise ValueError(
+                f"{shown(text)} is not a field: a * is every GPU of a run, and no "
+                "more: write system.gpu.*.KEY"
+            )
         if source == "run" and key not in RUN_FIELDS:
             fix = choose(key, RUN_FIELDS, prefix="run.")
             raise ValueError(f"{shown(text)} is not a field: {fix}")
@@ -106,17 +116,6 @@ class Condition:
         words = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "=", "ne": "is not"}
         value = f"{self.value:g}" if type(self.value) is float else shown(self.value)
         return f"{self.field} {words.get(self.op, 'is')} {self.value if self.op == 'is' else value}"
-
-
-def parse_window(text: object) -> timedelta:
-    """Read "7d", "24h", "30m", "90s" or "2w"; ValueError says what would be right."""
-    match = WINDOW.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError(f"{shown(text)} is not a length of time: write 7d, 24h, 30m or 90s")
-    seconds = int(match[1]) * _SECONDS[match[2]]
-    if seconds > _LONGEST.total_seconds():
-        raise ValueError(f"{shown(text)} is longer than ten years: leave the window out")
-    return timedelta(seconds=seconds)
 
 
 def parse_name(text: object) -> str:
@@ -156,7 +155,9 @@ def parse_by(value: object) -> tuple[str, ...]:
     """Read what splits a metric into series: one of GROUPS or config.KEY, or a list of them."""
     groups = _words(value, "a list", "write [user, group]")
     for group in groups:
-        if group not in GROUPS and not re.fullmatch(r"config\..*\S", group):
+        if group not in GROUPS and not (
+            group.startswith("config.") and group.removeprefix("config.").strip()
+        ):
             fix = choose(group, GROUPS, more=("config.KEY",))
             raise ValueError(f"{shown(group)} cannot split a metric: {fix}")
     tags: dict[str, str] = {}

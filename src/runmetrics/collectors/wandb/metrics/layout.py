@@ -7,7 +7,7 @@ import pydantic
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from runmetrics.collectors.wandb.fields import DEFAULT_MAX_SERIES
+from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place

@@ -64,7 +64,7 @@ class FirstDocument:
 
     def __init__(self, plan: Plan, now: datetime, progress: Progress = no_progress) -> None:
         self.scans = [Scan(read, now, progress) for read in plan.scans]
-        self.extremes = [Extreme(read) for read in plan.ranked]
+        self.extremes = [Extreme(read, now) for read in plan.ranked]
         filters = {scan.read: scan.filter for scan in self.scans}
         self.counts = [Count(read, _lately(plan, read, filters)) for read in plan.counts]
 
@@ -109,7 +109,10 @@ async def read_project(
                 for each in first.counts
             ),
             *(
-                note(proofs, each.read, _held_against(witnesses[each.read], each, proofs, opened))
+                note(
+                    *(proofs, each.read),
+                    _held_against(plan, witnesses[each.read], each, proofs, opened),
+                )
                 for each in first.extremes
             ),
         ],
@@ -169,6 +172,7 @@ def _known_from_scan(read: RankedRead, plan: Plan) -> bool:
 
 
 def _held_against(
+    plan: Plan,
     scan: Scanned | Unknown | None,
     extreme: Extreme,
     proofs: Mapping[RankedRead, Proof],
@@ -185,7 +189,9 @@ def _held_against(
     if proof is None:
         if hidden := unreadable(_rivals(read, local, runs), read.part):
             return hidden
-        return Winner(local) if local else (yield from extreme.prove(opened))
+        if local is not None and _in_window(local, plan.scan_of(read.where), extreme.now):
+            return Winner(local)
+        return (yield from extreme.prove(opened))
     if not isinstance(proof, Winner) or local is None:
         return proof
     if proof.run is None or (rank(read, local) or ()) > (rank(read, proof.run) or ()):
@@ -193,10 +199,17 @@ def _held_against(
     return proof
 
 
+def _in_window(run: Run, scan: ScanRead | None, now: datetime) -> bool:
+    """Return whether a run beat in the window of its scan; an imported one may have long before."""
+    if scan is None or scan.window is None or run.last_beat is None:
+        return False
+    return run.last_beat >= now - scan.window
+
+
 def _rivals(read: RankedRead, latest: Run | None, runs: Iterable[Run]) -> Iterable[Run]:
     """Yield runs that beat as late as the latest, whatever could be read of their values."""
     for run in runs:
-        late = latest is None or (run.heartbeat_at or _NEVER) >= (latest.heartbeat_at or _NEVER)
+        late = latest is None or (run.last_beat or _NEVER) >= (latest.last_beat or _NEVER)
         if late and (not read.states or run.state in read.states):
             yield run
 

@@ -18,15 +18,9 @@ from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page
 from runmetrics.collectors.wandb.reading.filters import Filter, timestamp
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
-from runmetrics.collectors.wandb.runs import (
-    ABSENT,
-    Run,
-    decode_object,
-    look_up,
-    make_run,
-    unwrapped,
-)
+from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
+from runmetrics.collectors.wandb.values import ABSENT, decode_object, look_up, unwrapped
 
 HEAD_SIZE = 50
 """Runs on the first ordered page: more than one, since strings and NaN may come first."""
@@ -71,17 +65,18 @@ def rank(read: RankedRead, run: Run) -> Rank | None:
     value = run.number(str(read.field))
     if value is None:
         return None
-    created = run.created_at.timestamp() if run.created_at else 0.0
+    created = run.started_at.timestamp() if run.started_at else 0.0
     if read.aggregate is Aggregate.LATEST:
-        return (run.heartbeat_at.timestamp(), created) if run.heartbeat_at else None
+        return (run.last_beat.timestamp(), created) if run.last_beat else None
     return (value if read.aggregate is Aggregate.MAX else -value, -created)
 
 
 class Extreme:
     """One ranked value: ask `opening`, then `prove` what it brought."""
 
-    def __init__(self, read: RankedRead) -> None:
+    def __init__(self, read: RankedRead, now: datetime) -> None:
         self.read = read
+        self.now = now
         self._head = PageAsk(read.filter, read.order, HEAD_SIZE, read.selection)
         self._trusted = True
 
@@ -138,7 +133,7 @@ class Extreme:
                 return Filter.of({path: {"$gte": value}}), Filter.of({path: {"$gt": value}})
             case Aggregate.MIN:
                 return Filter.of({path: {"$lte": value}}), Filter.of({path: {"$lt": value}})
-        since = timestamp((winner.heartbeat_at or _EPOCH) - timedelta(seconds=1))
+        since = timestamp((winner.last_beat or _EPOCH) - timedelta(seconds=1))
         exists = Filter.of({path: {"$exists": True}})
         return exists, exists & Filter.of({"heartbeatAt": {"$gt": since}})
 
@@ -148,12 +143,7 @@ class Extreme:
         if any(not self._has_key(node) for node in page.nodes):
             self._trusted = False
         return [
-            make_run(
-                node,
-                summary_keys=selection.summary_keys,
-                config_keys=selection.config_keys,
-                unreadable=page.unreadable.get(node["name"], frozenset()),
-            )
+            make_run(node, selection, self.now, page.unreadable.get(node["name"], frozenset()))
             for node in page.nodes
         ]
 

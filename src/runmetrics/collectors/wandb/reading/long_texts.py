@@ -7,7 +7,7 @@ sample of a model's output may have.
 import json
 from typing import Any
 
-from runmetrics.collectors.wandb.runs import decode_object
+from runmetrics.collectors.wandb.values import decode_object
 
 _LONG_JSON = 4_096
 _LONGEST_TEXT = 1_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
+from runmetrics.collectors.wandb.fields import GROUPS, LIFE, RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, alive_since, in_states
 from runmetrics.collectors.wandb.selection import Selection
@@ -111,7 +111,8 @@ class RankedRead:
     @property
     def selection(self) -> Selection:
         """What has to be read of a run to know its value."""
-        return field_selection(self.field)
+        own = field_selection(self.field)
+        return own | LIFE if self.aggregate is Aggregate.LATEST else own
 
 
 Read = CountRead | ScanRead | RankedRead
@@ -169,9 +170,8 @@ def field_selection(field: Field, gpus_per_run: str | float = "auto") -> Selecti
 
 def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Selection:
     """Return what has to be read of each run to reduce this metric."""
-    selection = Selection()
-    fields = [condition.field for condition in metric.conditions]
-    for field in [*fields, *([metric.field] if metric.field else [])]:
+    selection = Selection() if metric.live and not metric.timed else LIFE
+    for field in metric.fields:
         selection |= field_selection(field, gpus_per_run)
     for group in metric.by:
         if group.startswith("config."):

@@ -19,8 +19,9 @@ from runmetrics.collectors.wandb.reading.filters import alive_since, created_bet
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, ScanRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.reading.slices import cut
-from runmetrics.collectors.wandb.runs import Run, make_run, parse_time
+from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
+from runmetrics.collectors.wandb.values import parse_time
 from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
 
@@ -222,13 +223,8 @@ class Scan:
     def _absorb(self, page: Page) -> _Read:
         selection = self.read.selection
         for node in page.nodes:
-            run = make_run(
-                node,
-                summary_keys=selection.summary_keys,
-                config_keys=selection.config_keys,
-                system_keys=selection.system_keys,
-                unreadable=page.unreadable.get(node["name"], frozenset()),
-            )
+            unreadable = page.unreadable.get(node["name"], frozenset())
+            run = make_run(node, selection, self.now, unreadable)
             known = self._runs.get(run.id)
             if known is None or _beat(run) >= _beat(known):
                 self._runs[run.id] = run

@@ -1,0 +1,103 @@
+"""What is said of the runs behind the numbers: how many are odd, of which kind, and an example."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
+from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.measures import (
+    Rules,
+    assumed_gpu_hours,
+    assumes_gpus,
+    configured_gpus,
+)
+from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.text import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something that is said of `count` runs; a number beside the values counts it by `kind`.
+
+    `lines` say it in words; there are none where the values' own notes do.
+    """
+
+    kind: str
+    count: int
+    lines: tuple[str, ...] = ()
+
+
+def remarks_of(
+    runs: Iterable[Run], known: Sequence[tuple[Metric, Series]], rules: Rules
+) -> list[Remark]:
+    """Return what is to be said of the runs that were read, and of those behind the values."""
+    distinct = _distinct(runs)
+    counted_by = _distinct(
+        run for metric, series in known if _counts_gpus(metric) for run in series.selected
+    )
+    impossible = [run for run in distinct if run.faults]
+    found = [
+        Remark("impossible", len(impossible), faults(impossible)),
+        _odd(
+            *("imported", [run for run in distinct if run.imported]),
+            "synced offline or imported: dated by the client's own times",
+        ),
+        _odd(
+            *("mixed_labels", [run for run in distinct if run.mixed_labels]),
+            "with GPU samples both under node labels and without: the labelled alone count",
+        ),
+        _odd(
+            *("gpus_per_run", [run for run in counted_by if configured_gpus(run, rules) is None]),
+            f"without a usable number under {rules.gpus_per_run}: GPUs counted as W&B knows them",
+        ),
+        Remark("gpus_assumed", sum(assumes_gpus(run, rules) for run in counted_by)),
+    ]
+    auto = rules.gpus_per_run == "auto"
+    return [each for each in found if each.count and not (auto and each.kind == "gpus_per_run")]
+
+
+def faults(runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return what cannot be of the runs, counted, with the worst of each or an example."""
+    found: dict[str, list[tuple[float, str, Run]]] = {}
+    for run in runs:
+        worst = {fault.what: fault for fault in sorted(run.faults, key=lambda each: each.badness)}
+        for what, fault in worst.items():
+            found.setdefault(what, []).append((fault.badness, fault.shown, run))
+    lines = []
+    for what, cases in sorted(found.items()):
+        _, shown, run = max(cases, key=lambda case: case[0])
+        example = f"worst: {shown} in {run.id}" if shown else f"such as {run.id}"
+        which = counted(len(cases), "run")
+        lines.append(f"{what} in {which} ({example}): taken as if those runs did not have it")
+    return tuple(lines)
+
+
+def assumed(metric: Metric, series: Series, rules: Rules) -> str:
+    """Return how much of a number of GPU hours rests on runs that are taken for one GPU."""
+    field = metric.field
+    if series.value is None or field is None or not _counts_gpus(metric):
+        return ""
+    runs = [run for run in series.selected if assumes_gpus(run, rules)]
+    if not runs:
+        return ""
+    which = f"{counted(len(runs), 'run')} without a recorded or seen GPU, taken for one"
+    if field.key != "gpu_hours" or metric.aggregate != "sum":
+        return f"rests on {which}"
+    since = rules.now - metric.window if metric.window else None
+    hours = sum(assumed_gpu_hours(run, rules, since) or 0.0 for run in runs)
+    return f"{hours:,.4g} of {series.value:,.4g} hours are of {which}"
+
+
+def _odd(kind: str, runs: Sequence[Run], how: str) -> Remark:
+    example = f" (such as {runs[0].id})" if runs else ""
+    return Remark(kind, len(runs), (f"{counted(len(runs), 'run')}{example} {how}",))
+
+
+def _counts_gpus(metric: Metric) -> bool:
+    field = metric.field
+    return field is not None and field.source == "run" and RUN_FIELDS[field.key].counts_gpus
+
+
+def _distinct(runs: Iterable[Run]) -> list[Run]:
+    return list({run.id: run for run in runs}.values())
