@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -143,6 +145,53 @@ def test_what_is_never_sent_is_not_kept(tmp_path: Path) -> None:
         assert kept.pending("datadog") == []
 
 
+def test_only_its_owner_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with spool(tmp_path / "new") as kept:
+            kept.keep("datadog", [sample(1)])
+            assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+            assert (tmp_path / "new/spool.db").stat().st_mode & 0o777 == 0o600
+        (tmp_path / "new/spool.db").chmod(0o644)
+        spool(tmp_path / "new").close()
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "new/spool.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_kept_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EXTRA (3): the journal's removal is synced too (sqlite.org/pragma.html)."""
+    opened: list[sqlite3.Connection] = []
+    real = sqlite3.connect
+
+    def noted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(real(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noted)
+    with spool(tmp_path):
+        (connection,) = opened
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+
+def test_what_is_over_the_bound_is_never_read_and_said(tmp_path: Path) -> None:
+    with spool(tmp_path) as kept:
+        kept.keep("datadog", [sample(number) for number in range(10)])
+        kept.keep("otlp", [sample(1)])
+    room_for_two = len(as_row(sample(8))) * 2
+
+    with spool(tmp_path, most_bytes=room_for_two) as smaller:
+        (notice,) = smaller.notices
+        assert notice == (
+            f"the spool {tmp_path} held more for datadog than it may: "
+            "the oldest 8 samples were lost"
+        )
+        assert smaller.pending("datadog") == [sample(8), sample(9)]
+        assert smaller.pending("otlp") == [sample(1)]
+
+
 def test_without_a_directory_nothing_is_kept_and_nothing_is_said() -> None:
     with Spool(None) as none:
         assert not none.keep("datadog", [sample(1)])
@@ -179,6 +228,7 @@ def test_h5_an_overlapping_run_goes_on_without_the_spool(tmp_path: Path) -> None
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from runmetrics.spool import Spool
 holder = Spool(Path(sys.argv[1]))
 print(holder.notices, flush=True)

@@ -1,17 +1,20 @@
 """A spool that is damaged or cannot be used: the run goes on, says so, and sends nothing wrong."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmetrics.spool import Spool
+from runmetrics.spool import Spool, as_row
 from tests.spool_case import NOON, sample
 
 HUNDRED = [sample(number) for number in range(100)]
@@ -93,6 +96,109 @@ def test_h1_a_file_that_cannot_be_trusted_is_set_aside_whole(
         assert later.notices == []
 
 
+ROWS_OF_ANOTHER_SHAPE = {
+    "no object": b"7",
+    "another key": b'{"name":"a","value":1.0,"at":"2026-03-01T12:00:00+00:00"}',
+    "a time that is none": as_row(sample(1)).replace(b"2026-03-01", b"soon"),
+    "a time without a zone": as_row(sample(1)).replace(b"+00:00", b""),
+    "tags that are a list": as_row(replace(sample(1), tags={})).replace(b"{}", b"[]"),
+    "as deep as it is long": b"[" * 100_000 + b"]" * 100_000,
+}
+
+
+@pytest.mark.parametrize("row", ROWS_OF_ANOTHER_SHAPE.values(), ids=ROWS_OF_ANOTHER_SHAPE)
+def test_h1_rows_of_another_shape_are_set_aside_however_sound_they_are(
+    tmp_path: Path, row: bytes
+) -> None:
+    with spool(tmp_path) as kept:
+        kept.keep("datadog", [sample(1)])
+    db = sqlite3.connect(tmp_path / "spool.db")
+    with db:
+        crc = zlib.crc32(row, zlib.crc32(b"datadog"))
+        db.execute("UPDATE samples SET body = ?, crc = ?", (row, crc))
+    db.close()
+
+    with spool(tmp_path) as after:
+        (notice,) = after.notices
+        assert "is damaged (a row is of another shape), what it holds is not delivered" in notice
+        assert after.keep("datadog", [sample(1)])
+
+
+def test_h1_what_was_set_aside_before_is_kept_up_to_nine_times(tmp_path: Path) -> None:
+    for number in range(11):
+        (tmp_path / "spool.db").write_text(f"junk {number}" * 100)
+        with spool(tmp_path) as after:
+            (notice,) = after.notices
+    aside = {path.name: path.read_text()[:7] for path in tmp_path.glob("*.bad*")}
+
+    assert "set aside as spool.db.bad.9" in notice
+    assert aside == {
+        "spool.db.bad": "junk 0j",
+        **{f"spool.db.bad.{number}": f"junk {number - 1}j" for number in range(2, 9)},
+        "spool.db.bad.9": "junk 10",
+    }
+
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from runmetrics.spool import Spool, as_row
+with Spool(Path(sys.argv[1])) as spool:
+    print(*spool.notices, sep="\\n")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_h1_a_spool_that_this_user_may_only_read_is_left_as_it_is(tmp_path: Path) -> None:
+    directory = tmp_path / "spool"
+    with spool(directory) as kept:
+        kept.keep("datadog", HUNDRED)
+    os.chown(directory, 65_534, 65_534)
+    (directory / "spool.lock").chmod(0o666)
+    (directory / "spool.db").chmod(0o644)
+    before = (directory / "spool.db").read_bytes()
+    as_nobody = f"import os; os.setuid(65534)\n{READ_ONLY}"
+    for parent in [tmp_path, *tmp_path.parents][:4]:
+        parent.chmod(0o755)
+
+    said = subprocess.run(
+        [sys.executable, "-c", f"import runmetrics.spool\n{as_nobody}", str(directory)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert said.stdout == (
+        f"cannot use the spool {directory} (Permission denied), this run goes on without it: "
+        "make it a directory that can be written to, with space left, "
+        "or unset RUNMETRICS_SPOOL_DIR\n"
+    )
+    assert (directory / "spool.db").read_bytes() == before
+    assert not (directory / "spool.db.bad").exists()
+
+
+def test_h1_a_file_system_that_is_read_only_does_not_make_it_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with spool(tmp_path) as kept:
+        kept.keep("datadog", HUNDRED)
+    real = sqlite3.connect
+
+    def read_only(path: Path, **options: object) -> sqlite3.Connection:
+        return real(f"file:{path}?mode=ro", uri=True, **options)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+
+    with spool(tmp_path) as none:
+        (notice,) = none.notices
+        assert notice.startswith(
+            f"cannot use the spool {tmp_path} (attempt to write a readonly database)"
+        )
+    monkeypatch.setattr(sqlite3, "connect", real)
+    with spool(tmp_path) as later:
+        assert later.pending("datadog") == HUNDRED
+
+
 def test_h1_an_empty_file_is_a_new_spool(tmp_path: Path) -> None:
     (tmp_path / "spool.db").touch()
 
@@ -168,7 +274,7 @@ def test_h1_whatever_happens_to_its_bytes_it_is_whole_or_set_aside(
         ("no such parent/spool", "No such file or directory"),
         ("/proc/self", "No such file or directory"),
         ("/proc/spool", "No such file or directory"),
-        ("occupied", "unable to open database file"),
+        ("occupied", "Is a directory"),
     ],
 )
 def test_h2_a_directory_that_cannot_be_used_leaves_the_run_without_a_spool(
@@ -193,7 +299,7 @@ import json, resource, sys
 from pathlib import Path
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
-from runmetrics.spool import Spool
+from runmetrics.spool import Spool, as_row
 from tests.spool_case import NOON, ScriptedSink, refuse, sample
 
 def fill_the_disk():

@@ -11,6 +11,7 @@ from runmetrics.logs import excerpt
 from runmetrics.model import Delivery, Drop, Sample
 from runmetrics.plugins import Sink
 from runmetrics.spool import Spool, as_row
+from runmetrics.text import were
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ def _sent(spool: Spool, outgoing: _Outgoing, deadline: Deadline) -> Delivery:
     delivery = _given(sink, outgoing.samples, deadline)
     done = (*delivery.accepted, *(drop.sample for drop in delivery.dropped))
     spool.forget(sink.name, done)
-    waiting, homeless = _parted(delivery.undelivered, spool.pending(sink.name))
-    full = [Drop(sample, "spool_full") for sample in homeless] if outgoing.kept else []
+    waiting, without_room = _parted(delivery.undelivered, spool.rows(sink.name))
+    full = [Drop(sample, "spool_full") for sample in without_room] if outgoing.kept else []
     return replace(
         delivery,
         dropped=(*outgoing.expired, *delivery.dropped, *full),
@@ -83,18 +84,15 @@ def _given(sink: Sink, samples: tuple[Sample, ...], deadline: Deadline) -> Deliv
         return Delivery(sink.name, undelivered=samples, error=said, code=ExitCode.BUG)
 
 
-def _parted(
-    samples: Sequence[Sample], spooled: Sequence[Sample]
-) -> tuple[list[Sample], list[Sample]]:
-    """Those of `samples` that are among `spooled`, and those that are not."""
-    places = Counter(map(as_row, spooled))
+def _parted(samples: Sequence[Sample], places: Counter[bytes]) -> tuple[list[Sample], list[Sample]]:
+    """Return those of `samples` that have a place among the spooled rows, and those without."""
     waiting: list[Sample] = []
-    homeless: list[Sample] = []
+    without_room: list[Sample] = []
     for sample in samples:
         row = as_row(sample)
-        (waiting if places[row] > 0 else homeless).append(sample)
+        (waiting if places[row] > 0 else without_room).append(sample)
         places[row] -= 1
-    return waiting, homeless
+    return waiting, without_room
 
 
 def _remarks(outgoing: _Outgoing, full: int) -> list[str]:
@@ -102,16 +100,12 @@ def _remarks(outgoing: _Outgoing, full: int) -> list[str]:
     if outgoing.expired:
         oldest = min(drop.sample.time for drop in outgoing.expired)
         remarks.append(
-            f"{_counted(len(outgoing.expired))} not sent (expired): "
+            f"{were(len(outgoing.expired), 'sample')} not sent (expired): "
             f"too old for {name} by now, the oldest of {oldest:%Y-%m-%dT%H:%M:%SZ}"
         )
     if full:
         remarks.append(
-            f"{_counted(full)} lost (spool_full): {name} did not take what was the oldest, "
+            f"{were(full, 'sample')} lost (spool_full): {name} did not take what was the oldest, "
             "and the spool had no room for it"
         )
     return remarks
-
-
-def _counted(number: int) -> str:
-    return "1 sample was" if number == 1 else f"{number} samples were"

@@ -7,9 +7,12 @@ directory to one run. Nothing here raises for what the disk does: a spool that c
 holds nothing, the run goes on without it, and `notices` says so.
 """
 
+import contextlib
 import fcntl
 import json
+import os
 import sqlite3
+import sys
 import threading
 import time
 import zlib
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import IO, Self, TypeVar
 
 from runmetrics.model import Drop, Sample
+from runmetrics.text import were
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of JSON rows, for each sink: some 40,000 samples."""
@@ -38,7 +42,12 @@ _DELETE_OVERFLOW = """DELETE FROM samples WHERE id IN (
         SELECT id, sum(length(body)) OVER (ORDER BY id DESC) AS bytes FROM samples WHERE sink = ?
     ) WHERE bytes > ?)"""
 
+_COUNT_OVERFLOW = """SELECT sink, count(*) FROM (
+    SELECT sink, sum(length(body)) OVER (PARTITION BY sink ORDER BY id DESC) AS bytes FROM samples
+    ) WHERE bytes > ? GROUP BY sink ORDER BY sink"""
+
 _NOT_THE_FILES_FAULT = {
+    sqlite3.SQLITE_AUTH,
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -46,7 +55,12 @@ _NOT_THE_FILES_FAULT = {
     sqlite3.SQLITE_LOCKED,
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
 }
+
+_OWNER_ONLY = 0o600
+_MOST_SET_ASIDE = 9
 
 _FAILURES = (sqlite3.Error, UnicodeDecodeError)  # the latter: its words hold damaged bytes
 
@@ -96,12 +110,16 @@ class Spool:
         """The backlog of `sink`, in the order it was kept."""
         return self._try(lambda db: [_sample(body) for _, body in _rows(db, sink)], [])
 
+    def rows(self, sink: str) -> Counter[bytes]:
+        """Return the backlog of `sink` as it is kept, and how often each row is there."""
+        return self._try(lambda db: Counter(body for _, body in _rows(db, sink)), Counter())
+
     def expire(self, sink: str, max_age_seconds: float) -> list[Drop]:
         """Remove what is that old or older from the backlog of `sink`; returns it."""
 
         def work(db: sqlite3.Connection) -> list[Drop]:
-            rows = [(number, _sample(body)) for number, body in _rows(db, sink)]
             latest = self._clock() - max_age_seconds
+            rows = ((number, _sample(body)) for number, body in _rows(db, sink))
             old = [(number, sample) for number, sample in rows if sample.time.timestamp() <= latest]
             db.executemany(_DELETE, [(number,) for number, _ in old])
             return [Drop(sample, "expired") for _, sample in old]
@@ -152,21 +170,48 @@ class Spool:
         self.close()
 
     def _open(self, path: Path) -> sqlite3.Connection:
-        """The file, proven sound and writable; one that is not is set aside for a new one."""
+        """Return the file, proven sound and writable; set aside one that is not for a new one."""
         try:
-            return _connected(path)
+            return self._connected(path)
         except _OtherVersionError as other:
             reason = str(other)
         except _FAILURES as error:
             if _primary_code(error) in _NOT_THE_FILES_FAULT:
                 raise
             reason = f"is damaged ({_words(error)})"
-        path.replace(f"{path}.bad")  # SQLite removes a journal left beside a file that is new
+        aside = _free_name(path)
+        path.replace(aside)  # SQLite removes a journal left beside a file that is new
         self._notice(
             f"the spool {path} {reason}, what it holds is not delivered: "
-            f"it is set aside as {path.name}.bad, and a new one begun"
+            f"it is set aside as {aside.name}, and a new one begun"
         )
-        return _connected(path)
+        return self._connected(path)
+
+    def _connected(self, path: Path) -> sqlite3.Connection:
+        """Raises OSError, sqlite3.Error, and _OtherVersionError for a file of another version."""
+        _make_private(path)
+        db = sqlite3.connect(path, timeout=2, isolation_level="IMMEDIATE", check_same_thread=False)
+        try:
+            _make_durable(db)
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute(_TABLE)
+                # before any of it is read, so that memory follows the bound
+                overflow = db.execute(_COUNT_OVERFLOW, (self._most_bytes,)).fetchall()
+                for sink, _ in overflow:
+                    db.execute(_DELETE_OVERFLOW, (sink, self._most_bytes))
+                for _, body in _rows(db):
+                    _sample(body)
+                db.execute(f"PRAGMA user_version = {_VERSION}")  # each time: is it writable?
+        except BaseException:
+            db.close()
+            raise
+        for sink, count in overflow:
+            self._notice(
+                f"the spool {self._directory} held more for {sink} than it may: "
+                f"the oldest {were(count, 'sample')} lost"
+            )
+        return db
 
     def _try(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
         """What `work` returns, all of it done or nothing; `otherwise` when the disk fails us."""
@@ -205,12 +250,27 @@ def as_row(sample: Sample) -> bytes:
 
 
 def _sample(row: bytes) -> Sample:
-    fields = json.loads(row)
-    return Sample(**{**fields, "time": datetime.fromisoformat(fields["time"])})
+    """Return the sample of a row; raises sqlite3.DatabaseError for a row of another shape."""
+    try:
+        fields = json.loads(row, object_hook=_interned)
+        sample = Sample(**{**fields, "time": datetime.fromisoformat(fields["time"])})
+        if as_row(sample) == row:
+            return sample
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise sqlite3.DatabaseError("a row is of another shape")
+
+
+def _interned(fields: dict[str, object]) -> dict[str, object]:
+    """Hold equal texts once: the names and tags of a backlog are the same again and again."""
+    return {
+        sys.intern(key): sys.intern(value) if isinstance(value, str) else value
+        for key, value in fields.items()
+    }
 
 
 def _rows(db: sqlite3.Connection, sink: str | None = None) -> Iterator[tuple[int, bytes]]:
-    """Numbers and rows in the order they were kept, of one sink or of all."""
+    """Yield numbers and rows in the order they were kept, of one sink or of all."""
     for number, whose, body, crc in db.execute(_SELECT, (sink,)):
         if body is None or _crc(whose, body) != crc:
             raise sqlite3.DatabaseError(f"row {number} is not as it was written")
@@ -233,28 +293,33 @@ def _locked(directory: Path) -> IO[bytes]:
     return lock
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    """Raises sqlite3.Error, and _OtherVersionError for a file that another version wrote."""
-    db = sqlite3.connect(path, timeout=2, isolation_level="IMMEDIATE", check_same_thread=False)
+def _make_private(path: Path) -> None:
+    """Make the file, if need be, and keep others from reading it: names of runs are nobody's."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
     try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
-            raise _OtherVersionError(f"is of version {version}, not {_VERSION}")
-        db.execute("PRAGMA journal_mode = DELETE")
-        db.execute("PRAGMA synchronous = EXTRA")
-        (finding,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if finding != "ok":
-            raise sqlite3.DatabaseError(finding)
-        with db:
-            db.execute("BEGIN IMMEDIATE")
-            db.execute(_TABLE)
-            for _ in _rows(db):
-                pass
-            db.execute(f"PRAGMA user_version = {_VERSION}")  # written each time: is it writable?
-    except BaseException:
-        db.close()
-        raise
-    return db
+        with contextlib.suppress(PermissionError):  # somebody else's, who may want it so
+            os.fchmod(descriptor, _OWNER_ONLY)  # SQLite gives its journal the same
+    finally:
+        os.close(descriptor)
+
+
+def _free_name(path: Path) -> Path:
+    """Return the first name for a file set aside that is free, or the last one."""
+    numbers = ["", *(f".{number}" for number in range(2, _MOST_SET_ASIDE + 1))]
+    names = [path.with_name(f"{path.name}.bad{number}") for number in numbers]
+    return next((name for name in names if not name.exists()), names[-1])
+
+
+def _make_durable(db: sqlite3.Connection) -> None:
+    """Let what is committed outlive a power cut; raises for a file that is no sound spool."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in (0, _VERSION):
+        raise _OtherVersionError(f"is of version {version}, not {_VERSION}")
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute("PRAGMA synchronous = EXTRA")
+    (finding,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if finding != "ok":
+        raise sqlite3.DatabaseError(finding)
 
 
 def _primary_code(error: Exception) -> int | None:
