@@ -20,6 +20,7 @@ from hatchling.builders.wheel import WheelBuilder
 from runmetrics import assets
 from runmetrics.assets import Asset, Kind, find
 from runmetrics.errors import ConfigurationError
+from runmetrics.self_metrics import REMARKS
 from tests.assets import queries
 from tests.assets.conftest import compiled
 
@@ -33,6 +34,10 @@ MODELS: dict[Kind, type[Any]] = {
 REPOSITORY = Path(__file__).parents[2]
 OPERATIONS = REPOSITORY / "docs/OPERATIONS.md"
 each_monitor = pytest.mark.parametrize("monitor", MONITORS, ids=lambda asset: asset.path.stem)
+
+
+def compiled_by_name() -> dict[str, dict[str, Any]]:
+    return {asset.path.stem: asset.document for asset in MONITORS}
 
 
 def as_model(document: dict[str, Any], kind: type[Any]) -> Any:
@@ -138,6 +143,27 @@ def test_a_message_says_what_it_means_what_to_look_at_and_what_to_do(monitor: As
     assert len(re.findall(r"^\d", first, re.MULTILINE)) >= 2
     assert len(re.findall(r"^\d", todo, re.MULTILINE)) >= 3
     assert re.search(r"\[[^]]+\]\(https://[^)\s]+\)", message)
+
+
+@each_monitor
+def test_a_message_names_other_monitors_and_rows_as_they_are_called(monitor: Asset) -> None:
+    text = " ".join(monitor.document["message"].split())
+    titles = [asset.title.removeprefix("[runmetrics] ") for asset in MONITORS]
+    (board,) = DASHBOARDS
+    groups = [widget["definition"]["title"] for widget in board.document["widgets"]]
+    widgets = [widget.get("title") for widget in queries.widgets(board.document)]
+
+    for name in re.findall(r"monitor \*([^*]+)\*", text):
+        assert any(title.startswith(name) for title in titles)
+    for name in re.findall(r"row \*([^*]+)\*", text):
+        assert name in groups
+    for name in re.findall(r"\*([^*]+)\* in the row", text):
+        assert name in widgets
+
+
+def test_every_kind_of_remark_is_explained() -> None:
+    message = compiled_by_name()["collector_remarks"]["message"]
+    assert [kind for kind in REMARKS if f"`{kind}`" not in message] == []
 
 
 @each_monitor
