@@ -134,10 +134,8 @@ class DatadogIntake:
         return any(point.name == name for point in self.points)
 
     def _take_series(self, request: Request) -> Response:
-        body = request.body
+        body = decoded(request)
         series: list[dict[str, Any]] = []
-        if request.headers.get("content-encoding") == "deflate":
-            body = _inflate(body)
         if (
             request.body_bytes_on_the_wire > MOST_COMPRESSED_BYTES
             or len(body) >= TOO_MANY_RAW_BYTES
@@ -173,6 +171,16 @@ class DatadogIntake:
             self._points[point.name, point.tags, point.timestamp] = point
         else:
             self.late.append(point)
+
+
+def decoded(request: Request) -> bytes:
+    """Return the body of a post, decompressed no further than to see that it is too large."""
+    if request.headers.get("content-encoding") != "deflate":
+        return request.body
+    try:
+        return zlib.decompressobj().decompress(request.body, TOO_MANY_RAW_BYTES)
+    except zlib.error:
+        return b""
 
 
 def _points(series: dict[str, Any]) -> list[Point]:
@@ -220,14 +228,6 @@ def _is_point(point: object) -> bool:
     if type(timestamp) is not int or not isinstance(value, int | float) or isinstance(value, bool):
         return False
     return -_LARGEST <= value <= _LARGEST
-
-
-def _inflate(body: bytes) -> bytes:
-    """`body` decompressed, no further than to see that it is too large."""
-    try:
-        return zlib.decompressobj().decompress(body, TOO_MANY_RAW_BYTES)
-    except zlib.error:
-        return b""
 
 
 def _refuse_constant(word: str) -> NoReturn:

@@ -6,7 +6,9 @@ import sys
 import threading
 from datetime import UTC, datetime
 
+from runmetrics.sandbox.deliveries import told
 from runmetrics.sandbox.history import fill
+from runmetrics.sandbox.http import Handler, Request, Response
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
@@ -26,8 +28,8 @@ def serve(
 ) -> None:
     """Serve a year of runs, and a Datadog intake, until SIGTERM or SIGINT.
 
-    Stdout says where: to a person as the variables to set, to a program as one JSON line. `port`
-    is the W&B server's.
+    Stdout says where: to a person as the variables to set, and then what the intake receives, to
+    a program as one JSON line. `port` is the W&B server's.
     """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -40,9 +42,28 @@ def serve(
         WandbSandbox(store=store, latency_seconds=latency, port=port) as sandbox,
         DatadogIntake(latency_seconds=latency) as intake,
     ):
-        tell = _for_a_person if sys.stdout.isatty() else _for_a_program
-        print(tell(sandbox.url, intake.url), flush=True)  # noqa: T201 - where everything is
+        where = sandbox.url, intake.url
+        if sys.stdout.isatty():
+            _print(_for_a_person(*where))
+            intake.server.handler = _printing(intake.server.handler)
+        else:
+            _print(_for_a_program(*where))
         stopped.wait()
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this is all that the command shows
+
+
+def _printing(handler: Handler) -> Handler:
+    """Return the handler, which from now on prints what it receives."""
+
+    def answer(request: Request) -> Response:
+        response = handler(request)
+        _print(told(request, response, datetime.now()))  # noqa: DTZ005 - as the person's clock
+        return response
+
+    return answer
 
 
 def _for_a_program(url: str, intake_url: str) -> str:
@@ -52,7 +73,8 @@ def _for_a_program(url: str, intake_url: str) -> str:
 
 def _for_a_person(url: str, intake_url: str) -> str:
     return f"""\
-# A W&B server and a Datadog intake with made-up runs; Ctrl-C ends them. In another terminal:
+# A W&B server and a Datadog intake with made-up runs; Ctrl-C ends them. What the intake
+# receives is shown here. In another terminal:
 export WANDB_BASE_URL={url}
 export WANDB_API_KEY={SANDBOX_KEY}
 export WANDB_ENTITY={ENTITY}
