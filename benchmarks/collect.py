@@ -92,7 +92,7 @@ def _interleaved(
 
 
 def _extrapolated(look: str, chosen: argparse.Namespace, server: Server, home: str) -> Figures:
-    """One pass over all runs, from what a few seconds of it took; memory is what it took so far."""
+    """Extrapolate a pass over all runs from a few seconds of it; memory is what those took."""
     seconds = str(chosen.pass_seconds)
     part = run(peer("three_times", look, "--seconds", seconds), server, home)
     times = chosen.runs / part.answer["read"]
@@ -120,13 +120,13 @@ def _sum(passes: list[Figures]) -> Figures:
 
 
 def _median(repeated: list[Figures]) -> Figures:
-    """The one of the middle in seconds."""
+    """Return the figures of the middle in seconds."""
     middle = statistics.median_low([figures.seconds for figures in repeated])
     return next(figures for figures in repeated if figures.seconds == middle)
 
 
 def _compare(ours: Figures, peers: Figures) -> None:
-    """The peer that reads the same runs must come to the same numbers."""
+    """Say where the peer, which reads the same runs, comes to other numbers."""
     samples = {sample["name"]: sample["value"] for sample in ours.answer["samples"]}
     for name, value in peers.answer.items():
         # the hours of a window that moves on while we measure

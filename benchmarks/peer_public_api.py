@@ -21,7 +21,7 @@ EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def main(path: str) -> dict[str, float]:
-    """The ten, with none of our proofs."""
+    """Return the ten, with none of our proofs."""
     start = datetime.now(UTC) - WINDOW
     api = wandb.Api()
     scored = {"summary_metrics.accuracy": {"$exists": True}}

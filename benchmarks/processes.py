@@ -128,7 +128,7 @@ def run(command: list[str], server: Server, home: str) -> Figures:
 
 
 def _round_trips(passed: list[tuple[float, float, float, str]]) -> list[list[str]]:
-    """The bodies, those together that were asked before any of them was answered."""
+    """Return the bodies, those together that were asked before any of them was answered."""
     round_trips: list[list[str]] = []
     answered = 0.0
     for began, ended, _, body in passed:

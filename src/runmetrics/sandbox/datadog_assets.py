@@ -46,11 +46,11 @@ class DatadogAssets:
         self.has_metric = has_metric
 
     def owns(self, request: Request) -> bool:
-        """Whether this part answers the request."""
+        """Return whether this part answers the request."""
         return request.path.startswith(_OURS)
 
     def answer(self, request: Request) -> Response:
-        """The answer to a request whose API key is right."""
+        """Return the answer to a request whose API key is right."""
         if request.headers.get("dd-application-key") not in self.app_keys:
             return _errors(403, "Forbidden")
         path, _, query = request.path.partition("?")
@@ -218,7 +218,7 @@ def _slo_faults(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _model_faults(body: dict[str, Any], kind: type[Any]) -> Iterator[str]:
-    """What the official client's own model of it does not know."""
+    """Return what the official client's own model of it does not know."""
     try:
         made = ApiClient(Configuration()).deserialize(json.dumps(body), (kind,), True)
     except OpenApiException as error:

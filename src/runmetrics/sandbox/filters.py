@@ -65,17 +65,17 @@ class View:
         self._masks: dict[str, Mask] = {}
 
     def matching(self, filters: str | None) -> list[StoredRun]:
-        """The runs that match; no filter is every run. Raises BadRequest."""
+        """Return the runs that match; no filter is every run. Raises BadRequest."""
         mask = self._asked(filters)
         return self.runs if mask is None else list(compress(self.runs, mask))
 
     def count(self, filters: str | None) -> int:
-        """How many runs match. Raises BadRequest."""
+        """Return how many runs match. Raises BadRequest."""
         mask = self._asked(filters)
         return len(self.runs) if mask is None else sum(mask)
 
     def ordered(self, filters: str | None, order: str | None) -> list[StoredRun]:
-        """The runs that match, in the order asked for; an unknown order is creation order."""
+        """Return the runs that match, in the order asked for; an unknown one is creation order."""
         name, down = (order or "").lstrip("+-"), (order or "").startswith("-")
         if name in _ORDERED_TIMES:
             ranks: list[Any] = self._time_column(_ORDERED_TIMES[name])
@@ -157,7 +157,7 @@ class View:
         return [False] * len(self.runs) if values is None else [check(value) for value in values]
 
     def _tags_condition(self, tags: list[tuple[str, ...]], name: str, operand: Any) -> Mask:
-        """A run has several tags: any of them may match, none may where the operator denies."""
+        """Match a run by its tags: any of them may match, none may where the operator denies."""
         if name == "$exists":
             return [bool(own) == bool(operand) for own in tags]
         positive = {"$ne": "$eq", "$nin": "$in"}.get(name, name)
@@ -201,7 +201,7 @@ class View:
         return column
 
     def _column(self, name: str) -> list[Any] | None:
-        """The values of all runs; None for a key that this server cannot filter or order by."""
+        """Return the values of all runs; None for a key that this server does not filter by."""
         if name not in self._columns:
             self._columns[name] = self._read(name)
         return self._columns[name]
@@ -242,7 +242,7 @@ def _duration(run: StoredRun) -> float | None:
 
 
 def _check(name: str, operand: Any, quirks: Quirks) -> Check:
-    """The test of one value; a missing one passes none but `$exists: false`."""
+    """Return the test of one value; a missing one passes none but `$exists: false`."""
     if name == "$eq":
         return lambda value: _same(value, operand)
     if name == "$ne":

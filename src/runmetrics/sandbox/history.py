@@ -133,7 +133,7 @@ def fill(
 
 
 def _configs(gpu_mix: Mapping[int, float]) -> dict[int, list[Mapping[str, Any]]]:
-    """A few configurations for each machine, shared by all runs."""
+    """Return a few configurations for each machine, shared by all runs."""
     return {
         gpus: [
             {

@@ -158,7 +158,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         """Keep quiet: requests are recorded, not printed."""
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """The Date header, by the server's clock."""
+        """Return the Date header, by the server's clock."""
         return super().date_time_string(timestamp or self.server_side.clock())
 
     def _serve(self) -> None:

@@ -192,7 +192,7 @@ def _points(series: dict[str, Any]) -> list[Point]:
 
 
 def _faults(series: object) -> list[str]:
-    """Everything that is wrong with one series of a post."""
+    """Return everything that is wrong with one series of a post."""
     if not isinstance(series, dict):
         return ["a series is not an object"]
     name = series.get("metric")

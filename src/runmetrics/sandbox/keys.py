@@ -7,7 +7,7 @@ _MISSING = object()
 
 
 def _get(values: Any, key: str, without_case: bool) -> Any:
-    """The value under one key, or _MISSING; the first that fits where case does not matter."""
+    """Return the value under one key, the first that fits where case does not matter."""
     if not isinstance(values, Mapping):
         return _MISSING
     if not without_case:
@@ -17,7 +17,7 @@ def _get(values: Any, key: str, without_case: bool) -> Any:
 
 
 def at(values: Mapping[str, Any], key: str, without_case: bool, *, config: bool = False) -> Any:
-    """The value under a literal key, else along its dots, else None.
+    """Return the value under a literal key, else along its dots, else None.
 
     The backend keeps config as {"A": {"value": {"b": 1}}}, so that a nested key of it is written
     A.value.b.

@@ -58,12 +58,12 @@ class UnreadableError(Exception):
 
 
 def cursor_at(offset: int) -> str:
-    """The cursor of the row at `offset`."""
+    """Return the cursor of the row at `offset`."""
     return base64.b64encode(f"{_CURSOR}{offset}".encode()).decode()
 
 
 def offset_after(cursor: str | None) -> int:
-    """The offset of the first row after a cursor. Raises BadRequest."""
+    """Return the offset of the first row after a cursor. Raises BadRequest."""
     if not cursor:
         return 0
     try:
@@ -77,7 +77,7 @@ def offset_after(cursor: str | None) -> int:
 
 
 def visible(context: Context, entity: str | None, name: str | None) -> Project | None:
-    """The project, unless it is not there or not for this viewer: the two look alike."""
+    """Return the project, unless it is not there or not for this viewer: the two look alike."""
     if entity is None and context.viewer is not None:
         entity = context.viewer.entity
     project = context.store.projects.get((entity or "", name or ""))
@@ -120,7 +120,7 @@ def _connection(
 
 
 def _view(project: Project, context: Context) -> View:
-    """What this document sees of the project."""
+    """Return what this document sees of the project."""
     if id(project) not in context.views:
         context.views[id(project)] = View(project.in_creation_order(), context.quirks)
     return context.views[id(project)]
@@ -231,7 +231,7 @@ RESOLVERS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 
 
 def guarded(name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """The same resolver, failing where the quirk `unreadable` says so."""
+    """Return the same resolver, failing where the quirk `unreadable` says so."""
 
     def fail_or_resolve(source: Any, info: Info, **arguments: Any) -> Any:
         quirks: Quirks = info.context.quirks
@@ -246,7 +246,7 @@ def guarded(name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_from(counter: list[int]) -> bool:
-    """Whether one of `counter`'s empty pages is left; it is used up by asking."""
+    """Return whether one of `counter`'s empty pages is left; it is used up by asking."""
     if counter[0] > 0:
         counter[0] -= 1
         return True

@@ -21,7 +21,7 @@ class RunNode(NamedTuple):
 
 
 def global_id(kind: str, *parts: str) -> str:
-    """An opaque id as W&B makes them."""
+    """Return an opaque id as W&B makes them."""
     return base64.b64encode(":".join((kind, "v1", *parts)).encode()).decode()
 
 
@@ -54,7 +54,7 @@ def _owner(name: str) -> Mapping[str, Any]:
 def user_fields(
     name: str, *, entity: str | None, email: str | None = None, teams: Sequence[str] = ()
 ) -> Mapping[str, Any]:
-    """A user as the schema has it."""
+    """Return a user as the schema has it."""
     return {
         "id": global_id("User", name),
         "name": name,
@@ -70,7 +70,7 @@ def user_fields(
 
 
 def entity_fields(name: str, *, is_team: bool) -> Mapping[str, Any]:
-    """An entity as the schema has it."""
+    """Return an entity as the schema has it."""
     return {
         "id": global_id("Entity", name),
         "name": name,

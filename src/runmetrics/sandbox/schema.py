@@ -11,7 +11,7 @@ from runmetrics.sandbox.writing import MUTATIONS
 
 
 def schema_for(quirks: Quirks) -> GraphQLSchema:
-    """A strict schema: what it does not name is refused."""
+    """Return a strict schema: what it does not name is refused."""
     return _schema(
         frozenset(quirks.unknown_fields), frozenset(name for _, name in quirks.unreadable)
     )

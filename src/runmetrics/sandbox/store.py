@@ -83,7 +83,7 @@ class Project:
         self._in_creation_order = None
 
     def in_creation_order(self) -> list[StoredRun]:
-        """All runs, oldest first, those of one instant by id."""
+        """Return all runs, oldest first, those of one instant by id."""
         if self._in_creation_order is None:
             self._in_creation_order = sorted(
                 self.runs.values(), key=lambda run: (moment(run.created_at) or EARLIEST, run.id)
@@ -98,7 +98,7 @@ class Store:
         self.projects: dict[tuple[str, str], Project] = {}
 
     def project(self, entity: str, name: str) -> Project:
-        """The project, made when it is not there yet."""
+        """Return the project, made when it is not there yet."""
         found = self.projects.get((entity, name))
         if found is None:
             found = self.projects[entity, name] = Project(entity, name)
@@ -111,7 +111,7 @@ class Store:
             home.add(run)
 
     def run(self, entity: str, project: str, run_id: str) -> StoredRun:
-        """The live record of a run; KeyError when it is not there."""
+        """Return the live record of a run; KeyError when it is not there."""
         return self.projects[entity, project].runs[run_id]
 
     def remove(self, entity: str, project: str, run_id: str) -> None:
@@ -119,7 +119,7 @@ class Store:
         self.projects[entity, project].remove(run_id)
 
     def copy(self) -> "Store":
-        """A snapshot: runs that change afterwards do not change in it."""
+        """Return a snapshot: runs that change afterwards do not change in it."""
         snapshot = Store()
         for (entity, name), project in self.projects.items():
             twin = snapshot.project(entity, name)
@@ -140,12 +140,12 @@ def _parsed(text: str) -> datetime | None:
 
 
 def moment(value: Moment) -> datetime | None:
-    """The instant of a stored time; text without a zone is UTC, text that is no time is None."""
+    """Return the instant of a stored time: UTC where it has no zone, None where it is no time."""
     return _parsed(value) if isinstance(value, str) else value
 
 
 def shown(value: Moment) -> str | None:
-    """A stored time as the server writes it: 2026-01-02T03:04:05Z."""
+    """Return a stored time as the server writes it: 2026-01-02T03:04:05Z."""
     if value is None or isinstance(value, str):
         return value
     in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
@@ -181,7 +181,7 @@ def config_values(run: StoredRun) -> Mapping[str, Any]:
 def project_keys(
     value: Mapping[str, Any] | str | None, keys: Iterable[str] | None, *, wrap: bool = False
 ) -> str | None:
-    """The JSON text of the top-level `keys` (None is all); raw text without an object goes as is.
+    """Return the JSON of the top-level `keys` (None is all); raw text without an object goes as is.
 
     `wrap` gives each value the form that the backend keeps config in.
     """

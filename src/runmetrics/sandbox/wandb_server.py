@@ -205,7 +205,7 @@ class WandbSandbox:
 
 
 def _key_of(request: Request) -> str:
-    """The API key of `Basic api:<key>` or `Bearer <key>`; empty without one."""
+    """Return the API key of `Basic api:<key>` or `Bearer <key>`; empty without one."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip()
@@ -232,7 +232,7 @@ def _result(result: ExecutionResult) -> Response:
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:
-    """The error as W&B words it: names in double quotes."""
+    """Return the error as W&B words it: names in double quotes."""
     return {**error.formatted, "message": error.message.replace("'", '"')}
 
 

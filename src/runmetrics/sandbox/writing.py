@@ -34,7 +34,7 @@ _TEXTS = {
 
 
 def _instant(seconds: float) -> datetime:
-    """The server keeps times of runs in whole seconds."""
+    """Return an instant in whole seconds, as the server keeps the times of runs."""
     return datetime.fromtimestamp(math.floor(seconds), UTC)
 
 
@@ -170,7 +170,7 @@ def _runtime(run: StoredRun) -> float | None:
 
 
 def crash_silent_runs(project: Project, now: float, after_seconds: float) -> None:
-    """The server's sweep: a running run without a heartbeat for so long has crashed."""
+    """Sweep as the server does: a running run without a heartbeat for so long has crashed."""
     limit = datetime.fromtimestamp(now, UTC) - timedelta(seconds=after_seconds)
     for run in project.runs.values():
         beat = moment(run.heartbeat_at)

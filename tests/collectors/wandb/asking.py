@@ -86,7 +86,7 @@ HEALTHY = answering({"data": DATA})
 
 
 @dataclass
-class Asker:
+class Caller:
     """One client for one server."""
 
     url: str

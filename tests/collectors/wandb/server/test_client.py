@@ -25,7 +25,7 @@ from tests.collectors.wandb.asking import (
     DATA,
     DOCUMENT,
     HEALTHY,
-    Asker,
+    Caller,
     Waits,
     answering,
     assert_without_key,
@@ -35,7 +35,7 @@ from tests.collectors.wandb.asking import (
 
 def test_a_query_is_one_authorised_post_of_the_document_and_its_variables() -> None:
     with LoopbackServer(HEALTHY) as server:
-        answer = Asker(server.url).answer()
+        answer = Caller(server.url).answer()
     assert answer.data == DATA
     assert answer.errors == ()
     [request] = server.requests
@@ -49,13 +49,13 @@ def test_a_query_is_one_authorised_post_of_the_document_and_its_variables() -> N
 
 def test_a_base_url_may_end_with_a_slash_and_have_a_path() -> None:
     with LoopbackServer(HEALTHY) as server:
-        Asker(f"{server.url}/wandb/").answer()
+        Caller(f"{server.url}/wandb/").answer()
     assert server.requests[0].path == "/wandb/graphql"
 
 
 def test_without_a_key_a_public_project_is_asked_for_without_authorization() -> None:
     with LoopbackServer(HEALTHY) as server:
-        Asker(server.url, key=None).answer()
+        Caller(server.url, key=None).answer()
     assert "authorization" not in server.requests[0].headers
 
 
@@ -66,7 +66,7 @@ def test_w11_errors_beside_data_come_with_the_data() -> None:
         "odd",
     ]
     with LoopbackServer(answering({"data": DATA, "errors": errors})) as server:
-        answer = Asker(server.url).answer()
+        answer = Caller(server.url).answer()
     assert answer.data == DATA
     assert answer.errors == (
         GraphQLError("timeout", ("project", "runs", "edges", 3, "node")),
@@ -79,20 +79,20 @@ def test_w11_errors_beside_data_come_with_the_data() -> None:
 def test_requests_and_bytes_are_counted_as_sent_and_as_unpacked() -> None:
     body = {"data": {"text": "a" * 5000}}
     with LoopbackServer(answering(body)) as server:
-        asker = Asker(server.url)
-        asker.answers(2)
-    assert asker.client.requests == 2
-    assert asker.client.bytes_received == server.bytes_sent
+        caller = Caller(server.url)
+        caller.answers(2)
+    assert caller.client.requests == 2
+    assert caller.client.bytes_received == server.bytes_sent
     assert server.bytes_sent < 500
-    assert asker.client.bytes_decoded == 2 * len(json.dumps(body))
+    assert caller.client.bytes_decoded == 2 * len(json.dumps(body))
 
 
 def test_w20_the_offset_of_the_clocks_is_read_from_the_date_header() -> None:
     with LoopbackServer(HEALTHY) as server:
-        asker = Asker(server.url, clock=lambda: datetime.now(UTC) - timedelta(seconds=100))
-        assert asker.client.clock_offset_seconds is None
-        answer = asker.answer()
-    assert asker.client.clock_offset_seconds == pytest.approx(100, abs=3)
+        caller = Caller(server.url, clock=lambda: datetime.now(UTC) - timedelta(seconds=100))
+        assert caller.client.clock_offset_seconds is None
+        answer = caller.answer()
+    assert caller.client.clock_offset_seconds == pytest.approx(100, abs=3)
     assert answer.server_time is not None
     assert answer.server_time.utcoffset() == timedelta(0)
     assert answer.server_time.microsecond == 0
@@ -105,9 +105,9 @@ def test_w20_a_slow_answer_is_dated_by_the_middle_of_the_request(
     stopwatch = SimpleNamespace(monotonic=lambda: next(sent_and_answered))
     monkeypatch.setattr("runmetrics.http.time", stopwatch)
     with LoopbackServer(HEALTHY) as server:
-        asker = Asker(server.url, clock=lambda: datetime.now(UTC) - timedelta(seconds=200))
-        asker.answer()
-    assert asker.client.clock_offset_seconds == pytest.approx(100, abs=3)
+        caller = Caller(server.url, clock=lambda: datetime.now(UTC) - timedelta(seconds=200))
+        caller.answer()
+    assert caller.client.clock_offset_seconds == pytest.approx(100, abs=3)
 
 
 @pytest.mark.parametrize("text", [None, "", "yesterday", "0", "Fri, 99 Nov 2026 21:00:00 GMT"])
@@ -119,10 +119,10 @@ def most_at_once(latency: float = 0.05, queries: int = 12, **headers: str) -> in
     """How many of some queries, made all at once, a server ever has under way at once."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with LoopbackServer(answering({"data": DATA}, named), latency_seconds=latency) as server:
-        asker = Asker(server.url, policy=fast(low_quota_pause_seconds=0))
+        caller = Caller(server.url, policy=fast(low_quota_pause_seconds=0))
 
         async def all_of_them() -> None:
-            async with asker.client as client:
+            async with caller.client as client:
                 await client.query(DOCUMENT)
                 await asyncio.gather(*(client.query(DOCUMENT) for _ in range(queries)))
 
@@ -143,10 +143,10 @@ def test_w3_under_a_tenth_of_the_quota_there_is_a_pause_before_each_request() ->
     waits = Waits()
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": "99"})) as server:
         policy = fast(sleep=waits.sleep, low_quota_pause_seconds=1.5)
-        asker = Asker(server.url, policy=policy, clock=waits.clock)
-        asker.answers(3)
-    assert asker.client.slots == 1
-    assert asker.client.quota_low
+        caller = Caller(server.url, policy=policy, clock=waits.clock)
+        caller.answers(3)
+    assert caller.client.slots == 1
+    assert caller.client.quota_low
     assert waits == [1.5, 1.5]
     assert len(server.requests) == 3
 
@@ -155,10 +155,10 @@ def test_w3_the_pause_lasts_from_the_last_answer_on_and_is_kept_by_those_that_as
     waits = Waits()
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": "99"})) as server:
         policy = fast(sleep=waits.sleep, low_quota_pause_seconds=1.5)
-        asker = Asker(server.url, policy=policy, clock=waits.clock)
+        caller = Caller(server.url, policy=policy, clock=waits.clock)
 
         async def two_after_a_while() -> None:
-            async with asker.client as client:
+            async with caller.client as client:
                 await client.query(DOCUMENT)
                 await waits.sleep(1)
                 await asyncio.gather(client.query(DOCUMENT), client.query(DOCUMENT))
@@ -171,7 +171,7 @@ def test_w3_an_empty_quota_is_waited_for_until_it_is_reset() -> None:
     waits = Waits()
     headers = {"RateLimit-Limit": "500", "RateLimit-Remaining": "0", "RateLimit-Reset": "12"}
     with LoopbackServer(answering({"data": DATA}, headers)) as server:
-        Asker(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
+        Caller(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
     assert waits == [12]
 
 
@@ -179,7 +179,7 @@ def test_w3_a_pause_that_does_not_fit_the_deadline_is_not_taken() -> None:
     waits = Waits()
     headers = {"RateLimit-Remaining": "0", "RateLimit-Reset": "3600"}
     with LoopbackServer(answering({"data": DATA}, headers)) as server:
-        Asker(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
+        Caller(server.url, policy=fast(sleep=waits.sleep), clock=waits.clock).answers(2)
     assert waits == []
     assert len(server.requests) == 2
 
@@ -187,9 +187,9 @@ def test_w3_a_pause_that_does_not_fit_the_deadline_is_not_taken() -> None:
 @pytest.mark.parametrize("junk", ["", "-5", "NaN", "1e9", "many", "1_0", "5;w=10"])
 def test_w4_a_junk_quota_is_no_quota(junk: str) -> None:
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": junk})) as server:
-        asker = Asker(server.url)
-        asker.answer()
-    assert asker.client.slots == 4
+        caller = Caller(server.url)
+        caller.answer()
+    assert caller.client.slots == 4
 
 
 @pytest.mark.parametrize(
@@ -263,28 +263,28 @@ def test_a_proxy_is_never_asked_for_plain_http_on_loopback(monkeypatch: pytest.M
     with LoopbackServer(HEALTHY) as proxy, LoopbackServer(HEALTHY) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
-        Asker(server.url).answer()
+        Caller(server.url).answer()
     assert (len(proxy.requests), len(server.requests)) == (0, 1)
 
 
 def test_the_key_is_in_no_log_line_and_no_repr(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with LoopbackServer(HEALTHY) as server:
-        asker = Asker(server.url)
-        asker.answer()
+        caller = Caller(server.url)
+        caller.answer()
     assert "HTTP Request: POST" in caplog.text
     assert_without_key(caplog.text)
-    assert_without_key(repr(asker.client) + str(asker.client.endpoint))
+    assert_without_key(repr(caller.client) + str(caller.client.endpoint))
 
 
 def test_queries_may_run_side_by_side() -> None:
     with LoopbackServer(HEALTHY, latency_seconds=0.05) as server:
-        asker = Asker(server.url)
+        caller = Caller(server.url)
 
         async def three() -> list[object]:
-            async with asker.client as client:
+            async with caller.client as client:
                 answers = await asyncio.gather(*(client.query(DOCUMENT) for _ in range(3)))
                 return [answer.data for answer in answers]
 
         assert asyncio.run(three()) == [DATA, DATA, DATA]
-    assert asker.client.requests == 3
+    assert caller.client.requests == 3

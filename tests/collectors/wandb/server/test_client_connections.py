@@ -28,7 +28,7 @@ from tests.collectors.wandb.asking import (
     HEALTHY,
     KEY,
     SERVER_SIDE,
-    Asker,
+    Caller,
     closed_port,
     failing,
     fast,
@@ -43,32 +43,32 @@ NETWORK = "check WANDB_BASE_URL, the network policy and the proxy settings"
 
 def test_w6_a_refused_connection_is_tried_again() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
-    asker = Asker(url)
-    error = asker.fails(Unreachable)
+    caller = Caller(url)
+    error = caller.fails(Unreachable)
     assert str(error) == (
         f"W&B at {url} cannot be reached, the connection is refused (5 tries): {NETWORK}"
     )
     assert error.exit_code == ExitCode.TEMPORARY
-    assert asker.client.requests == 5
+    assert caller.client.requests == 5
 
 
 def test_w6_a_name_that_dns_does_not_know_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     without_proxies(monkeypatch)
-    asker = Asker("https://wandb.invalid")
-    error = asker.fails(Unreachable, tries=2)
+    caller = Caller("https://wandb.invalid")
+    error = caller.fails(Unreachable, tries=2)
     assert str(error) == (
         "W&B at https://wandb.invalid cannot be reached, its name is not known to DNS (2 tries): "
         "check WANDB_BASE_URL and DNS on this machine"
     )
-    assert asker.client.requests == 2
+    assert caller.client.requests == 2
 
 
 def test_w6_a_reset_is_tried_again() -> None:
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(reset=True))
-        assert Asker(server.url).answer().data == DATA
+        assert Caller(server.url).answer().data == DATA
         server.fault_for = lambda _request: Fault(reset=True)
-        error = Asker(server.url).fails(Unreachable)
+        error = Caller(server.url).fails(Unreachable)
     assert str(error) == (
         f"W&B at {server.url} cannot be reached, the connection broke (5 tries): {NETWORK}"
     )
@@ -82,14 +82,14 @@ def test_w6_an_untrusted_certificate_is_never_tried_again(
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     with LoopbackServer(HEALTHY) as server:
         url = speak_tls(server, tmp_path)
-        asker = Asker(url)
-        error = asker.fails(Unreachable)
+        caller = Caller(url)
+        error = caller.fails(Unreachable)
     assert str(error) == (
         f"W&B at {url} cannot be reached, its certificate is not trusted "
         "(self-signed certificate): if that is your server, name the file of its certificate "
         "authority in SSL_CERT_FILE"
     )
-    assert asker.client.requests == 1
+    assert caller.client.requests == 1
     assert server.requests == []
 
 
@@ -100,13 +100,13 @@ def test_w6_ssl_cert_file_makes_a_certificate_trusted(
     with LoopbackServer(HEALTHY) as server:
         url = speak_tls(server, tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
-        assert Asker(url).answer().data == DATA
+        assert Caller(url).answer().data == DATA
     assert len(server.requests) == 1
 
 
 def test_w6_a_certificate_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "no-such-file.pem")
-    error = Asker("https://wandb.invalid").fails(ConfigurationError)
+    error = Caller("https://wandb.invalid").fails(ConfigurationError)
     assert str(error) == (
         "the certificates named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read "
         "(No such file or directory): name a readable file of PEM certificates"
@@ -120,7 +120,7 @@ def test_w6_a_server_without_tls_behind_https_is_unreachable(
     without_proxies(monkeypatch)
     with LoopbackServer(HEALTHY) as server:
         url = server.url.replace("http:", "https:")
-        error = Asker(url).fails(Unreachable, tries=1)
+        error = Caller(url).fails(Unreachable, tries=1)
     assert str(error) == (
         f"W&B at {url} cannot be reached, it does not speak TLS as we do (1 try): {ADDRESS}"
     )
@@ -129,7 +129,7 @@ def test_w6_a_server_without_tls_behind_https_is_unreachable(
 def test_w7_a_server_that_says_nothing_is_given_up() -> None:
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(silent=True), Fault(silent=True))
-        error = Asker(server.url, policy=fast(read_timeout_seconds=0.2)).fails(SlowAnswer, tries=2)
+        error = Caller(server.url, policy=fast(read_timeout_seconds=0.2)).fails(SlowAnswer, tries=2)
     assert str(error) == f"W&B at {server.url} sent nothing for 0.2 s (2 tries): {SERVER_SIDE}"
     assert error.exit_code == ExitCode.TEMPORARY
     assert len(server.requests) == 2
@@ -145,7 +145,7 @@ def test_w7_a_connection_that_is_never_taken_is_given_up() -> None:
             each.setblocking(False)
             each.connect_ex(deaf.getsockname())
         policy = fast(connect_timeout_seconds=0.2)
-        error = Asker(url, policy=policy).fails(Unreachable, tries=1)
+        error = Caller(url, policy=policy).fails(Unreachable, tries=1)
         for each in waiting:
             each.close()
     assert str(error) == (
@@ -158,7 +158,7 @@ def test_w8_a_slow_drip_is_cut_at_the_total_timeout() -> None:
     began = time.monotonic()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(drip_seconds=0.1))
-        error = Asker(server.url, policy=policy).fails(SlowAnswer, tries=1)
+        error = Caller(server.url, policy=policy).fails(SlowAnswer, tries=1)
     assert str(error) == (
         f"W&B at {server.url} did not answer in full within 0.5 s (1 try): {SERVER_SIDE}"
     )
@@ -169,7 +169,7 @@ def test_w8_no_request_goes_on_after_the_deadline() -> None:
     began = time.monotonic()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(silent=True))
-        error = Asker(server.url, deadline=Deadline(0.3)).fails(OutOfTime)
+        error = Caller(server.url, deadline=Deadline(0.3)).fails(OutOfTime)
     assert str(error) == (
         f"the time for reading W&B at {server.url} is over: raise --timeout, or ask for less"
     )
@@ -180,7 +180,7 @@ def test_w8_no_request_goes_on_after_the_deadline() -> None:
 def test_w8_out_of_time_names_the_last_failure() -> None:
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(status(502), Fault(silent=True))
-        error = Asker(server.url, deadline=Deadline(0.4)).fails(OutOfTime)
+        error = Caller(server.url, deadline=Deadline(0.4)).fails(OutOfTime)
     assert error.cause == (
         f"the time for reading W&B at {server.url} is over; "
         f"the last try failed: W&B at {server.url} answered 502"
@@ -189,7 +189,7 @@ def test_w8_out_of_time_names_the_last_failure() -> None:
 
 def test_w8_after_the_deadline_no_request_is_made() -> None:
     with LoopbackServer(HEALTHY) as server:
-        Asker(server.url, deadline=Deadline(0)).fails(OutOfTime)
+        Caller(server.url, deadline=Deadline(0)).fails(OutOfTime)
     assert server.requests == []
 
 
@@ -202,10 +202,10 @@ def test_h3_a_sigterm_in_the_middle_of_a_fetch_ends_it() -> None:
         with LoopbackServer(HEALTHY) as server:
             server.misbehave(Fault(silent=True))
             killer.start()
-            error = Asker(
+            error = Caller(
                 server.url, policy=fast(read_timeout_seconds=30), deadline=deadline
             ).fails(Stopped)
-            Asker(server.url, deadline=deadline).fails(Stopped)
+            Caller(server.url, deadline=deadline).fails(Stopped)
     finally:
         killer.join()
         signal.signal(signal.SIGTERM, before)
@@ -221,7 +221,7 @@ def test_h3_a_stop_in_the_middle_of_a_backoff_ends_it_without_another_request() 
     began = time.monotonic()
     with LoopbackServer(failing(503, headers={"Retry-After": "40"})) as server:
         killer.start()
-        Asker(server.url, deadline=deadline).fails(Stopped)
+        Caller(server.url, deadline=deadline).fails(Stopped)
     killer.join()
     assert len(server.requests) == 1
     assert time.monotonic() - began < 5
@@ -234,18 +234,18 @@ def test_h3_a_stop_just_before_another_try_leaves_it_unmade() -> None:
         deadline.stop(10)
 
     with LoopbackServer(failing(500)) as server:
-        asker = Asker(server.url, policy=fast(sleep=stopped_while_asleep), deadline=deadline)
-        asker.fails(Stopped)
-    assert asker.client.requests == 1
+        caller = Caller(server.url, policy=fast(sleep=stopped_while_asleep), deadline=deadline)
+        caller.fails(Stopped)
+    assert caller.client.requests == 1
 
 
 def test_h3_a_caller_that_cancels_is_obeyed() -> None:
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(silent=True))
-        asker = Asker(server.url)
+        caller = Caller(server.url)
 
         async def run() -> None:
-            async with asker.client as client:
+            async with caller.client as client:
                 query = asyncio.create_task(client.query(DOCUMENT))
                 await asyncio.sleep(0.1)
                 query.cancel()
@@ -260,7 +260,7 @@ def test_h10_a_proxy_that_is_down_is_named_by_its_variable_only(
 ) -> None:
     without_proxies(monkeypatch)
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:{CANARY}@127.0.0.1:{closed_port()}")
-    error = Asker("https://wandb.invalid", key=None).fails(Unreachable, tries=1)
+    error = Caller("https://wandb.invalid", key=None).fails(Unreachable, tries=1)
     assert str(error) == (
         "W&B at https://wandb.invalid cannot be reached, the connection is refused, "
         f"HTTPS_PROXY is set (1 try): {NETWORK}"
@@ -271,7 +271,7 @@ def test_h10_a_proxy_that_wants_a_password_says_so(monkeypatch: pytest.MonkeyPat
     without_proxies(monkeypatch)
     with one_answer(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n") as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        error = Asker("https://wandb.invalid").fails(Unreachable, tries=1)
+        error = Caller("https://wandb.invalid").fails(Unreachable, tries=1)
     assert str(error) == (
         "W&B at https://wandb.invalid cannot be reached, the proxy refused "
         '("407 Proxy Authentication Required"), HTTPS_PROXY is set (1 try): '
@@ -292,7 +292,7 @@ def test_h10_proxy_settings_that_make_no_sense_are_named_without_their_values(
 ) -> None:
     without_proxies(monkeypatch)
     monkeypatch.setenv(name, value)
-    error = Asker("https://wandb.invalid", key=KEY).fails(UnusableConnection)
+    error = Caller("https://wandb.invalid", key=KEY).fails(UnusableConnection)
     assert str(error) == (
         f"the proxy settings cannot be used ({name}): write a proxy as http://HOST:PORT"
     )
