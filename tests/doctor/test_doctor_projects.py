@@ -112,6 +112,40 @@ def test_other_summary_keys_are_named_as_they_are_in_use() -> None:
     assert ended.code == 0
 
 
+def test_a_key_of_gpus_that_no_run_has_is_a_warning_whatever_w_and_b_recorded() -> None:
+    with world() as here:
+        ended = here.doctor(RUNMETRICS_GPUS_PER_RUN="config.gpus")
+
+    assert lines(ended)[0] == line(
+        *("warning", "GPU count"),
+        "0 of 2 runs of the week have a number of GPUs under config.gpus; the others count as W&B "
+        "recorded them, else as 1: set RUNMETRICS_GPUS_PER_RUN to a key of config that they have, "
+        "to a number, or to auto",
+    )
+
+
+def test_a_key_of_gpus_that_runs_have_is_ok() -> None:
+    with world(*healthy_runs(config={"gpus": "16"})) as here:
+        ended = here.doctor(RUNMETRICS_GPUS_PER_RUN="config.gpus")
+
+    says = "2 of 2 runs of the week have a number of GPUs under config.gpus"
+    assert line("ok", "GPU count", says) in ended.out.splitlines()
+
+
+def test_accuracy_that_is_text_is_said_to_be_text() -> None:
+    with world(*healthy_runs(summary={"accuracy": "0.9", "loss": 1})) as here:
+        ended = here.doctor()
+
+    (warned,) = lines(ended)
+    assert warned.startswith(
+        line(
+            *("warning", "accuracy"),
+            "0 of 2 runs of the week have a number under 'accuracy', 2 of them text instead of a "
+            'number, such as "0.9": ',
+        )
+    )
+
+
 def test_no_gpu_metrics() -> None:
     with world(*healthy_runs(gpu_count=None, system_metrics=None)) as here:
         ended = here.doctor()

@@ -68,7 +68,7 @@ def _ago(then: datetime, now: datetime) -> str:
 
 
 def _summary(step: str, variable: str, key: str, coverage: Coverage, where: str) -> Finding:
-    says = f"{where}{_of(coverage)} have a number under '{key}'"
+    says = f"{where}{_of(coverage)} have a number under '{key}'{coverage.text}"
     if not coverage.poor:
         return ok(step, says)
     if coverage.instead:
@@ -85,11 +85,23 @@ def _gpu_count(coverage: Coverage, rule: str | float, where: str) -> Finding:
     step = "GPU count"
     if isinstance(rule, float | int):
         return ok(step, f"{where}{rule:g} a run, as RUNMETRICS_GPUS_PER_RUN says")
+    if rule != "auto":
+        return _gpu_key(coverage, rule, where)
     says = f"{where}{_of(coverage)} say how many GPUs they have"
     if not coverage.poor:
         return ok(step, says)
     return warning(
         step, f"{says}; the others count as 1", "set RUNMETRICS_GPUS_PER_RUN if that is wrong"
+    )
+
+
+def _gpu_key(coverage: Coverage, key: str, where: str) -> Finding:
+    says = f"{where}{_of(coverage)} have a number of GPUs under {key}"
+    if not coverage.poor:
+        return ok("GPU count", says)
+    return warning(
+        *("GPU count", f"{says}; the others count as W&B recorded them, else as 1"),
+        "set RUNMETRICS_GPUS_PER_RUN to a key of config that they have, to a number, or to auto",
     )
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runmetrics.collectors.wandb.fields import LIFE
-from runmetrics.collectors.wandb.measures import Rules, assumes_gpus
+from runmetrics.collectors.wandb.measures import Rules, configured_gpus
 from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading, read_scans
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.scan import Scanned
-from runmetrics.collectors.wandb.remarks import logged_keys, most_alike
+from runmetrics.collectors.wandb.remarks import as_text, logged_keys, most_alike
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
@@ -25,11 +25,15 @@ _LATEST = 10
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many of the runs of the week have something, and what similar they log instead."""
+    """How many of the runs of the week have something.
+
+    `instead` are similar keys that they log, `text` says how many have text in its place.
+    """
 
     having: int
     of: int
     instead: tuple[str, ...] = ()
+    text: str = ""
 
     @property
     def poor(self) -> bool:
@@ -121,7 +125,7 @@ async def _cover(seen: Seen, client: ProjectClient, settings: Settings) -> None:
     newest = sorted(seen.week, key=_last_sign, reverse=True)
     seen.accuracy = await _summary_key(client, newest, settings.accuracy_key)
     seen.loss = await _summary_key(client, newest, settings.loss_key)
-    seen.gpu_count = _count(seen.week, lambda run: _has_gpus(run, rules))
+    seen.gpu_count = _count(seen.week, lambda run: _gpus(run, rules))
     seen.gpu_utilization = _count(seen.week, lambda run: run.gpu_utilization)
 
 
@@ -131,7 +135,8 @@ async def _summary_key(client: ProjectClient, runs: Sequence[Run], key: str) -> 
         return coverage
     lacking = [run for run in runs if run.number(f"summary.{key}") is None]
     logged = await logged_keys(client, lacking)
-    return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)))
+    text = as_text(f"summary.{key}", lacking)
+    return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)), text)
 
 
 def _count(runs: Iterable[Run], value: Callable[[Run], object]) -> Coverage:
@@ -139,9 +144,11 @@ def _count(runs: Iterable[Run], value: Callable[[Run], object]) -> Coverage:
     return Coverage(sum(each is not None for each in values), len(values))
 
 
-def _has_gpus(run: Run, rules: Rules) -> bool | None:
-    """Whether GPUs are known, and not the one that is taken where nothing is."""
-    return None if assumes_gpus(run, rules) else True
+def _gpus(run: Run, rules: Rules) -> float | None:
+    """Return the GPUs that the configured key says, without one those that W&B knows."""
+    if rules.gpus_per_run == "auto":
+        return run.known_gpus
+    return configured_gpus(run, rules)
 
 
 def _last_sign(run: Run) -> float:

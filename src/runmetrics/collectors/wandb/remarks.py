@@ -36,7 +36,7 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     if series.selected and field is not None:
         lacking = len(series.selected) - series.known
         text = f"{lacking:,} of {len(series.selected):,} {which} have no {_named(field)}"
-        text += _as_text(field, series.selected)
+        text += as_text(str(field), series.selected)
     elif metric.window:
         text = f"no {which} in the window"
     elif field is None or metric.by or metric.live:
@@ -49,9 +49,12 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     return text
 
 
-def _as_text(field: Field, runs: Sequence[Run]) -> str:
-    """How many of the runs logged text instead of a number, with an example."""
-    texts = [text for run in runs if isinstance(text := run.values.get(str(field)), str)]
+def as_text(name: str, runs: Iterable[Run]) -> str:
+    """Say how many of the runs logged text instead of a number, with an example.
+
+    `name` is the field as a file writes it: summary.accuracy.
+    """
+    texts = [text for run in runs if isinstance(text := run.values.get(name), str)]
     if not texts:
         return ""
     return f", {len(texts):,} of them text instead of a number, such as {shown(texts[0])}"
