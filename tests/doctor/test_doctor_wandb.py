@@ -227,6 +227,16 @@ def test_a_server_that_never_answers_is_given_up_within_the_deadline(tmp_path: P
     assert ended.code == 75
 
 
+def test_a_server_without_a_viewer_does_not_say_whose_the_key_is() -> None:
+    with world(quirks=Quirks(unknown_fields={"viewer"})) as here:
+        ended = here.doctor()
+
+    assert line(
+        "warning", "W&B account", "this W&B server does not say whose the API key is"
+    ) in lines(ended)
+    assert ended.code == 0
+
+
 def test_an_old_server_says_which_fields_it_lacks_and_what_is_done_instead() -> None:
     with world(quirks=Quirks(unknown_fields={"runInfo", "teams", "computeSeconds"})) as here:
         ended = here.doctor()

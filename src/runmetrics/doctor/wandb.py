@@ -22,6 +22,7 @@ from runmetrics.collectors.wandb.reading.project_client import (
     ProjectClient,
     read_as_public,
 )
+from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.endpoint import base_url_of
 from runmetrics.collectors.wandb.server.errors import BadDocument
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 _WHO = "query RunmetricsViewer { viewer { username entity teams { edges { node { name } } } } }"
 _WHO_ON_OLD_SERVERS = "query RunmetricsViewer { viewer { username entity } }"
+_WHOEVER = "query RunmetricsViewer { __typename }"
 _A_PERSON_WAITS = RetryPolicy(tries=2, most_seconds=5, read_timeout_seconds=15)
 
 _KEY, _SERVER, _CLOCKS, _ACCOUNT = "W&B key", "W&B server", "clocks", "W&B account"
@@ -57,12 +59,16 @@ _MOST_PROJECTS = 5
 
 @dataclass(slots=True)
 class Who:
-    """Who the key belongs to: nobody has no name. `clock_offset_seconds` is W&B's less ours."""
+    """Who the key belongs to: nobody has no name. `clock_offset_seconds` is W&B's less ours.
+
+    `is_told` unless the server has no way to say it.
+    """
 
     name: str = ""
     entities: list[str] = field(default_factory=list)
     clock_offset_seconds: float | None = None
     key_page: str = ""
+    is_told: bool = True
 
 
 class _Named(BaseModel):
@@ -134,17 +140,25 @@ def _left_out(*steps: str, by: str) -> list[Finding]:
 
 async def _who(settings: "Settings", key: "ApiKey", deadline: Deadline) -> Who:
     async with WandbClient.of(settings, key, deadline, retry=_A_PERSON_WAITS) as client:
-        try:
-            answer = await client.query(_WHO)
-        except BadDocument:
-            answer = await client.query(_WHO_ON_OLD_SERVERS)
+        answer = await _told(client)
         viewer = _Viewer.of(answer.data.get("viewer"))
         return Who(
             viewer.username or "",
             viewer.entities,
             client.clock_offset_seconds,
             key_page(client.endpoint.app_url),
+            is_told="viewer" in answer.data,
         )
+
+
+async def _told(client: WandbClient) -> Answer:
+    """Return who the key belongs to, as far as the server can say it."""
+    for document in (_WHO, _WHO_ON_OLD_SERVERS):
+        try:
+            return await client.query(document)
+        except BadDocument:
+            continue
+    return await client.query(_WHOEVER)
 
 
 def _clocks(offset: float | None) -> Finding:
@@ -223,6 +237,8 @@ class _Collecting:
         if who.name:
             entities = ", ".join(who.entities) or "none"
             return ok(_ACCOUNT, f"{who.name}, whose entities are {entities}")
+        if not who.is_told:
+            return warning(_ACCOUNT, "this W&B server does not say whose the API key is")
         place = next(iter(self._seen), None)
         return warning(
             _ACCOUNT,

@@ -11,6 +11,7 @@ from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Missing, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.sandbox.http import Fault, Request, Response
+from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.store import Store
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import NOW, TEN, TOTAL, collect, run, unknown
@@ -196,6 +197,16 @@ def test_a_key_that_names_nobody_cannot_list_projects() -> None:
         collection = collect(sandbox, projects=("e/*",))
 
     assert exit_code(collection) is ExitCode.REFUSED
+
+
+def test_w31_projects_are_listed_by_a_server_without_a_viewer_too() -> None:
+    with projects_of("e/a", "e/b") as sandbox:
+        sandbox.quirks = Quirks(unknown_fields={"viewer"})
+        collection = collect(sandbox, projects=("e/*",))
+        none = collect(sandbox, projects=("f/*",))
+
+    assert totals(collection) == {"e/a": 1, "e/b": 1}
+    assert exit_code(none) is ExitCode.CONFIGURATION
 
 
 def test_no_more_projects_are_read_at_once_than_there_are_slots_just_then() -> None:

@@ -3,20 +3,22 @@
 import asyncio
 import difflib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
+from runmetrics.collectors.wandb.server.errors import BadDocument
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, RunmetricsError, TemporaryError
 
-_LIST_PROJECTS = """query RunmetricsProjects($entity: String, $after: String) {
-  viewer { username }
-  models(entityName: $entity, first: 100, after: $after) {
-    edges { node { name } } pageInfo { endCursor hasNextPage }
-  }
-}"""
+_VIEWER = "  viewer { username }\n"
+_LIST_PROJECTS = f"""query RunmetricsProjects($entity: String, $after: String) {{
+{_VIEWER}  models(entityName: $entity, first: 100, after: $after) {{
+    edges {{ node {{ name }} }} pageInfo {{ endCursor hasNextPage }}
+  }}
+}}"""
 
 _T = TypeVar("_T")
 
@@ -84,7 +86,7 @@ async def list_projects(client: WandbClient, entity: str) -> list[str]:
     after: str | None = None
     while after not in seen:
         seen.add(after)
-        answer = await client.query(_LIST_PROJECTS, {"entity": entity, "after": after})
+        answer = await _listed(client, {"entity": entity, "after": after})
         if answer.errors:
             raise TemporaryError(
                 f"W&B could not list the projects of {entity}: {answer.errors[0].message}",
@@ -93,7 +95,7 @@ async def list_projects(client: WandbClient, entity: str) -> list[str]:
         models = _object(answer.data.get("models"))
         nodes = [_object(_object(edge).get("node")) for edge in models.get("edges") or ()]
         names += [name for node in nodes if isinstance(name := node.get("name"), str)]
-        if not names and answer.data.get("viewer") is None:
+        if not names and answer.data.get("viewer", {}) is None:
             raise client.endpoint.nobody_logged_in()
         page = _object(models.get("pageInfo"))
         if not page.get("hasNextPage"):
@@ -103,6 +105,16 @@ async def list_projects(client: WandbClient, entity: str) -> list[str]:
         f"W&B sends the same page of {entity}'s projects again and again",
         "name them one by one in RUNMETRICS_PROJECTS",
     )
+
+
+async def _listed(client: WandbClient, variables: Mapping[str, Any]) -> Answer:
+    """Return a page of projects; a server that has no viewer is not asked for it."""
+    try:
+        return await client.query(_LIST_PROJECTS, variables)
+    except BadDocument as refusal:
+        if refusal.unknown_fields != {"viewer"}:
+            raise
+    return await client.query(_LIST_PROJECTS.replace(_VIEWER, ""), variables)
 
 
 async def near_projects(client: WandbClient, entity: str, project: str) -> str:
