@@ -13,7 +13,7 @@ FLOORS = (
     # the ground: words that everything shares
     (
         "model errors deadline logs text spelling proxies units shard atomic_file retry "
-        "transport_errors event_loop http"
+        "transport_errors event_loop http self_metrics"
     ),
     "config",
     "plugins",
@@ -29,7 +29,7 @@ FLOORS = (
     "collectors.wandb.inspect",
     "setup",
     # the spine: collect, deliver, account for it
-    "self_metrics spool cardinality delivery pipeline report",
+    "spool delivery pipeline report",
     # what is built on it
     "sandbox testing serve doctor assets",
     "cli",

@@ -21,6 +21,7 @@ from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem,
 from runmetrics.pipeline import Outcome
 from runmetrics.plugins import Sink
 from runmetrics.self_metrics import REMARKS, is_about_itself
+from runmetrics.sinks.prometheus import TextfileSink
 from runmetrics.spool import Spool
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -337,6 +338,25 @@ def test_what_is_said_of_the_numbers_is_a_series_for_each_kind() -> None:
     run(FakeCollector(collection), sink)
 
     assert sink.said == {**dict.fromkeys(REMARKS, 0), "defaults": 2, "imported": 3}
+
+
+def test_a_snapshot_is_written_anew_whole_when_drops_are_to_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "runmetrics.prom"
+    not_finite = replace(TWO, name="a.nan", value=float("nan"))
+
+    outcome = pipeline.run(
+        FakeCollector(Collection((ONE, not_finite))), [TextfileSink(file)], NOON, Deadline(90)
+    )
+
+    (delivery,) = outcome.deliveries
+    written = file.read_text()
+    assert ONE in delivery.accepted
+    assert [drop.sample for drop in delivery.dropped] == [not_finite]
+    assert 'runmetrics_up{collector="fake"} 1.0' in written
+    assert (
+        'runmetrics_samples_dropped{collector="fake",reason="not_finite",sink="prometheus"} 1.0'
+        in written
+    )
 
 
 def test_dropped_samples_are_counted_by_reason_in_a_second_round() -> None:

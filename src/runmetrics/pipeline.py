@@ -4,11 +4,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runmetrics.cardinality import count_series, in_words
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.errors import ExitCode, RunmetricsError
@@ -24,6 +24,7 @@ deadline half, or there would be nothing to deliver."""
 
 _log = logging.getLogger(__name__)
 _NO_SPOOL = Spool(None)
+_SERIES_SHOWN = 3
 _PERMANENCE = (ExitCode.CONFIGURATION, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.BUG)
 
 
@@ -90,7 +91,7 @@ def run(
         collection = Collection(problems=(problem,))
     except Exception as error:  # noqa: BLE001 - a collector may be anybody's
         collection = Collection(problems=(_bug(collector, error),))
-    _log.debug("collected %s", in_words(count_series(collection.samples)))
+    _log.debug("collected %s", _in_words(count_series(collection.samples)))
     for thread in preparing:
         thread.join(deadline.remaining())
     itself: tuple[Sample, ...] = ()
@@ -104,7 +105,12 @@ def run(
         taking = [sink for sink in sinks if sink.name not in behind]
         if taking and (drops := dropped(collector.name, deliveries, now)):
             itself += drops
-            deliveries = _together(deliveries, deliver_through(spool, taking, drops, deadline))
+            adding = [sink for sink in taking if not sink.is_snapshot]
+            more = deliver_through(spool, adding, drops, deadline)
+            deliveries = _together(deliveries, more)
+            anew = [sink for sink in taking if sink.is_snapshot]
+            whole = deliver_through(spool, anew, (*samples, *drops), deadline)
+            deliveries = _replaced(deliveries, whole)
     return Outcome(
         *(collector.name, now, collection, deliveries, not sinks),
         seconds=time.monotonic() - started,
@@ -131,6 +137,26 @@ def _together(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Deli
         else delivery
         for delivery in first
     )
+
+
+def _replaced(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Delivery, ...]:
+    """Return the deliveries with those of snapshots, which were written anew, in their places."""
+    later = {delivery.sink: delivery for delivery in then}
+    return tuple(later.get(delivery.sink, delivery) for delivery in first)
+
+
+def count_series(samples: Iterable[Sample]) -> Counter[str]:
+    """Return how many custom metrics they make on Datadog's bill, by metric.
+
+    A name with a set of tags is one; tags that every sample gets from a sink add none.
+    """
+    distinct = {(sample.name, tuple(sorted(sample.tags.items()))) for sample in samples}
+    return Counter(name for name, _ in distinct)
+
+
+def _in_words(series: Counter[str]) -> str:
+    most = ", ".join(f"{name} {count}" for name, count in series.most_common(_SERIES_SHOWN))
+    return f"{series.total()} custom metrics (name x tags), most of them: {most or 'none'}"
 
 
 def _bug(collector: Collector, error: Exception) -> Problem:

@@ -57,6 +57,9 @@ class Sink(Protocol):
     max_age_seconds: float | None = None
     """The age from which it takes no sample, so that none waits in vain; None: any age."""
 
+    is_snapshot: bool = False
+    """Whether each delivery stands in the place of the one before, and so must be whole."""
+
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Bring `samples` there before `deadline` and account for every one of them.
 

@@ -12,6 +12,9 @@ from runmetrics.model import Collection, Delivery, Sample
 
 PREFIX = "runmetrics."
 DATA_AGE = "runmetrics.data_age_seconds"
+DATA_TIME = "runmetrics.data_timestamp_seconds"
+UNDELIVERED = "runmetrics.samples_undelivered"
+LAST_DELIVERY = "runmetrics.last_delivery_timestamp_seconds"
 
 REMARKS: Mapping[str, str] = {
     "defaults": "settings that name what to read and were left to their defaults",
@@ -39,6 +42,14 @@ DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     "runmetrics.samples_dropped": ("", "Samples that a sink will never take, by reason"),
     DATA_AGE: ("second", "Age of the oldest of the numbers"),
 }
+
+FOR_PROMETHEUS: Mapping[str, tuple[str, str]] = {
+    DATA_TIME: ("second", "When the oldest of the numbers was read, since the epoch"),
+    UNDELIVERED: ("", "Samples that a sink did not take in the last collection, spooled or lost"),
+    LAST_DELIVERY: ("second", "When a sink last took all that it was given, since the epoch"),
+}
+"""For Prometheus alone: `time() - it` is an age that goes on where a file or a scrape stands still.
+Datadog keeps no timestamps as values (docs/wandb-and-datadog-facts.md)."""
 
 
 def about(
@@ -76,6 +87,24 @@ def data_age(collector: str, seconds: float, now: datetime) -> Sample:
     return _sample(DATA_AGE, seconds, now, {"collector": collector})
 
 
+def data_time(read_at: datetime, tags: Mapping[str, str]) -> Sample:
+    """Return the instant at which the oldest of the numbers was read, in place of their age."""
+    return _sample(DATA_TIME, read_at.timestamp(), read_at, tags)
+
+
+def delivered(
+    collector: str, deliveries: Iterable[Delivery], last: Mapping[str, float], now: datetime
+) -> tuple[Sample, ...]:
+    """Return what each sink did not take, and when it last took all (`last`, epoch seconds)."""
+    missed = {delivery.sink: float(len(delivery.undelivered)) for delivery in deliveries}
+    values = [(UNDELIVERED, sink, count) for sink, count in missed.items()]
+    values += [(LAST_DELIVERY, sink, at) for sink, at in last.items()]
+    return tuple(
+        _sample(name, value, now, {"collector": collector, "sink": sink})
+        for name, sink, value in values
+    )
+
+
 def dropped(collector: str, deliveries: Iterable[Delivery], now: datetime) -> tuple[Sample, ...]:
     """How many samples were dropped, by sink and reason; nothing where none was."""
     counts = Counter(
@@ -98,5 +127,5 @@ def is_about_itself(sample: Sample) -> bool:
 
 
 def _sample(name: str, value: float, now: datetime, tags: Mapping[str, str]) -> Sample:
-    unit, description = DESCRIPTIONS[name]
+    unit, description = {**DESCRIPTIONS, **FOR_PROMETHEUS}[name]
     return Sample(name, value, now, unit=unit, tags=tags, description=description)

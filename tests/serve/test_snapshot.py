@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from runmetrics.model import Missing, Problem
+from runmetrics.model import Delivery, Missing, Problem
 from runmetrics.serve.snapshot import HISTORY_ROWS, HISTORY_SERIES, Snapshot
 from tests.serve.scene import TAGS, Script, outcome, sample, unknown
 
@@ -163,4 +163,38 @@ def test_what_a_delivery_says_of_itself_is_shown_too() -> None:
     script = Script(replace(outcome(sample("a.x", 1)), itself=(drops, age)))
 
     names = [each.name for each in snapshot_of(script).samples(script.clock(), script.clock.now)]
-    assert names == ["runmetrics.samples_dropped", "runmetrics.data_age_seconds", "a.x"]
+    assert names == [
+        "runmetrics.samples_dropped",
+        "runmetrics.data_age_seconds",
+        "runmetrics.data_timestamp_seconds",
+        "a.x",
+    ]
+
+
+def test_a_sink_that_takes_nothing_is_behind_and_its_last_delivery_gets_old() -> None:
+    taken = Delivery("datadog", accepted=(sample("a.x", 1),))
+    refused = Delivery("datadog", undelivered=(sample("a.x", 2), sample("a.y", 2)))
+    first = replace(outcome(sample("a.x", 1)), deliveries=(taken,))
+    then = replace(outcome(sample("a.x", 2)), deliveries=(refused,))
+
+    script = Script(first, then)
+
+    snapshot = snapshot_of(script)
+    told = {
+        each.name: each.value
+        for each in snapshot.samples(script.clock(), script.clock.now)
+        if each.tags.get("sink") == "datadog"
+    }
+    assert told == {
+        "runmetrics.samples_undelivered": 2,
+        "runmetrics.last_delivery_timestamp_seconds": first.time.timestamp(),
+    }
+    assert snapshot.behind == {"datadog": 2}
+
+
+def test_a_sink_that_never_took_anything_has_no_last_delivery() -> None:
+    refused = Delivery("datadog", undelivered=(sample("a.x", 1),))
+
+    script = Script(replace(outcome(sample("a.x", 1)), deliveries=(refused,)))
+
+    assert snapshot_of(script).delivered_at == {}

@@ -1,10 +1,12 @@
 """The HTTP face over real sockets: what each path answers, and when."""
 
 import gzip
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import pytest
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.model import Problem
+from runmetrics.model import Delivery, Problem
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import REMARKS
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.server import BOUNDS, MOST_CONNECTIONS, Server
+from runmetrics.serve.snapshot import after
 from tests.serve.scene import Script, a_week, outcome, sample, unknown
 from tests.sinks.prometheus.promtool import complaints
 
@@ -66,6 +69,26 @@ def test_it_is_ready_when_the_first_collection_ended_whatever_it_brought(first: 
     assert (answer.status, text) == (200, "ok\n")
 
 
+def test_it_is_not_ready_while_a_sink_is_behind_for_those_who_ask_for_deliveries() -> None:
+    one = sample("a.x", 7)
+    refused = Delivery("datadog", undelivered=(one, one))
+    first = replace(outcome(one), deliveries=(refused,))
+    then = replace(outcome(one), deliveries=(Delivery("datadog", accepted=(one,)),))
+    script = Script(first)
+
+    with serving(script) as server:
+        plain, asked = ask(server, "/readyz"), ask(server, "/readyz?deliveries")
+        metrics = ask(server, "/metrics")[1]
+        script.loop.snapshot = after(script.loop.snapshot, then, began_at=1, ended_at=2)
+        later = ask(server, "/readyz?deliveries")
+
+    assert (plain[0].status, plain[1]) == (200, "ok\n")
+    assert (asked[0].status, asked[1]) == (503, "not delivered: datadog 2 samples\n")
+    assert (later[0].status, later[1]) == (200, "ok\n")
+    assert 'runmetrics_samples_undelivered{collector="wandb",sink="datadog"} 2.0' in metrics
+    assert "runmetrics_last_delivery_timestamp_seconds{" not in metrics
+
+
 def test_p2_after_a_failed_collection_the_last_good_values_are_served_with_their_age() -> None:
     down = Problem((), "W&B cannot be reached", "check the network")
     script = Script(outcome(sample("a.x", 7)), outcome(problems=(down,)))
@@ -76,7 +99,7 @@ def test_p2_after_a_failed_collection_the_last_good_values_are_served_with_their
         later = ask(server, "/metrics")[1]
 
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert lines(text) == [
+    assert [re.sub(r"1\.\d+e\+09", "THEN", line) for line in lines(text)] == [
         'runmetrics_up{collector="wandb"} 0.0',
         'runmetrics_duration_seconds{collector="wandb"} 0.5',
         'runmetrics_requests{collector="wandb"} 0.0',
@@ -84,6 +107,7 @@ def test_p2_after_a_failed_collection_the_last_good_values_are_served_with_their
         'runmetrics_metrics_known{collector="wandb"} 0.0',
         'runmetrics_metrics_unknown{collector="wandb"} 1.0',
         'runmetrics_data_age_seconds{collector="wandb"} 3600.0',
+        'runmetrics_data_timestamp_seconds{collector="wandb"} THEN',
         f"a_x{{{LABELS}}} 7.0",
     ]
     assert 'runmetrics_data_age_seconds{collector="wandb"} 3605.0' in later
@@ -145,7 +169,7 @@ def test_promtool_has_nothing_to_say_about_a_scrape(promtool: Path) -> None:
         text = ask(server, "/metrics")[1]
 
     assert complaints(promtool, text.encode()) == []
-    assert len(lines(text)) == 7 + 9 + len(REMARKS)
+    assert len(lines(text)) == 7 + 12 + len(REMARKS)
 
 
 def test_a_client_that_asks_for_openmetrics_or_gzip_or_one_name_gets_it() -> None:

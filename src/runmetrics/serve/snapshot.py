@@ -5,12 +5,12 @@ longer there (no data) goes. So each value has an age, counted by a clock that n
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from runmetrics.model import Problem, Sample
 from runmetrics.pipeline import Outcome
-from runmetrics.self_metrics import DATA_AGE, about, data_age
+from runmetrics.self_metrics import DATA_AGE, about, data_age, data_time, delivered
 from runmetrics.sinks.prometheus.families import families_of
 
 HISTORY_SECONDS = 7 * 86_400.0
@@ -52,6 +52,7 @@ class Snapshot:
     """The state after a collection.
 
     `names` are the metrics in the order they became known, `unshown` what a scrape does not hold.
+    `delivered_at` is when a sink last took all that it was given, in epoch seconds.
     """
 
     outcome: Outcome
@@ -61,6 +62,7 @@ class Snapshot:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     unshown: tuple[str, ...]
+    delivered_at: Mapping[str, float] = field(default_factory=dict)
 
     def age_seconds(self, clock: float) -> float | None:
         """Age of the oldest value on show; None where there is none."""
@@ -68,9 +70,19 @@ class Snapshot:
 
     def samples(self, clock: float, now: datetime) -> tuple[Sample, ...]:
         """What a scrape is given: about ourselves first, so that nothing takes those names."""
-        age = self.age_seconds(clock)
-        ages = () if age is None else (data_age(self.outcome.collector, age, now),)
-        return (*self.itself, *ages, *(value.sample for value in self.values))
+        collector, age = self.outcome.collector, self.age_seconds(clock)
+        ages: tuple[Sample, ...] = ()
+        if age is not None:
+            read_at = now - timedelta(seconds=age)
+            ages = data_age(collector, age, now), data_time(read_at, {"collector": collector})
+        sinks = delivered(collector, self.outcome.deliveries, self.delivered_at, now)
+        return (*self.itself, *ages, *sinks, *(value.sample for value in self.values))
+
+    @property
+    def behind(self) -> Mapping[str, int]:
+        """The sinks that did not take all in the last collection, and how many samples."""
+        counts = {each.sink: len(each.undelivered) for each in self.outcome.deliveries}
+        return {sink: count for sink, count in counts.items() if count}
 
 
 def after(
@@ -94,7 +106,13 @@ def after(
         names=tuple(dict.fromkeys(names)),
         rows=_remembered(before.rows if before else (), _row(began_at, fresh)),
         unshown=families_of(value.sample for value in values).notices,
+        delivered_at={**(before.delivered_at if before else {}), **_delivered_now(outcome)},
     )
+
+
+def _delivered_now(outcome: Outcome) -> Mapping[str, float]:
+    took_all = [each.sink for each in outcome.deliveries if not each.undelivered]
+    return dict.fromkeys(took_all, outcome.time.timestamp())
 
 
 def series_of(sample: Sample) -> Series:

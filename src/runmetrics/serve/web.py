@@ -14,6 +14,7 @@ from prometheus_client import make_wsgi_app
 from runmetrics.serve import page
 from runmetrics.serve.loop import Loop
 from runmetrics.sinks.prometheus.families import families_of, registry_of
+from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,7 +42,7 @@ def application(loop: Loop, *, local_only: bool) -> "WSGIApplication":
         "/": lambda environ: _compressed(_page(loop), environ),
         "/metrics": lambda environ: _metrics(loop, environ),
         "/healthz": lambda _environ: _health(loop),
-        "/readyz": lambda _environ: _readiness(loop),
+        "/readyz": lambda environ: _readiness(loop, environ),
     }
 
     def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -103,9 +104,17 @@ def _health(loop: Loop) -> Answer:
     return _said(HTTPStatus.SERVICE_UNAVAILABLE, silent)
 
 
-def _readiness(loop: Loop) -> Answer:
+def _readiness(loop: Loop, environ: "WSGIEnvironment") -> Answer:
+    """Whether there is something to show; with ?deliveries, whether the sinks took all of it too.
+
+    Only if asked: a pod that is not ready is not scraped, whatever it has to show.
+    """
     if loop.snapshot is None:
         return _said(HTTPStatus.SERVICE_UNAVAILABLE, "the first collection is under way")
+    behind = loop.snapshot.behind
+    if behind and "deliveries" in environ.get("QUERY_STRING", "").split("&"):
+        counts = ", ".join(f"{sink} {counted(n, 'sample')}" for sink, n in behind.items())
+        return _said(HTTPStatus.SERVICE_UNAVAILABLE, f"not delivered: {counts}")
     return _said(HTTPStatus.OK, "ok")
 
 

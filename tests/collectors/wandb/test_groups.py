@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics import pipeline
-from runmetrics.cardinality import count_series
 from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.groups import Series, capped, estimate_series
 from runmetrics.collectors.wandb.measures import Rules
@@ -24,6 +23,7 @@ from runmetrics.collectors.wandb.runs import Run
 from runmetrics.config.rules import RESERVED_TAGS
 from runmetrics.deadline import Deadline
 from runmetrics.model import Collection, Sample
+from runmetrics.pipeline import count_series
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import (

@@ -206,3 +206,16 @@ def test_importing_the_sink_does_not_import_the_library() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_p3_an_age_is_written_as_the_instant_so_that_a_stale_file_looks_old(textfile: Path) -> None:
+    age = sample("runmetrics.data_age_seconds", 0.17, unit="second", tags={"collector": "wandb"})
+
+    delivery = TextfileSink(textfile).deliver([age, sample()], Deadline(5))
+
+    assert sorted(delivery.accepted, key=id) == sorted([age, *delivery.accepted[:1]], key=id)
+    written = textfile.read_text()
+    assert "data_age" not in written
+    (line,) = [line for line in written.splitlines() if line.startswith("runmetrics_data_times")]
+    assert line.startswith('runmetrics_data_timestamp_seconds{collector="wandb"} ')
+    assert float(line.split()[-1]) == age.time.timestamp()

@@ -14,6 +14,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
 from runmetrics.model import Delivery, Sample
 from runmetrics.plugins import Setup, Sink, need
+from runmetrics.self_metrics import DATA_AGE, data_time
 from runmetrics.sinks.prometheus.families import families_of, text
 
 _SETTING = "RUNMETRICS_PROMETHEUS_TEXTFILE"
@@ -26,7 +27,8 @@ class TextfileSink(Sink):
 
     name = "prometheus"
     max_age_seconds = 0.0
-    """A snapshot: what could not be written in its time must not be shown as of now."""
+    """What could not be written in its time must not be shown as of now."""
+    is_snapshot = True
 
     def __init__(self, path: Path, *, calls: SystemCalls = REAL) -> None:
         if path.suffix != ".prom":
@@ -64,25 +66,33 @@ class TextfileSink(Sink):
             raise self._unwritable(error) from None
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:  # noqa: ARG002
-        """Write the file anew. A disk that is full or broken leaves the old one as it was."""
-        found = families_of(samples)
+        """Write the file anew. A disk that is full or broken leaves the old one as it was.
+
+        An age would look young for ever in a file that nobody writes any more: the instant is
+        written in its place.
+        """
+        ages = [sample for sample in samples if sample.name == DATA_AGE]
+        others = [sample for sample in samples if sample.name != DATA_AGE]
+        found = families_of(others)
+        shown = (*found.samples, *ages)
+        times = families_of(data_time(age.time, age.tags) for age in ages)
         try:
-            data = text(found.families)
+            data = text((*found.families, *times.families))
             self._replace(data)
         except RunmetricsError as error:
             return Delivery(
                 self.name,
                 dropped=found.drops,
-                undelivered=found.samples,
+                undelivered=shown,
                 error=str(error),
                 code=error.exit_code,
                 notices=found.notices,
             )
         lost = any(drop.reason != "duplicate" for drop in found.drops)
-        partial = ExitCode.PARTIAL if found.samples else ExitCode.TEMPORARY
+        partial = ExitCode.PARTIAL if shown else ExitCode.TEMPORARY
         return Delivery(
             self.name,
-            accepted=found.samples,
+            accepted=shown,
             dropped=found.drops,
             code=partial if lost else ExitCode.OK,
             bytes_sent=len(data),
