@@ -142,8 +142,15 @@ class View:
             either = self._either(masks)
             return either if key == "$or" else list(map(operator.not_, either))
         if isinstance(value, dict) and any(name.startswith("$") for name in value):
+            if self.quirks.bounds and len(value.keys() & {"$gte", "$gt", "$lte", "$lt"}) > 1:
+                return self._bounded(key)
             return self._both([self._condition(key, name, value[name]) for name in value])
         return self._condition(key, "$eq", value)
+
+    def _bounded(self, column: str) -> Mask:
+        if self.quirks.bounds == "refused":
+            raise BadRequest(f"invalid filters: {column}: one operator was expected")
+        return [False] * len(self.runs)
 
     def _condition(self, column: str, name: str, operand: Any) -> Mask:
         if name == "$not":
@@ -216,11 +223,13 @@ class View:
         if self.quirks.slashed_keys_not_filterable and ("/" in plain or "." in plain):
             return None
         folded = self.quirks.keys_without_case
+        nested = self.quirks.dotted_keys_are_paths
         if kind == "config":
-            return [at(config_values(run), plain, folded, config=True) for run in self.runs]
+            configs = map(config_values, self.runs)
+            return [at(one, plain, folded, config=True, path_only=nested) for one in configs]
         summaries = [as_object(run.summary) for run in self.runs]
         if folded or "." in plain:
-            return [at(summary, plain, folded) for summary in summaries]
+            return [at(summary, plain, folded, path_only=nested) for summary in summaries]
         return [summary.get(plain) for summary in summaries]
 
 

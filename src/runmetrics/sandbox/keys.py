@@ -16,13 +16,20 @@ def _get(values: Any, key: str, without_case: bool) -> Any:
     return next((value for k, value in values.items() if k.casefold() == folded), _MISSING)
 
 
-def at(values: Mapping[str, Any], key: str, without_case: bool, *, config: bool = False) -> Any:
-    """Return the value under a literal key, else along its dots, else None.
+def at(
+    values: Mapping[str, Any],
+    key: str,
+    without_case: bool,
+    *,
+    config: bool = False,
+    path_only: bool = False,
+) -> Any:
+    """Return the value under a literal key (not with `path_only`), else along its dots, else None.
 
     The backend keeps config as {"A": {"value": {"b": 1}}}, so that a nested key of it is written
     A.value.b.
     """
-    found = _get(values, key, without_case)
+    found = _MISSING if path_only and "." in key else _get(values, key, without_case)
     if found is _MISSING and "." in key:
         head, *rest = key.split(".")
         if config and rest.pop(0) != "value":

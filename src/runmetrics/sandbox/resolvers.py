@@ -163,9 +163,9 @@ def _runs(
     if quirks.repeated_cursor and rows:
         end, more = _stuck_cursor(rows[0][0], len(rows), after, end, quirks), True
     edges = [
-        (cursor_at(offset), RunNode(run, project))
+        (cursor_at(offset), None if run.id in quirks.hidden_rows else RunNode(run, project))
         for offset, run in rows
-        if run.id not in quirks.hidden_rows
+        if run.id not in quirks.hidden_rows or quirks.hidden_as == "null"
     ]
     return _connection(edges, more, end)
 
@@ -184,6 +184,8 @@ def _run(project: Project, _info: Info, name: str, **_: Any) -> RunNode | None:
 
 
 def _viewer(_: Any, info: Info) -> Mapping[str, Any] | None:
+    if info.context.quirks.viewer_fails:
+        raise GraphQLError("could not read viewer")
     viewer: Viewer | None = info.context.viewer
     if viewer is None:
         return None

@@ -32,6 +32,13 @@ def _system_metrics(node: RunNode, _info: Info) -> str | None:
     return project_keys(value, None)
 
 
+def _summary(node: RunNode, info: Info, keys: Sequence[str] | None = None) -> str | None:
+    shown: Mapping[str, str | None] = info.context.quirks.shown_summaries
+    if node.run.id in shown:
+        return shown[node.run.id]
+    return project_keys(node.run.summary, keys)
+
+
 def _wandb_config(node: RunNode, _info: Info, keys: Sequence[str] | None = None) -> str | None:
     return project_keys(config_values(node.run).get("_wandb") or {}, keys)
 
@@ -160,7 +167,7 @@ RUN_FIELDS: Mapping[str, Callable[..., Any]] = {
     "user": _user,
     "config": lambda n, _, keys=None: project_keys(n.run.config, keys, wrap=True),
     "wandbConfig": _wandb_config,
-    "summaryMetrics": lambda n, _, keys=None: project_keys(n.run.summary, keys),
+    "summaryMetrics": _summary,
     "systemMetrics": _system_metrics,
     "runInfo": _run_info,
     "historyLineCount": lambda node, _: node.run.history_line_count or len(_lines(node, "history")),

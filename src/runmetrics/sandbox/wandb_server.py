@@ -165,7 +165,7 @@ class WandbSandbox:
             variable_values=dict(document.variables),
             operation_name=asked.get("operationName") or None,
         )
-        return _result(result)
+        return _result(result, self.quirks)
 
     def _parse(self, query: str) -> DocumentNode | list[GraphQLError]:
         known = self._parsed.get(query)
@@ -216,7 +216,7 @@ def _key_of(request: Request) -> str:
     return key if scheme.lower() == "basic" and user == "api" else ""
 
 
-def _result(result: ExecutionResult) -> Response:
+def _result(result: ExecutionResult, quirks: Quirks) -> Response:
     errors = result.errors or []
     for error in errors:
         if isinstance(error.original_error, BadRequest):
@@ -228,7 +228,20 @@ def _result(result: ExecutionResult) -> Response:
     body: dict[str, Any] = {"data": result.data}
     if errors:
         body["errors"] = [error.formatted for error in errors]
+        if quirks.error_path is not None:
+            body["errors"] = [{**each, "path": quirks.error_path} for each in body["errors"]]
+    _tell_lies(result.data, quirks)
     return _json(200, body)
+
+
+def _tell_lies(data: Any, quirks: Quirks) -> None:
+    """Change what a strict schema does not let a resolver answer."""
+    project = (data or {}).get("project") or {}
+    for name, value in project.items():
+        if quirks.counts_say is not None and isinstance(value, int):
+            project[name] = quirks.counts_say
+        if quirks.edges_null and isinstance(value, dict) and "edges" in value:
+            value["edges"] = None
 
 
 def _formatted(error: GraphQLError) -> dict[str, Any]:

@@ -58,15 +58,18 @@ def full_project() -> WandbSandbox:
     )
 
 
-@pytest.mark.parametrize("yaml", ["", "packs: [health, gpu, throughput]", EVERYTHING, ONE_OF_EACH])
+@pytest.mark.parametrize(
+    ("yaml", "requests"),
+    [("", 2), ("packs: [health, gpu, throughput]", 2), (EVERYTHING, 3), (ONE_OF_EACH, 2)],
+)
 def test_the_number_of_requests_that_is_told_is_the_number_that_is_made(
-    yaml: str,
+    yaml: str, requests: int
 ) -> None:
     with full_project() as sandbox:
         collection = collect(sandbox, yaml=yaml)
 
     assert collection.problems == ()
-    assert collection.cost.requests == requests_for_a_page(plan_of(yaml)) == 2
+    assert collection.cost.requests == requests_for_a_page(plan_of(yaml)) == requests
 
 
 def test_the_document_that_is_told_is_the_one_that_is_sent() -> None:

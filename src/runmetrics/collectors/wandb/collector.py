@@ -229,6 +229,8 @@ class _Report:
             for why, names in unknown.items()
         ]
         about_runs = run_remarks.remarks_of(self.reading.runs, known, rules)
+        hidden = run_remarks.hidden(self.reading.scans)
+        about_runs += [hidden] if hidden.count else []
         notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
         notices += [*self._vain_filters(), *over_cap]
         return Collection(

@@ -1,6 +1,6 @@
 """What is said of the runs behind the numbers: how many are odd, of which kind, and an example."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
@@ -12,8 +12,11 @@ from runmetrics.collectors.wandb.measures import (
     configured_gpus,
 )
 from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.reading.kept import Scanned
+from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.runs import Run
-from runmetrics.text import counted
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.text import counted, exact_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,25 @@ def remarks_of(
     ]
     auto = rules.gpus_per_run == "auto"
     return [each for each in found if each.count and not (auto and each.kind == "gpus_per_run")]
+
+
+def hidden(scans: Mapping[ScanRead, Scanned | Unknown]) -> Remark:
+    """Return how many runs are counted and not shown, at most of any scan."""
+    found = {
+        read: scanned.hidden
+        for read, scanned in scans.items()
+        if isinstance(scanned, Scanned) and scanned.hidden
+    }
+    lines = (
+        f"W&B counts {counted(count, 'run')} {_lately(read)}that it does not show: sums, means and "
+        "counts are of those that it shows"
+        for read, count in found.items()
+    )
+    return Remark("hidden", max(found.values(), default=0), tuple(lines))
+
+
+def _lately(read: ScanRead) -> str:
+    return "" if read.window is None else f"of the last {exact_length(read.window)} "
 
 
 def faults(runs: Iterable[Run]) -> tuple[str, ...]:

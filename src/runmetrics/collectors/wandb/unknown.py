@@ -18,12 +18,21 @@ class Unknown:
 
     @classmethod
     def because(cls, error: RunmetricsError) -> Self:
-        """What an error left unknown."""
+        """Return what an error left unknown."""
         return cls(error.cause, error.fix, error.exit_code)
 
 
 class Disagreement(Unknown):
     """The runs that could be read are not as many as the server counts."""
+
+
+def hidden_runs(count: int) -> Unknown:
+    """Say that runs which W&B counts and does not show may hold a better value."""
+    which = "1 run" if count == 1 else f"{count:,} runs"
+    return Unknown(
+        f"W&B counts {which} that it does not show, and any of them may have a better value",
+        "see which runs this key may not read; deleting one that W&B cannot show fixes it, too",
+    )
 
 
 def unreadable(runs: Iterable[Run], part: str) -> Unknown | None:

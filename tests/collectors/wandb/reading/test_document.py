@@ -227,17 +227,19 @@ def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> No
 
 
 @pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"edges": None, "pageInfo": None},
-        {"edges": {}, "pageInfo": []},
-        {"edges": [[], "x", 3, {"node": "x"}, {"node": {}}, {"node": {"name": 3}}]},
-        {"edges": [{"node": {"name": None}, "cursor": 7}]},
-    ],
+    "row", [[], "x", 3, {"node": "x"}, {"node": {}}, {"node": {"name": 3}}, {"node": None}]
 )
-def test_what_is_no_run_is_no_row(data: dict[str, Any]) -> None:
-    assert ASK.read(data) == Page([])
+def test_what_is_no_run_is_no_row(row: Any) -> None:
+    page = ASK.read({"edges": [row], "pageInfo": {"hasNextPage": False}})
+
+    assert page == Page([])
+
+
+@pytest.mark.parametrize("count", [-1, 2**53, 2**70, -(10**400)])
+def test_w28_a_count_that_cannot_be_is_unknown(count: int) -> None:
+    found = CountAsk(EVERYTHING).read(count)
+
+    assert found == Unknown(f"W&B counts {str(count)[:25]} runs, which cannot be")
 
 
 @pytest.mark.parametrize(
@@ -248,6 +250,10 @@ def test_what_is_no_run_is_no_row(data: dict[str, Any]) -> None:
         (CountAsk(EVERYTHING), "7"),
         (ASK, None),
         (ASK, 7),
+        (ASK, {"edges": None, "pageInfo": {"hasNextPage": False}}),
+        (ASK, {"edges": {}, "pageInfo": {"hasNextPage": False}}),
+        (ASK, {"edges": [], "pageInfo": None}),
+        (ASK, {"edges": [], "pageInfo": {"hasNextPage": None}}),
         (SummaryAsk("r1"), None),
         (SummaryAsk("r1"), {"summaryMetrics": None}),
     ],

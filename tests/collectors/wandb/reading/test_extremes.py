@@ -27,6 +27,11 @@ from tests.collectors.wandb.collecting import (
     values,
 )
 
+HIDDEN = (
+    "W&B counts {} of the last 7 days that it does not show: sums, means and counts are of those "
+    "that it shows"
+)
+
 
 def scored(name: str, accuracy: object, days: float = 30) -> StoredRun:
     """An old run with this accuracy in its summary."""
@@ -146,13 +151,14 @@ def test_counts_of_states_that_lag_are_asked_for_again_and_then_unknown() -> Non
     assert values(collection)[TOTAL] == 2
 
 
-def test_w15_deleted_runs_that_are_still_counted_make_the_total_unknown() -> None:
+def test_w15_deleted_runs_that_are_still_counted_are_said_and_left_out() -> None:
     with sandbox_of(run("a"), run("b")) as sandbox:
         sandbox.quirks = Quirks(counts_from=sandbox.store.copy())
         sandbox.store.remove("e", "p", "a")
         collection = collect(sandbox)
 
-    assert {TOTAL, COMPLETED} <= unknown(collection)
+    assert (values(collection)[TOTAL], values(collection)[COMPLETED]) == (1, 1)
+    assert collection.notices == (HIDDEN.format("1 run"),)
 
 
 def test_counts_alone_are_held_against_the_runs_that_moved_lately() -> None:
@@ -180,13 +186,6 @@ def test_an_empty_page_with_a_next_one_is_read_again_and_never_silently_cut(
 
     assert values(collection).get(COMPLETED, 3) == 3
     assert empty_pages == 1 or COMPLETED in unknown(collection)
-
-
-def test_hidden_rows_make_what_rests_on_them_unknown() -> None:
-    collection = collect_from(*dull_runs(3), quirks=Quirks(hidden_rows=frozenset({"dull00001"})))
-
-    assert COMPLETED in unknown(collection)
-    assert COMPLETED not in values(collection)
 
 
 def test_a_project_without_any_accuracy_has_none_and_costs_no_full_scan() -> None:

@@ -33,6 +33,7 @@ NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
 ACCURACY, LOSS = Field("summary", "accuracy"), Field("summary", "loss")
 TEAM = {"group": "team"}
+MOST = 1.7976931348623157e308
 ALL, OF_TEAM = EVERYTHING, Filter.of(TEAM)
 TEN = load_catalog(None, accuracy_key="accuracy", loss_key="loss").metrics
 
@@ -376,7 +377,7 @@ def test_a_ranked_read_has_a_camel_case_filter_and_a_snake_case_order(
     assert read.path == path
     assert read.order == order
     assert read.base == OF_TEAM & Filter.of({"state": "finished"})
-    assert read.filter == read.base & Filter.of({path: {"$exists": True}})
+    assert read.filter == read.base & Filter.of({path: {"$gte": -MOST, "$lte": MOST}})
 
 
 def test_a_count_asks_for_its_states() -> None:

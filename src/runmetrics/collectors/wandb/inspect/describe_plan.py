@@ -7,7 +7,6 @@ from datetime import datetime
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.document import render
 from runmetrics.collectors.wandb.reading.execute import FirstDocument
-from runmetrics.collectors.wandb.reading.extremes import PLAIN_KEY
 from runmetrics.collectors.wandb.reading.plan import (
     PAGE_SIZE,
     CountRead,
@@ -52,12 +51,11 @@ def requests_for_a_page(plan: Plan) -> int:
     """Return the requests for one project, at most, while no scan brings more than a page of runs.
 
     One document asks for everything at once; another proves the greatest and least values that it
-    brings. A latest value is known from the scan of the last days where there is one.
+    brings; one more reads every run for the keys by which W&B cannot rank. A latest value is known
+    from the scan of the last days where there is one.
     """
-    return 1 + any(
-        read.aggregate is not Aggregate.LATEST or plan.scan_of(read.where) is None
-        for read in plan.ranked
-    )
+    asked = [read for read in plan.ranked if not _from_scan(read, plan)]
+    return 1 + any(not read.dotted for read in asked) + any(read.dotted for read in asked)
 
 
 def growth_in_words(plan: Plan) -> list[str]:
@@ -71,14 +69,17 @@ def growth_in_words(plan: Plan) -> list[str]:
         )
     if whole:
         lines.append(f"the whole history is read: one more for every {PAGE_SIZE:,} runs or so")
-    ranked = {str(read.field) for read in plan.ranked if not PLAIN_KEY.fullmatch(read.field.key)}
-    doubtful = sorted(ranked)
-    if doubtful:
-        lines.append(
-            f"where W&B cannot filter by {', '.join(doubtful)}: one more for every "
-            f"{PAGE_SIZE:,} runs of the project"
-        )
+    each = f"one more for every {PAGE_SIZE:,} runs of the project"
+    if dotted := sorted({str(read.field) for read in plan.ranked if read.dotted}):
+        lines.append(f"W&B cannot rank by keys with dots ({', '.join(dotted)}): {each}")
+    slashed = {str(read.field) for read in plan.ranked if not read.plain and not read.dotted}
+    if slashed:
+        lines.append(f"where W&B cannot filter by {', '.join(sorted(slashed))}: {each}")
     return lines
+
+
+def _from_scan(read: RankedRead, plan: Plan) -> bool:
+    return read.aggregate is Aggregate.LATEST and plan.scan_of(read.where) is not None
 
 
 def first_document(plan: Plan, now: datetime) -> tuple[str, Mapping[str, str]]:
@@ -91,8 +92,9 @@ def _words(read: Read, plan: Plan) -> str:
         case CountRead():
             return f"how many there are of {_runs(read.states)}, counted by W&B"
         case RankedRead():
-            latest = read.aggregate is Aggregate.LATEST and plan.scan_of(read.where)
-            how = "; known from the scan where a run in it has one" if latest else ", proven"
+            how = "; known from the scan where a run in it has one"
+            if not _from_scan(read, plan):
+                how = ", read in full" if read.dotted else ", proven"
             which = f"{_ORDERED[read.aggregate]} {read.field} of {_runs(read.states)}"
             return f"{which}, by W&B's order {read.order}{how}"
         case ScanRead():

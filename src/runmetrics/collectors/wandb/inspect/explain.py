@@ -13,7 +13,6 @@ from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
-from runmetrics.collectors.wandb.reading.extremes import best, rank
 from runmetrics.collectors.wandb.reading.filters import (
     Filter,
     alive_since,
@@ -22,6 +21,7 @@ from runmetrics.collectors.wandb.reading.filters import (
 )
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.ranking import best, rank
 from runmetrics.collectors.wandb.reduce import PERCENTILES, measure
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown

@@ -1,27 +1,31 @@
 """Takes the server's counts, unless the runs that were read show that they lag behind.
 
 Counts come from another index than runs do (fact 15). What an index can have missed is what
-moved lately, and that is in the scan of the last days, which is read anyway: where the two
-disagree, a count is asked for again beside the runs that it counts, and otherwise unknown.
+moved lately, and that is in the scan of the last days, which is read anyway: it bears witness. A
+count that it contradicts is asked for again beside the runs that it counts; one whose witness
+could not be read, beside those of the last hour. What is contradicted still is unknown.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk
-from runmetrics.collectors.wandb.reading.filters import Filter, in_states
-from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, CountRead
+from runmetrics.collectors.wandb.reading.filters import Filter, alive_since, in_states
+from runmetrics.collectors.wandb.reading.kept import Scanned
+from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
-from runmetrics.collectors.wandb.reading.scan import Scanned
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 
 
 class Count:
     """One count. `lately` is the filter of a scan of the same runs, if there is one."""
 
-    def __init__(self, read: CountRead, lately: Filter | None) -> None:
+    def __init__(self, read: CountRead, lately: Filter | None, now: datetime) -> None:
         self.read = read
         self._all = CountAsk(read.filter)
-        self._lately = None
-        if lately is not None and read.states:
-            self._lately = CountAsk(lately & in_states(read.states))
+        states = in_states(read.states)
+        self._lately = None if lately is None else CountAsk(lately & states)
+        self._last_hour = CountAsk(read.filter & alive_since(now - WITNESS_WINDOW))
 
     @property
     def opening(self) -> Asks:
@@ -29,27 +33,61 @@ class Count:
         return [self._all] if self._lately is None else [self._all, self._lately]
 
     def settle(self, opened: Answers, witness: Scanned | Unknown | None) -> Reader[int | Unknown]:
-        """Return the count, or why it is not to be believed."""
-        count = opened[self._all]
+        """Return the count, less the runs that are known to be hidden; else why it is not known."""
+        count = opened.known(self._all)
         if isinstance(witness, Disagreement):
             return witness
-        if isinstance(count, Unknown) or not isinstance(witness, Scanned) or self._lately is None:
+        if isinstance(witness, Unknown):
+            fresh = yield from self._ask_again(self._last_hour)
+            return fresh.agreed(0, witness)
+        if witness is None or self._lately is None:
             return count
-        before = opened[self._lately]
-        seen = sum(run.state in self.read.states for run in witness.runs)
-        if seen == before:
-            return count
-        listing = PageAsk(self._lately.filter, "+created_at", PAGE_SIZE)
-        answers = yield [self._all, self._lately, listing]
-        now, after, listed = answers[self._all], answers[self._lately], answers[listing]
-        if not isinstance(listed, Unknown) and not listed.has_next:
-            states = {node["name"]: node.get("state") for node in listed.nodes}
-            if after == len(states) == sum(state in self.read.states for state in states.values()):
-                return now
-        counted = [each for each in (before, after) if not isinstance(each, Unknown)]
-        if len(counted) == 2 and min(counted) <= seen <= max(counted):
-            return count
+        lately = opened.known(self._lately)
+        seen = sum(not self.read.states or run.state in self.read.states for run in witness.runs)
+        if lately <= count and not self.read.states:
+            return count - witness.hidden
+        if lately <= count and 0 <= lately - seen <= witness.hidden:
+            return count - (lately - seen)
+        fresh = yield from self._ask_again(self._lately)
+        low, high = sorted((lately, fresh.lately))
+        moving = lately <= count and low <= seen <= high
+        return fresh.agreed(witness.hidden, count if moving else self._disagreement(fresh, seen))
+
+    def _ask_again(self, lately: CountAsk) -> "Reader[_Fresh]":
+        listing = PageAsk(lately.filter, "+created_at", PAGE_SIZE)
+        answers = yield [self._all, lately, listing]
+        page = answers.known(listing)
+        listed = {
+            node["name"]
+            for node in page.nodes
+            if not self.read.states or node.get("state") in self.read.states
+        }
+        whole = not page.has_next
+        return _Fresh(answers.known(self._all), answers.known(lately), len(listed), whole)
+
+    def _disagreement(self, fresh: "_Fresh", seen: int) -> Unknown:
+        which = f"{' or '.join(self.read.states)} runs" if self.read.states else "runs"
+        text = f"W&B counts {fresh.lately} {which} where {seen} were seen"
+        if fresh.lately > fresh.count:
+            text = f"W&B counts {fresh.count} {which}, of them {fresh.lately} lately"
         return Disagreement(
-            f"W&B counts {after} {' or '.join(self.read.states)} runs where {seen} were seen",
+            text,
             "its index may lag behind its runs for some minutes; the next collection tries again",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A count, the same of those that moved lately, and how many of the latter are listed."""
+
+    count: int
+    lately: int
+    listed: int
+    whole: bool
+
+    def agreed(self, hidden: int, otherwise: int | Unknown) -> int | Unknown:
+        """Return the count less what is not listed, if that much may be hidden."""
+        missing = self.lately - self.listed
+        if self.whole and 0 <= missing <= hidden and self.lately <= self.count:
+            return self.count - missing
+        return otherwise

@@ -18,6 +18,7 @@ from runmetrics.collectors.wandb.unknown import Unknown
 
 T = TypeVar("T")
 
+_TOO_MANY = 2**53
 _LEFT_OUT = Unknown("W&B left out a part of its answer without an error")
 
 
@@ -54,9 +55,11 @@ class CountAsk(Ask[int]):
         return f"runCount(filters: ${variable})"
 
     def read(self, data: object) -> int | Unknown:
-        if isinstance(data, int) and not isinstance(data, bool):
-            return data
-        return _LEFT_OUT
+        if not isinstance(data, int) or isinstance(data, bool):
+            return _LEFT_OUT
+        if not 0 <= data < _TOO_MANY:
+            return Unknown(f"W&B counts {str(data)[:25]} runs, which cannot be")
+        return data
 
 
 @dataclass(slots=True)
@@ -94,17 +97,19 @@ class PageAsk(Ask[Page]):
 
     def read(self, data: object) -> Page | Unknown:
         """Return the page; rows that the server hides (null nodes) are left out."""
-        if not isinstance(data, dict):
+        rows, info = (data.get("edges"), data.get("pageInfo")) if isinstance(data, dict) else (0, 0)
+        if not isinstance(rows, list) or not isinstance(info, dict):
             return _LEFT_OUT
-        rows, info = data.get("edges"), data.get("pageInfo")
-        edges = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        has_next = info.get("hasNextPage")
+        if not isinstance(has_next, bool):
+            return _LEFT_OUT
+        edges = [row for row in rows if isinstance(row, dict)]
         nodes = [shortened(row["node"]) for row in edges if isinstance(row.get("node"), dict)]
-        info = info if isinstance(info, dict) else {}
         last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
         return Page(
             [node for node in nodes if isinstance(node.get("name"), str)],
             last if isinstance(last, str) else None,
-            bool(info.get("hasNextPage")),
+            has_next,
         )
 
 
@@ -123,6 +128,14 @@ class SummaryAsk(Ask[str]):
         return _LEFT_OUT
 
 
+class Unanswered(Exception):  # noqa: N818 - it is what happened
+    """An answer that was needed is Unknown: `why`."""
+
+    def __init__(self, why: Unknown) -> None:
+        super().__init__(why.cause)
+        self.why = why
+
+
 class Answers:
     """Answers by the question that they answer."""
 
@@ -131,6 +144,13 @@ class Answers:
 
     def __getitem__(self, ask: Ask[T]) -> T | Unknown:
         answer: T | Unknown = self._found[ask]
+        return answer
+
+    def known(self, ask: Ask[T]) -> T:
+        """Return an answer without which there is no going on; raises Unanswered."""
+        answer: T | Unknown = self._found[ask]
+        if isinstance(answer, Unknown):
+            raise Unanswered(answer)
         return answer
 
 

@@ -9,23 +9,21 @@ the runs of the last days. What is not proven by then is read in full.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import TypeVar
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.counts import Count
 from runmetrics.collectors.wandb.reading.document import Answers
-from runmetrics.collectors.wandb.reading.extremes import (
-    Extreme,
-    NotProven,
-    Proof,
-    Winner,
-    best,
-    rank,
-)
+from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
+from runmetrics.collectors.wandb.reading.kept import AllRuns, BestRuns, Scanned, Winners
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rank
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, side_by_side, together
-from runmetrics.collectors.wandb.reading.scan import Scan, Scanned
+from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
@@ -35,10 +33,10 @@ from runmetrics.plugins import Progress, no_progress
 CLOCK_TOLERANCE_SECONDS = 60.0
 """Clocks that differ by less are taken as one (the Date header is in whole seconds)."""
 
+T = TypeVar("T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Counts = dict[CountRead, int | Unknown]
-Ranked = dict[RankedRead, Winner | Unknown]
 Scans = dict[ScanRead, Scanned | Unknown]
 
 
@@ -48,7 +46,7 @@ class Reading:
 
     now: datetime
     counts: Counts = field(default_factory=dict)
-    ranked: Ranked = field(default_factory=dict)
+    ranked: Winners = field(default_factory=dict)
     scans: Scans = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
@@ -63,15 +61,19 @@ class FirstDocument:
     """Everything that a plan asks at first."""
 
     def __init__(self, plan: Plan, now: datetime, progress: Progress = no_progress) -> None:
-        self.scans = [Scan(read, now, progress) for read in plan.scans]
+        self.scans = [Scan(read, now, AllRuns, progress) for read in plan.scans]
         self.extremes = [Extreme(read, now) for read in plan.ranked]
         filters = {scan.read: scan.filter for scan in self.scans}
-        self.counts = [Count(read, _lately(plan, read, filters)) for read in plan.counts]
+        self.counts = [Count(read, _lately(plan, read, filters), now) for read in plan.counts]
 
     @property
     def asks(self) -> Asks:
         """The questions, in the order of the plan."""
-        parts: Sequence[Count | Extreme | Scan] = (*self.counts, *self.extremes, *self.scans)
+        parts: Sequence[Count | Extreme | Scan[Scanned]] = (
+            *self.counts,
+            *self.extremes,
+            *self.scans,
+        )
         return [ask for part in parts for ask in part.opening]
 
 
@@ -125,7 +127,7 @@ async def read_project(
 async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: datetime) -> Scans:
     """Read some scans alone; raises as `read_project` does."""
     found: Scans = {}
-    scans = [Scan(read, now) for read in reads]
+    scans = [Scan(read, now, AllRuns) for read in reads]
     opened = await client.ask([ask for scan in scans for ask in scan.opening])
     await _finish(client, scans, opened, found)
     return found
@@ -143,9 +145,9 @@ def clock_notice(offset_seconds: float) -> str:
 
 async def _finish(
     client: ProjectClient,
-    scans: Sequence[Scan],
+    scans: Sequence[Scan[T]],
     opened: Answers,
-    found: Scans,
+    found: dict[ScanRead, T | Unknown],
     also: Sequence[Reader[None]] = (),
 ) -> None:
     """Read what the first pages of scans left, and close them; `also` asks beside the closing."""
@@ -184,24 +186,25 @@ def _held_against(
     scan's run that beats a proven extreme shows an index that lags: the proof is made anew.
     """
     read, proof = extreme.read, proofs.get(extreme.read)
-    runs = scan.runs if isinstance(scan, Scanned) else ()
-    local = best(read, runs)
+    scan = scan if isinstance(scan, Scanned) else Scanned(())
+    local = best(read, scan.runs)
     if proof is None:
-        if hidden := unreadable(_rivals(read, local, runs), read.part):
+        if hidden := unreadable(_rivals(read, local, scan.runs), read.part):
             return hidden
-        if local is not None and _in_window(local, plan.scan_of(read.where), extreme.now):
-            return Winner(local)
-        return (yield from extreme.prove(opened))
+        read_whole = _in_window(local, plan.scan_of(read.where), extreme.now) and not scan.hidden
+        if local is None or not read_whole:
+            return (yield from extreme.prove(opened, scan.runs if local else ()))
+        return Winner(local)
     if not isinstance(proof, Winner) or local is None:
         return proof
     if proof.run is None or (rank(read, local) or ()) > (rank(read, proof.run) or ()):
-        return (yield from extreme.prove(opened, runs))
+        return (yield from extreme.prove(opened, scan.runs))
     return proof
 
 
-def _in_window(run: Run, scan: ScanRead | None, now: datetime) -> bool:
+def _in_window(run: Run | None, scan: ScanRead | None, now: datetime) -> bool:
     """Return whether a run beat in the window of its scan; an imported one may have long before."""
-    if scan is None or scan.window is None or run.last_beat is None:
+    if run is None or scan is None or scan.window is None or run.last_beat is None:
         return False
     return run.last_beat >= now - scan.window
 
@@ -216,27 +219,29 @@ def _rivals(read: RankedRead, latest: Run | None, runs: Iterable[Run]) -> Iterab
 
 async def _in_full(
     client: ProjectClient, proofs: Mapping[RankedRead, Proof], now: datetime
-) -> Ranked:
+) -> Winners:
     """Return what is proven, and what every run's own values make of the rest."""
-    ranked: Ranked = {}
-    wanted: dict[Filter, Selection] = {}
+    ranked: Winners = {}
+    left: dict[Filter, list[RankedRead]] = {}
     for read, proof in proofs.items():
         if isinstance(proof, NotProven):
-            wanted[read.base] = wanted.get(read.base, Selection()) | read.selection
+            left.setdefault(read.base, []).append(read)
         else:
             ranked[read] = proof
-    if not wanted:
-        return ranked
-    reads = {base: ScanRead(base, None, selection) for base, selection in wanted.items()}
+    scans = [_full_scan(base, reads, now) for base, reads in left.items()]
+    found: dict[ScanRead, Winners | Unknown] = {}
     try:
-        scans = await read_scans(client, reads.values(), now)
+        opened = await client.ask([ask for scan in scans for ask in scan.opening])
+        await _finish(client, scans, opened, found)
     except RunmetricsError as error:
-        return ranked | dict.fromkeys(proofs.keys() - ranked.keys(), Unknown.because(error))
-    for read in proofs.keys() - ranked.keys():
-        scan = scans[reads[read.base]]
-        ranked[read] = scan if isinstance(scan, Unknown) else _best_of(read, scan)
+        found = {scan.read: Unknown.because(error) for scan in scans}
+    for scan, reads in zip(scans, left.values(), strict=True):
+        winners = found[scan.read]
+        for read in reads:
+            ranked[read] = winners if isinstance(winners, Unknown) else winners[read]
     return ranked
 
 
-def _best_of(read: RankedRead, scan: Scanned) -> Winner | Unknown:
-    return unreadable(scan.runs, read.part) or Winner(best(read, scan.runs))
+def _full_scan(base: Filter, reads: Sequence[RankedRead], now: datetime) -> Scan[Winners]:
+    selection = reduce(or_, (read.selection for read in reads), Selection())
+    return Scan(ScanRead(base, None, selection), now, lambda: BestRuns(reads, now - NO_CLOCK))

@@ -5,6 +5,8 @@ value without a window is the head of an ordered page, proven later; everything 
 from a scan of the runs, one per distinct filter and window.
 """
 
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +20,12 @@ from runmetrics.collectors.wandb.selection import Selection
 PAGE_SIZE = 1000
 """Runs a page: the most that was seen to work against api.wandb.ai (fact 18)."""
 
-_WITNESS_WINDOW = timedelta(hours=1)
+WITNESS_WINDOW = timedelta(hours=1)
+"""A scan of so long shows whether counts lag, where no scan is needed for anything else."""
+
+GREATEST = sys.float_info.max
+_PLAIN_KEY = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
+
 _EDGE = timedelta(seconds=1)
 _WINDOW_BOUNDARIES = 7
 _HISTORY_BOUNDARIES = 24
@@ -87,15 +94,39 @@ class RankedRead:
         return self.where & in_states(self.states)
 
     @property
+    def dotted(self) -> bool:
+        """Whether the key may be a literal one, by which W&B cannot filter, or a path."""
+        return "." in self.field.key
+
+    @property
+    def plain(self) -> bool:
+        """Whether W&B surely filters and orders by the key: no slash or other sign (fact 13)."""
+        return _PLAIN_KEY.fullmatch(self.field.key) is not None
+
+    @property
     def path(self) -> str:
         """The field's name in a filter."""
+        return self.path_of(self.field.key)
+
+    def path_of(self, key: str) -> str:
+        """Return the name in a filter of a key beside this one."""
         prefix = "summary_metrics" if self.field.source == "summary" else "config"
-        return f"{prefix}.{self.field.key}"
+        return f"{prefix}.{key}"
 
     @property
     def filter(self) -> Filter:
-        """Those that have the key."""
-        return self.base & Filter.of({self.path: {"$exists": True}})
+        """What is asked first: those that have a number."""
+        return self.base & self.numbers
+
+    @property
+    def having(self) -> Filter:
+        """Match the runs that have the key."""
+        return Filter.of({self.path: {"$exists": True}})
+
+    @property
+    def numbers(self) -> Filter:
+        """Match the runs that have a number there."""
+        return Filter.of(numbers_under(self.path))
 
     @property
     def order(self) -> str:
@@ -113,6 +144,11 @@ class RankedRead:
         """What has to be read of a run to know its value."""
         own = field_selection(self.field)
         return own | LIFE if self.aggregate is Aggregate.LATEST else own
+
+
+def numbers_under(path: str) -> dict[str, object]:
+    """Return a condition that numbers alone meet, on whichever side of them text is ranked."""
+    return {path: {"$gte": -GREATEST, "$lte": GREATEST}}
 
 
 Read = CountRead | ScanRead | RankedRead
@@ -140,7 +176,7 @@ def compile_plan(metrics: Sequence[Metric], gpus_per_run: str | float = "auto") 
     ranked = _distinct(read for read in answers.values() if isinstance(read, RankedRead))
     scans = _merged(read for read in answers.values() if isinstance(read, ScanRead))
     if counts and not any(scan.where == EVERYTHING and scan.window for scan in scans):
-        scans.append(ScanRead(EVERYTHING, _WITNESS_WINDOW, Selection()))
+        scans.append(ScanRead(EVERYTHING, WITNESS_WINDOW, Selection()))
     scans = [_with_latest(scan, scans, ranked) for scan in scans]
     scans = _folded(scans, [scan for scan in scans if scan.window])
     final = {

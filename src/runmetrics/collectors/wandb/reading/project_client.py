@@ -9,7 +9,7 @@ docs/RELIABILITY.md).
 
 import dataclasses
 import logging
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from runmetrics.collectors.wandb.reading.document import (
@@ -29,6 +29,7 @@ from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.errors import (
     BadDocument,
+    GraphQLError,
     ServerDown,
     ServerFault,
     TooLarge,
@@ -102,10 +103,17 @@ class ProjectClient:
         return await self._smaller(asks, kind, why, part=part)
 
     async def _taken(self, asks: list[Ask[Any]], answer: Answer) -> Found:
-        """Return what an answer holds; what did not come whole is asked for alone once."""
-        found: Found = {}
+        """Return what an answer holds; what did not come whole is asked for alone once.
+
+        An error that names none of the questions may concern any of them.
+        """
+        if len(asks) > 1 and _strays(answer, aliases(asks)):
+            middle = len(asks) // 2
+            found = await self._found(asks[:middle], part=True)
+            return found | await self._found(asks[middle:], part=True)
+        found = {}
         for alias, ask in aliases(asks).items():
-            found[ask] = _result(answer, alias, ask)
+            found[ask] = _result(answer, alias, ask, alone=len(asks) == 1)
             if isinstance(found[ask], Unknown):
                 if len(asks) > 1:
                     found |= await self._found([ask], part=True)
@@ -132,6 +140,8 @@ class ProjectClient:
                 "%s/%s was asked %d questions in one document; %d requests so far",
                 *(self.entity, self.project, len(asks), self.server.requests),
             )
+            if self._fails_on_viewer(answer):
+                continue
             self._check_access(answer)
             return answer
 
@@ -141,6 +151,19 @@ class ProjectClient:
             raise bad
         self.dropped |= unknown
         self.notices += map(without, sorted(unknown))
+
+    def _fails_on_viewer(self, answer: Answer) -> bool:
+        """Return whether to ask once more without the viewer, about whom alone something failed."""
+        if "viewer" in self.dropped or not answer.errors:
+            return False
+        if any(error.path[:1] != ("viewer",) for error in answer.errors):
+            return False
+        self.dropped |= {"viewer"}
+        self.notices.append(
+            f"W&B could not say whose the API key is ({answer.errors[0].message}): the runs are "
+            "read without"
+        )
+        return True
 
     def _check_access(self, answer: Answer) -> None:
         viewer, project = answer.data.get("viewer"), answer.data.get("project")
@@ -235,12 +258,22 @@ class ProjectClient:
         except ServerFault:
             return None
         (alias,) = aliases([ask])
-        page = _result(answer, alias, ask)
+        page = _result(answer, alias, ask, alone=True)
         return None if isinstance(page, Unknown) else page
 
 
-def _result(answer: Answer, alias: str, ask: Ask[T]) -> T | Unknown:
-    errors = [error for error in answer.errors if error.path[:2] in (("project", alias), ())]
-    if errors:
-        return Unknown(f"W&B could not serve this part of the project: {errors[0].message}")
+def _strays(answer: Answer, named: Container[str | int]) -> list[GraphQLError]:
+    """Return the errors beside data that name none of the questions."""
+    return [
+        error
+        for error in answer.errors
+        if error.path[:1] != ("project",) or len(error.path) < 2 or error.path[1] not in named
+    ]
+
+
+def _result(answer: Answer, alias: str, ask: Ask[T], *, alone: bool) -> T | Unknown:
+    """Return the answer to a question; every error beside the answer to one alone is its own."""
+    own = [error for error in answer.errors if alone or error.path[:2] == ("project", alias)]
+    if own:
+        return Unknown(f"W&B could not serve this part of the project: {own[0].message}")
     return ask.read((answer.data.get("project") or {}).get(alias))

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from runmetrics.collectors.wandb.reading.document import Answers, Ask
+from runmetrics.collectors.wandb.reading.document import Answers, Ask, Unanswered
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import RunmetricsError
@@ -24,9 +24,11 @@ Reader = Generator[Asks, Answers, T]
 
 
 def note(notes: dict[K, T], key: K, reader: Reader[T]) -> Reader[None]:
-    """Write down what a reader learns, or that an error left it Unknown, which T has to allow."""
+    """Write down what a reader learns, or why it is Unknown, which T has to allow."""
     try:
         notes[key] = yield from reader
+    except Unanswered as lacking:
+        notes[key] = cast(T, lacking.why)
     except RunmetricsError as error:
         notes[key] = cast(T, Unknown.because(error))
 

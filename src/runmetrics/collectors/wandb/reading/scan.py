@@ -9,17 +9,18 @@ many as the server counted then.
 """
 
 import dataclasses
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
 from runmetrics.collectors.wandb.reading.filters import alive_since, created_between, created_since
+from runmetrics.collectors.wandb.reading.kept import Kept
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, ScanRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.reading.slices import cut
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import make_run
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.collectors.wandb.values import parse_time
 from runmetrics.errors import RunmetricsError
@@ -30,15 +31,14 @@ _SLICES_WITH_CLOSING = 2
 """So few go into one document with what is asked last."""
 
 _DATE_RESOLUTION = timedelta(seconds=2)
-_NO_CLOCK = timedelta(seconds=61)
+NO_CLOCK = timedelta(seconds=61)
 """How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
 
-
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """Every run of a scan, as all of them were at one instant."""
-
-    runs: tuple[Run, ...]
+_RESUMED = Disagreement(
+    "the run with the best value moved while all were read, twice",
+    "the next collection tries again",
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,17 @@ class _Read:
     has_next: bool
 
 
-class Scan:
-    """One reading of a scan: ask `opening`, then read the `slices`, then `close` it."""
+class Scan(Generic[T]):
+    """One reading of a scan: ask `opening`, then read the `slices`, then `close` it.
+
+    `keep` makes what takes the runs as they arrive, and says at the end what was learned.
+    """
 
     def __init__(
         self,
         read: ScanRead,
         now: datetime,
+        keep: Callable[[], Kept[T]],
         progress: Progress = no_progress,
         *,
         by_cursor: bool = False,
@@ -72,12 +76,14 @@ class Scan:
         self._later = [
             (time, CountAsk(self.filter & created_since(time))) for time in read.boundaries(now)
         ]
+        self._keep = keep
+        self._kept = keep()
         self._progress = progress
         self._by_cursor = by_cursor
         self._began = datetime.now(UTC)
-        self._runs: dict[str, Run] = {}
         self._rest: list[PageAsk] = []
         self._pages = 0
+        self._rows = 0
         self._before = 0
         self._broken: Unknown | None = None
 
@@ -89,8 +95,11 @@ class Scan:
     def slices(self, opened: Answers) -> Sequence[Reader[None]]:
         """Take the first page; return what is left and too much to be read with the closing."""
         count, page = opened[self._count], opened[self._first]
-        if isinstance(count, Unknown) or isinstance(page, Unknown):
-            self._break(count if isinstance(count, Unknown) else page)
+        if isinstance(count, Unknown):
+            self._break(count)
+            return []
+        if isinstance(page, Unknown):
+            self._break(page)
             return []
         self._before = count
         if not page.nodes and page.has_next:
@@ -114,22 +123,22 @@ class Scan:
         self._rest = asks
         return []
 
-    def close(self, clock_offset_seconds: float | None) -> Reader[Scanned | Unknown]:
-        """Return the runs if they are proven; else those of one more reading, if that is.
+    def close(self, clock_offset_seconds: float | None) -> Reader[T | Unknown]:
+        """Return what was learned if it is proven; else what one more reading learned, if that is.
 
         The second one goes by cursors, in case the server does not keep to the order of creation.
         `clock_offset_seconds` is W&B's clock less ours, None where it is not known.
         """
         found = yield from self._closed(clock_offset_seconds)
         if isinstance(found, Disagreement):
-            again = Scan(self.read, self.now, self._progress, by_cursor=True)
+            again = Scan(self.read, self.now, self._keep, self._progress, by_cursor=True)
             opened = yield again.opening
             for pages in again.slices(opened):
                 yield from pages
             found = yield from again._closed(clock_offset_seconds)
         return found
 
-    def _closed(self, clock_offset_seconds: float | None) -> Reader[Scanned | Unknown]:
+    def _closed(self, clock_offset_seconds: float | None) -> Reader[T | Unknown]:
         """Bring all runs to one instant, and count them at that instant.
 
         One page and its count came in one document. After several pages, the runs that showed
@@ -139,33 +148,35 @@ class Scan:
         """
         if self._broken:
             return self._broken
-        if self._pages == 1 and len(self._runs) == self._before:
-            return self._scanned()
+        one_page = self._pages == 1 and not self._rest
+        if one_page and self._kept.count == self._before:
+            return self._learned(self._before)
         blind = clock_offset_seconds is None
         began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
-        moved = alive_since(began - (_NO_CLOCK if blind else _DATE_RESOLUTION))
+        moved = alive_since(began - (NO_CLOCK if blind else _DATE_RESOLUTION))
         closing = dataclasses.replace(self._first, filter=self.filter & moved)
         answers = yield [*self._rest, self._count, closing]
         if (yield from self._took_rest(answers)):
             answers = yield [self._count, closing]
-        after, page = answers[self._count], answers[closing]
-        if isinstance(after, Unknown) or isinstance(page, Unknown):
-            self._break(after if isinstance(after, Unknown) else page)
-            return self._broken or _NOT_READ
-        known = {
-            run.id for run in self._runs.values() if not run.created_at or run.created_at < began
-        }
+        after, page = answers.known(self._count), answers.known(closing)
+        self._kept.close(began)
         yield from self._follow(closing, self._absorb(page))
         if self._broken:
             return self._broken
-        entered = len(self._runs.keys() - known)
-        if len(self._runs) == after == self._before + entered:
-            return self._scanned()
+        shown = self._kept.count
+        steady = after == self._before + self._kept.entered
+        # Of a second reading, or of one whole page, what is counted and not shown is hidden.
+        if steady and (shown == after or (0 < shown < after and (one_page or self._by_cursor))):
+            return self._learned(after)
         return Disagreement(
-            f"W&B counts {self._before} runs before and {after} after, but {len(self._runs)} could "
-            "be read, twice",
+            f"W&B counts {self._before} runs before and {after} after, but {shown} could be read, "
+            "twice",
             "its index may lag behind its runs for some minutes; the next collection tries again",
         )
+
+    def _learned(self, counted: int) -> T | Unknown:
+        found = self._kept.result(counted - self._kept.count)
+        return found if found is not None else _RESUMED
 
     def _took_rest(self, answers: Answers) -> Reader[bool]:
         """Take the slices that came with the closing; return whether they were longer than that."""
@@ -224,29 +235,16 @@ class Scan:
         selection = self.read.selection
         for node in page.nodes:
             unreadable = page.unreadable.get(node["name"], frozenset())
-            run = make_run(node, selection, self.now, unreadable)
-            known = self._runs.get(run.id)
-            if known is None or _beat(run) >= _beat(known):
-                self._runs[run.id] = run
+            self._kept.add(make_run(node, selection, self.now, unreadable))
+        self._rows += len(page.nodes)
         read = _Read(_last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them
         self._pages += 1
-        self._progress(len(self._runs), self._before)
+        self._progress(min(self._rows, self._before), self._before)
         return read
 
-    def _scanned(self) -> Scanned:
-        return Scanned(tuple(self._runs.values()))
-
-    def _break(self, why: object) -> None:
-        unknown = why if isinstance(why, Unknown) else _NOT_READ
-        self._broken = self._broken or unknown
-
-
-_NOT_READ = Unknown("W&B left out a part of its answer")
-
-
-def _beat(run: Run) -> float:
-    return run.last_sign.timestamp() if run.last_sign else -math.inf
+    def _break(self, why: Unknown) -> None:
+        self._broken = self._broken or why
 
 
 def _last_in_order(page: Page) -> datetime | None:

@@ -1,0 +1,98 @@
+"""Proves that nobody has a number under a key, where a first page brought none.
+
+That a filter brings nothing shows nothing by itself: it may not work. So who has the key at all is
+counted beside, those that diverged (text that spells NaN or an infinity) are told from the others,
+and a control shows that the server compares numbers, and filters by keys with such signs.
+"""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from runmetrics.collectors.wandb.reading.document import CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
+from runmetrics.collectors.wandb.reading.plan import (
+    PAGE_SIZE,
+    RankedRead,
+    numbers_under,
+)
+from runmetrics.collectors.wandb.reading.ranking import (
+    NotProven,
+    Proof,
+    Rows,
+    Winner,
+    best,
+    rows_of,
+)
+from runmetrics.collectors.wandb.reading.rounds import Reader
+from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.unknown import hidden_runs
+from runmetrics.collectors.wandb.values import decode_object, number, unwrapped
+
+_DIVERGED = ["NaN", "Infinity", "-Infinity"]
+_CONTROL: Final = CountAsk(
+    Filter.of(
+        {"$or": [numbers_under(f"summary_metrics.{key}") for key in ("_timestamp", "_runtime")]}
+    )
+)
+"""Counts numbers that the official client writes for every run that logs (fact 24)."""
+
+
+def nobody_has_a_number(
+    read: RankedRead, head: Page, rows: Rows, now: datetime, *, bounded: bool
+) -> Reader[Proof]:
+    """Return a winner without a run if that is proven; `rows` of `head` hold no number.
+
+    `bounded`: `head` was to hold numbers only, else whatever has the key.
+    """
+    if rows.blank:
+        return rows.blank
+    if rows.foreign or head.has_next:
+        return NotProven(for_good=rows.foreign)
+    have = CountAsk(read.base & read.having)
+    if not bounded:
+        count = (yield [have]).known(have)
+        if count > len(rows.runs):
+            return hidden_runs(count - len(rows.runs))
+        return Winner(None) if count or read.plain else NotProven(for_good=True)
+    numbers = CountAsk(read.base & read.numbers)
+    diverged = CountAsk(read.base & Filter.of({read.path: {"$in": _DIVERGED}}))
+    rest = read.base & read.having & Filter.of({read.path: {"$nin": _DIVERGED}})
+    others = PageAsk(rest, "+created_at", PAGE_SIZE, read.selection)
+    answers = yield [have, numbers, diverged, others, _CONTROL]
+    hidden = answers.known(numbers) - len(rows.runs)
+    if hidden > 0:
+        return hidden_runs(hidden)
+    count, page = answers.known(have), answers.known(others)
+    if count == 0:
+        works = read.plain or (yield from _filters_by_such_keys(read))
+        return Winner(None) if works else NotProven(for_good=True)
+    rest_of = count - answers.known(diverged) - len(rows.runs)
+    rows = rows_of(read, page, now)
+    if rows.foreign or best(read, rows.runs):
+        return NotProven(for_good=rows.foreign)
+    whole = not page.has_next and rest_of <= len(rows.runs)
+    return Winner(None) if whole or answers.known(_CONTROL) else NotProven()
+
+
+def _filters_by_such_keys(read: RankedRead) -> Reader[bool]:
+    """Return whether the server finds the latest run by a key with the same signs as this one."""
+    parts = Selection(frozenset({read.part}))
+    latest = PageAsk(EVERYTHING, "-heartbeat_at", 1, parts)
+    for node in (yield [latest]).known(latest).nodes:
+        found = decode_object(node.get(read.part)) or {}
+        found = found if read.part == "summaryMetrics" else unwrapped(found)
+        for key, value in found.items():
+            if number(value) is None or "." in key or not _signs(read.field.key) <= _signs(key):
+                continue
+            if key == read.field.key:
+                return False  # it was not found
+            same = {"$gte": number(value), "$lte": number(value)}
+            control = Filter.of({"name": node["name"]}) & Filter.of({read.path_of(key): same})
+            counted = CountAsk(control)
+            return (yield [counted]).known(counted) == 1
+    return False
+
+
+def _signs(key: str) -> set[str]:
+    return set(re.sub(r"\w", "", key, flags=re.ASCII))

@@ -1,0 +1,94 @@
+"""Which of some runs holds a greatest, least or latest value: by numbers and exact keys alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.reading.document import Page, Unanswered
+from runmetrics.collectors.wandb.reading.plan import RankedRead
+from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.unknown import Unknown, unreadable
+from runmetrics.collectors.wandb.values import ABSENT, decode_object, look_up, unwrapped
+
+Rank = tuple[float, ...]
+_BLANK = (None, "", "null")
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The proven holder of a ranked value; no run where nobody has a number under the key."""
+
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotProven:
+    """What the server ranks and filters proves no winner; `for_good`: however it is asked."""
+
+    for_good: bool = False
+
+
+Proof = Winner | Unknown | NotProven
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The runs of a page that a filter by a key brought.
+
+    `foreign`: one does not have that very key, so the filter means another. `blank` says that one
+    has nothing readable where the key should be.
+    """
+
+    runs: list[Run]
+    foreign: bool
+    blank: Unknown | None
+
+
+def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
+    """Return the runs of a page; raises Unanswered for one whose part cannot be served."""
+    runs: list[Run] = []
+    foreign, blank = False, None
+    by_name = read.part == "summaryMetrics"
+    for node in page.nodes:
+        lost = page.unreadable.get(node["name"], frozenset())
+        run = make_run(node, read.selection, now, lost)
+        runs.append(run)
+        text = node.get(read.part)
+        found = decode_object(text)
+        if found is None or text in _BLANK:
+            blank = blank or Unknown(
+                f"W&B says that run {run.id} ({run.display_name}) has a {read.field}, and shows no "
+                f"readable {read.part}",
+                "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
+            )
+        elif look_up(found if by_name else unwrapped(found), read.field.key) is ABSENT:
+            foreign = True
+    if why := unreadable(runs, read.part):
+        raise Unanswered(why)
+    return Rows(runs, foreign, blank)
+
+
+def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:
+    """Return the winner among these runs; None where none of them can win."""
+    able = [
+        run
+        for run in runs
+        if rank(read, run) is not None and (not read.states or run.state in read.states)
+    ]
+    return max(able, key=lambda run: (rank(read, run) or (), run.id), default=None)
+
+
+def rank(read: RankedRead, run: Run) -> Rank | None:
+    """Return what runs are compared by; None for a run that cannot win.
+
+    latest: the later heartbeat, then the later creation (then the greater id). max and min: the
+    value, then the earlier creation.
+    """
+    value = run.number(str(read.field))
+    if value is None:
+        return None
+    created = run.started_at.timestamp() if run.started_at else 0.0
+    if read.aggregate is Aggregate.LATEST:
+        return (run.last_beat.timestamp(), created) if run.last_beat else None
+    return (value if read.aggregate is Aggregate.MAX else -value, -created)
