@@ -12,8 +12,8 @@ SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = (
     # the ground: words that everything shares
     (
-        "model errors deadline logs text spelling proxies units shard atomic_file retry "
-        "transport_errors event_loop http self_metrics"
+        "model custom_metrics errors deadline logs text spelling proxies units shard atomic_file "
+        "retry transport_errors event_loop http self_metrics"
     ),
     "config",
     "plugins",

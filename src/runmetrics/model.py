@@ -88,6 +88,7 @@ class Collection:
 
     `defaults` says of each setting that nobody made and that decides what is read, what was taken.
     `remarks` is how many runs each kind of remark among the notices is about.
+    `most_series` is, by metric, how many series the same projects may at most become.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -97,6 +98,7 @@ class Collection:
     cost: Cost = Cost()
     defaults: tuple[str, ...] = ()
     remarks: Mapping[str, int] = field(default_factory=dict)
+    most_series: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Collection") -> "Collection":
         return Collection(
@@ -107,6 +109,7 @@ class Collection:
             self.cost + other.cost,
             tuple(dict.fromkeys(self.defaults + other.defaults)),
             Counter(self.remarks) + Counter(other.remarks),
+            Counter(self.most_series) + Counter(other.most_series),
         )
 
 

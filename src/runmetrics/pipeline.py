@@ -4,8 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,7 +23,6 @@ deadline half, or there would be nothing to deliver."""
 
 _log = logging.getLogger(__name__)
 _NO_SPOOL = Spool(None)
-_SERIES_SHOWN = 3
 _PERMANENCE = (ExitCode.CONFIGURATION, ExitCode.REFUSED, ExitCode.TEMPORARY, ExitCode.BUG)
 
 
@@ -91,7 +89,6 @@ def run(
         collection = Collection(problems=(problem,))
     except Exception as error:  # noqa: BLE001 - a collector may be anybody's
         collection = Collection(problems=(_bug(collector, error),))
-    _log.debug("collected %s", _in_words(count_series(collection.samples)))
     for thread in preparing:
         thread.join(deadline.remaining())
     itself: tuple[Sample, ...] = ()
@@ -143,20 +140,6 @@ def _replaced(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Deli
     """Return the deliveries with those of snapshots, which were written anew, in their places."""
     later = {delivery.sink: delivery for delivery in then}
     return tuple(later.get(delivery.sink, delivery) for delivery in first)
-
-
-def count_series(samples: Iterable[Sample]) -> Counter[str]:
-    """Return how many custom metrics they make on Datadog's bill, by metric.
-
-    A name with a set of tags is one; tags that every sample gets from a sink add none.
-    """
-    distinct = {(sample.name, tuple(sorted(sample.tags.items()))) for sample in samples}
-    return Counter(name for name, _ in distinct)
-
-
-def _in_words(series: Counter[str]) -> str:
-    most = ", ".join(f"{name} {count}" for name, count in series.most_common(_SERIES_SHOWN))
-    return f"{series.total()} custom metrics (name x tags), most of them: {most or 'none'}"
 
 
 def _bug(collector: Collector, error: Exception) -> Problem:

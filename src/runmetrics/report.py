@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runmetrics.custom_metrics import bill, count_series
 from runmetrics.model import Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
@@ -100,6 +101,13 @@ def log_outcome(outcome: Outcome) -> None:
         if delivery.error:
             fields = {"sink": delivery.sink, "exit_code": int(delivery.code)}
             _log.error(delivery.error, extra=fields)
+
+
+def log_bill(outcome: Outcome, price: float | None) -> None:
+    """Log for --verbose how many custom metrics came of it, at `price` dollars a month each."""
+    samples = (*outcome.collection.samples, *outcome.itself)
+    for line in bill(count_series(samples), outcome.collection.most_series, price):
+        _log.debug(line)
 
 
 def log_problems(problems: Sequence[Problem]) -> None:

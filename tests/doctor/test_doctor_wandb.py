@@ -303,3 +303,21 @@ def test_a_doctor_that_is_stopped_says_what_it_found_so_far() -> None:
 
     assert ended.code == 143
     assert line("ok", "W&B key", "from WANDB_API_KEY") in ended.out.splitlines()
+
+
+def test_from_80_percent_of_the_bound_on_series_on_it_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "bound.yaml"
+    said = {}
+    with world() as here:
+        for most in (13, 12):
+            file.write_text(f"max_series_total: {most}\n")
+            said[most] = lines(here.doctor("--config", file), "warning")
+
+    assert said[13] == []
+    assert said[12] == [
+        line(
+            *("warning", "collecting"),
+            "10 series of at most 12, 1 of them wandb.runs.active: raise max_series_total, or "
+            "lower max_series, before metrics are no longer split",
+        )
+    ]

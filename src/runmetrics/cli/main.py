@@ -106,7 +106,7 @@ def collect(
     sinks = chosen_sinks(sink, push=push)
     settings, file = load_settings(config, timeout, spool_dir=spool)
     outcome = _collect(collector, settings, file, sinks=sinks, shard=shard)
-    _show(outcome, as_json=as_json)
+    _show(outcome, as_json=as_json, price=file.custom_metric_price if file else None)
     if report is not None:
         _write_report(outcome, report)
     raise typer.Exit(int(outcome.exit_code))
@@ -182,10 +182,11 @@ def _collect(
             return pipeline.run(made, opened, now, deadline, kept)
 
 
-def _show(outcome: "Outcome", *, as_json: bool) -> None:
+def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> None:
     from runmetrics import report
 
     report.log_outcome(outcome)
+    report.log_bill(outcome, price)
     with output():
         if as_json:
             sys.stdout.write(report.as_json(outcome) + "\n")

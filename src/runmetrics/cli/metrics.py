@@ -106,9 +106,11 @@ def plan(
         _log.warning(notice)
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
     projects = [entry.path for entry in settings.entries]
+    price = file.custom_metric_price if file else None
     now = datetime.now(UTC)
     with output():
-        metrics_report.print_plan(compiled, catalog, projects, now, console())
+        metrics_report.print_plan(compiled, projects, now, console())
+        metrics_report.print_bill(catalog, projects, price, console())
         if verbose:
             metrics_report.print_documents(compiled, now, console())
 

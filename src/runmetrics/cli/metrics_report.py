@@ -16,6 +16,7 @@ from runmetrics.collectors.wandb.inspect.explain import Behind, Explainer
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.reading.plan import Plan
+from runmetrics.custom_metrics import dollars
 from runmetrics.model import Missing, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import JSON_SCHEMA_VERSION, show_value
@@ -91,10 +92,8 @@ def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console"
         _print_lines(["", f"and {rest} more series; --json has them all"], console)
 
 
-def print_plan(
-    plan: Plan, catalog: Catalog, projects: Sequence[str], now: datetime, console: "Console"
-) -> None:
-    """Print what one collection will ask of each project, and how many series come of it."""
+def print_plan(plan: Plan, projects: Sequence[str], now: datetime, console: "Console") -> None:
+    """Print what one collection will ask of each project."""
     table = _table("what is asked of W&B", "filter", "for")
     for read in reads_in_words(plan, now):
         names = ", ".join(read.metrics) or "proof of the counts"
@@ -106,12 +105,30 @@ def print_plan(
         f"for each: at most {counted(count, 'request')} with up to 1,000 runs in each list of runs"
     ]
     lines += [f"  {line}" for line in growth_in_words(plan)]
-    series = sum(estimate_series(catalog).values())
-    plain = sum(not metric.by for metric in catalog.metrics)
-    text = f"Datadog custom metrics: at most {series:,} for each"
-    if series > plain:
-        text += f" ({plain} without groups; a metric with groups has up to {catalog.max_series})"
-    _print_lines([*lines, text, "nothing was asked of W&B"], console)
+    _print_lines(lines, console)
+
+
+def print_bill(
+    catalog: Catalog, projects: Sequence[str], price: float | None, console: "Console"
+) -> None:
+    """Print how many custom metrics of Datadog a collection is at most, and what they cost."""
+    most = estimate_series(catalog)
+    total = sum(most.values())
+    known = len(projects) if not any(path.endswith("/*") for path in projects) else 0
+    text = f"Datadog custom metrics: at most {total:,} for each"
+    if known > 1:
+        text += f", {known * total:,} for all"
+    if price is not None:
+        text += f"; {dollars(max(known, 1) * total * price)} a month"
+        text += "" if known else " for each"
+    split = [
+        f"  {metric.name} by {' and '.join(metric.by)}: at most {most[metric.name]:,}"
+        for metric in catalog.metrics
+        if metric.by
+    ]
+    if catalog.max_series_total is not None:
+        split.append(f"  over {catalog.max_series_total:,} in all no metric is split by `by`")
+    _print_lines([text, *split, "nothing was asked of W&B"], console)
 
 
 def print_documents(plan: Plan, now: datetime, console: "Console") -> None:

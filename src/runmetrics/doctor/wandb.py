@@ -28,6 +28,7 @@ from runmetrics.collectors.wandb.server.endpoint import base_url_of
 from runmetrics.collectors.wandb.server.errors import BadDocument
 from runmetrics.collectors.wandb.server.pages import key_page
 from runmetrics.config.credentials import find_wandb_key
+from runmetrics.custom_metrics import count_series
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
 from runmetrics.doctor.coverage import COVERED, in_words
@@ -265,8 +266,21 @@ class _Collecting:
         for notice in outcome.collection.notices:
             if notice not in said:
                 yield warning(_COLLECTING, notice)
+        yield from _near_the_bound(outcome, self._collector.catalog.max_series_total)
         if not problems:
             yield ok(_COLLECTING, _result(outcome, len(self._collector.catalog.metrics)))
+
+
+def _near_the_bound(outcome: "Outcome", most: int | None) -> Iterator[Finding]:
+    """Warn from 80 % of the bound on, since over it no metric is split any more."""
+    series = count_series(outcome.collection.samples)
+    if most is not None and series.total() >= 0.8 * most:
+        name, count = series.most_common(1)[0]
+        yield warning(
+            _COLLECTING,
+            f"{series.total():,} series of at most {most:,}, {count:,} of them {name}",
+            "raise max_series_total, or lower max_series, before metrics are no longer split",
+        )
 
 
 def _fields(lacking: frozenset[str]) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from tests.collectors.wandb.collecting import (
 )
 
 FURTHER = "one more for every 900 or so further ones, and one to check that none was missed"
-ONE_OF_EACH = """
+ONE_OF_EACH = """\
 builtin: false
 metrics:
 - {name: m.total, count: runs}
@@ -116,10 +116,41 @@ def test_what_grows_with_the_history_and_what_groups_cost_is_said(tmp_path: Path
     assert (
         "  where W&B cannot filter by summary.val/acc: one more for every 1,000 runs of the project"
     ) in lines
-    assert (
-        "Datadog custom metrics: at most 204 for each "
-        "(4 without groups; a metric with groups has up to 200)"
-    ) in lines
+    assert lines[-3:] == [
+        "Datadog custom metrics: at most 204 for each",
+        "  m.week by user: at most 200",
+        "nothing was asked of W&B",
+    ]
+
+
+def test_the_bill_is_told_where_the_price_and_the_projects_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"custom_metric_price: 0.05\nmax_series_total: 300\n{ONE_OF_EACH}")
+
+    listed = command("plan", "--config", file, RUNMETRICS_PROJECTS="a/b,a/c")
+    starred = command("plan", "--config", file, RUNMETRICS_PROJECTS="a/*")
+
+    assert listed.out.splitlines()[-4:] == [
+        "Datadog custom metrics: at most 204 for each, 408 for all; $20.40 a month",
+        "  m.week by user: at most 200",
+        "  over 300 in all no metric is split by `by`",
+        "nothing was asked of W&B",
+    ]
+    (bill,) = [line for line in starred.out.splitlines() if "custom metrics" in line]
+    assert bill == "Datadog custom metrics: at most 204 for each; $10.20 a month for each"
+
+
+def test_verbose_tells_the_custom_metrics_of_a_collection_and_their_price(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"custom_metric_price: 0.05\n{ONE_OF_EACH}")
+
+    with sandbox_of(run("a", user="ann"), run("b", user="bob")) as sandbox:
+        ended = command("collect", "wandb", "--verbose", "--config", file, sandbox=sandbox)
+
+    (bill,) = [line for line in ended.errors if "custom metrics at Datadog" in line]
+    assert bill == (
+        "2 custom metrics at Datadog now, at most 204: $0.10 a month now, at most $10.20"
+    )
 
 
 def test_verbose_prints_the_document_and_its_variables() -> None:

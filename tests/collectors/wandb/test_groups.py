@@ -1,6 +1,5 @@
 """Metrics split by groups: tags, the cap on series, estimates; and many of them by brute force."""
 
-import logging
 import math
 import random
 from collections import Counter
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runmetrics import pipeline
 from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.groups import Series, capped, estimate_series
 from runmetrics.collectors.wandb.measures import Rules
@@ -21,9 +19,8 @@ from runmetrics.collectors.wandb.metrics.language import parse_by, tag_name
 from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.config.rules import RESERVED_TAGS
-from runmetrics.deadline import Deadline
+from runmetrics.custom_metrics import count_series
 from runmetrics.model import Collection, Sample
-from runmetrics.pipeline import count_series
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import (
@@ -297,24 +294,12 @@ def test_what_may_become_of_a_catalog_is_the_cap_for_each_split_metric_and_proje
     assert sum(estimate.values()) == 150 + 9 * 3
 
 
-def test_what_has_become_of_it_is_exact_and_logged_before_anything_is_delivered(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_what_has_become_of_it_is_exact() -> None:
     collection = collect_from(
         *many({"ann": 2, "bob": 1}), yaml=metric("count: runs, window: 7d, by: user")
     )
     assert count_series((*collection.samples, *collection.samples)) == {"a.b": 2}
-
-    class Collected:
-        name = "wandb"
-
-        def collect(self, _now: datetime, _deadline: Deadline) -> Collection:
-            return collection
-
-    with caplog.at_level(logging.DEBUG, logger="runmetrics"):
-        pipeline.run(Collected(), [], NOW, Deadline(5))
-
-    assert "collected 2 custom metrics (name x tags), most of them: a.b 2" in caplog.messages
+    assert collection.most_series == {"a.b": 200}
 
 
 # Filters that match nothing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runmetrics.collectors.wandb import remarks, run_remarks
-from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.groups import Series, estimate_series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
 from runmetrics.collectors.wandb.projects import (
@@ -31,6 +31,7 @@ from runmetrics.collectors.wandb.reading.plan import (
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
 from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.series_bound import Part, bounded
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
 from runmetrics.collectors.wandb.server.pages import run_page
@@ -98,13 +99,14 @@ class WandbCollector:
             )
             requests, received = client.requests, client.bytes_received
             decoded = client.bytes_decoded
-        whole = sum(parts, start=self._beforehand(found, projects))
+        whole = self._beforehand(found, projects) + bounded(parts, self.catalog)
         cost = Cost(requests, received, decoded, whole.cost.runs_read)
         return dataclasses.replace(
             whole,
             notices=tuple(dict.fromkeys(whole.notices)),
             cost=cost,
             defaults=self.settings.defaults_in_use,
+            most_series=estimate_series(self.catalog, len(projects)),
         )
 
     def _own(self, projects: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -128,13 +130,11 @@ class WandbCollector:
         names = tuple(metric.name for metric in self.catalog.metrics)
         return Problem(names, error.cause, error.fix, error.exit_code, tags)
 
-    async def _one(
-        self, server: WandbClient, entity: str, project: str, now: datetime
-    ) -> Collection:
+    async def _one(self, server: WandbClient, entity: str, project: str, now: datetime) -> Part:
         client = ProjectClient(server, entity, project)
         tags = self.tags_of(entity, project)
         if self._refused:
-            return Collection(problems=(self._all_unknown(self._refused, tags),))
+            return Part.of(Collection(problems=(self._all_unknown(self._refused, tags),)))
         try:
             reading = await read_project(client, self.plan, now, self.progress)
         except RunmetricsError as error:
@@ -144,11 +144,15 @@ class WandbCollector:
             if isinstance(error, NoSuchProject):
                 fix = await near_projects(server, entity, project)
                 problem = dataclasses.replace(problem, fix=fix)
-            return Collection(problems=(problem,), notices=tuple(client.notices))
-        collection = await _Report(self, client, reading, now, tags).collection()
+            return Part.of(Collection(problems=(problem,), notices=tuple(client.notices)))
+        report = _Report(self, client, reading, now, tags)
+        part = Part.of(await report.collection(self.catalog.metrics))
+        if self.catalog.max_series_total is not None:
+            unsplit = [dataclasses.replace(metric, by=()) for metric in self.catalog.metrics]
+            part = dataclasses.replace(part, whole=await report.collection(unsplit))
         for watcher in self.watchers:
             await watcher(client, reading)
-        return collection
+        return part
 
     def tags_of(self, entity: str, project: str) -> dict[str, str]:
         """Return the tags of every sample of a project."""
@@ -182,13 +186,15 @@ class _Report:
     reading: Reading
     now: datetime
     tags: Mapping[str, str]
+    logged: set[str] | None = None
 
-    async def collection(self) -> Collection:
+    async def collection(self, metrics: Sequence[Metric]) -> Collection:
+        """Return what was read, as values of these metrics."""
         rules = self.collector.rules(self.reading)
         known: list[tuple[Metric, Series]] = []
         unknown: dict[Unknown, list[str]] = {}
         over_cap: list[str] = []
-        for metric in self.collector.catalog.metrics:
+        for metric in metrics:
             learned = self._lost(metric) or series_of(
                 metric, self.collector.plan, self.reading, rules
             )
@@ -198,7 +204,9 @@ class _Report:
                 known += [(metric, series) for series in learned or [Series(None)]]
                 over = remarks.over_cap(metric, learned, rules.max_series)
                 over_cap += [f"{self._project}: {text}" for text in over]
-        logged = await self._logged_instead(known)
+        if self.logged is None:
+            self.logged = await self._logged_instead(known)
+        logged = self.logged
         samples: list[Sample] = []
         missing: list[Missing] = []
         for metric, series in known:

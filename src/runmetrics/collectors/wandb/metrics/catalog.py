@@ -117,12 +117,14 @@ class Metric:
 class Catalog:
     """All metrics in the order they are shown, and what is worth saying about how they came.
 
-    `max_series` is how many series `by` may split one metric of one project into.
+    `max_series` is how many series `by` may split one metric of one project into,
+    `max_series_total` how many all of them may be before none is split (None: any number).
     """
 
     metrics: tuple[Metric, ...]
     notices: tuple[str, ...] = ()
     max_series: int = DEFAULT_MAX_SERIES
+    max_series_total: int | None = None
 
 
 def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> Catalog:
@@ -147,8 +149,10 @@ def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str)
             if definition.name in metrics:
                 notices.append(f"{config.path} replaces the built-in {definition.name}")
             metrics[definition.name] = _metric(definition, config, scope, keys)
-    max_series = config.max_series if config else DEFAULT_MAX_SERIES
-    return Catalog(tuple(metrics.values()), tuple(notices), max_series)
+    every, said = tuple(metrics.values()), tuple(notices)
+    if config is None:
+        return Catalog(every, said)
+    return Catalog(every, said, config.max_series, config.max_series_total)
 
 
 def _shipped(config: ConfigFile | None) -> list[ConfigFile]:

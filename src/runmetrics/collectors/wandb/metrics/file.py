@@ -38,7 +38,8 @@ class ConfigFile:
 
     `settings` holds only what the file sets, under the names of `Settings`. `builtin` False leaves
     out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
-    these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into.
+    these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into,
+    `max_series_total` all series of a collection; `custom_metric_price` is in dollars a month.
     `notices` are what is doubtful and no fault, each with its line.
     """
 
@@ -48,6 +49,8 @@ class ConfigFile:
     drop: tuple[str, ...]
     packs: tuple[str, ...]
     max_series: int
+    max_series_total: int | None
+    custom_metric_price: float | None
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
     monitors: Monitors
@@ -139,6 +142,8 @@ def parse_config(text: str, path: Path) -> ConfigFile:
         drop=tuple(layout.drop),
         packs=tuple(layout.packs),
         max_series=layout.max_series,
+        max_series_total=layout.max_series_total,
+        custom_metric_price=layout.custom_metric_price,
         where=layout.where,
         settings={
             key: getattr(layout, key)

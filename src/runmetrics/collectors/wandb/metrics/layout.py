@@ -8,7 +8,12 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
-from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
+from runmetrics.collectors.wandb.metrics.definition import (
+    Comparisons,
+    Definition,
+    Entry,
+    described,
+)
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config.file_settings import FileSettings, Project, source_of
@@ -36,6 +41,12 @@ def _series(value: object) -> int:
     raise ValueError(f"{shown(value)} is not a number of series above zero: write 200")
 
 
+def _price(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1000:
+        return float(value)
+    raise ValueError(f"{shown(value)} is not a price: write dollars a month, like 0.05")
+
+
 Pack = Annotated[str, pydantic.WithJsonSchema({"type": "string", "enum": list(PACKS)})]
 MaxSeries = Annotated[
     int,
@@ -49,6 +60,11 @@ _FORMULA_HELP: Final = (
     "a ratio is left to the dashboard, as a formula over two metrics, so that it is right for any "
     "choice of projects: see docs/OPERATIONS.md, Ratios"
 )
+Price = Annotated[
+    float,
+    pydantic.BeforeValidator(_price),
+    pydantic.WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1000}),
+]
 
 
 class Layout(FileSettings, Entry):
@@ -65,6 +81,13 @@ class Layout(FileSettings, Entry):
         DEFAULT_MAX_SERIES,
         description="most series that `by` splits one metric of one project into; of counts and "
         "sums, what is over it is summed under the tag value `other`",
+    )
+    max_series_total: MaxSeries | None = described(
+        "most series that one collection may send; over it no metric is split by `by`, and the "
+        "largest is named"
+    )
+    custom_metric_price: Price | None = described(
+        "dollars that one Datadog custom metric costs a month; plan and --verbose then say the bill"
     )
     where: dict[str, Any] = pydantic.Field(
         {}, description="a W&B filter (MongoDB-style) that narrows every metric"

@@ -1,0 +1,34 @@
+"""How many custom metrics samples make on Datadog's bill: a name with a set of tags is one."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from runmetrics.model import Sample
+from runmetrics.text import counted
+
+
+def count_series(samples: Iterable[Sample]) -> Counter[str]:
+    """Return distinct sets of tags by metric; tags that a sink puts on every sample add none."""
+    distinct = dict.fromkeys((each.name, tuple(sorted(each.tags.items()))) for each in samples)
+    return Counter(name for name, _ in distinct)
+
+
+def bill(now: Counter[str], at_most: Mapping[str, int], price: float | None) -> Iterator[str]:
+    """Yield lines about custom metrics: all of them first, then those of more than one series.
+
+    `at_most` is by metric, where it is known; `price` is in dollars a month for each.
+    """
+    most = at_most.keys() | now.keys()
+    total = sum(max(at_most.get(name, 0), now[name]) for name in most)
+    text = f"{counted(now.total(), 'custom metric')} at Datadog now, at most {total:,}"
+    if price is not None:
+        text += f": {dollars(now.total() * price)} a month now, at most {dollars(total * price)}"
+    yield text
+    for name, count in now.most_common():
+        if max(count, at_most.get(name, 0)) > 1:
+            yield f"{name}: {count:,} now, at most {max(count, at_most.get(name, 0)):,}"
+
+
+def dollars(amount: float) -> str:
+    """Return an amount of money as people write it: $1,234.50."""
+    return f"${amount:,.2f}"
