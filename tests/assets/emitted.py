@@ -55,7 +55,11 @@ def emitted() -> Emitted:
         lost = Delivery("datadog", dropped=(Drop(outcome.collection.samples[0], "rejected"),))
         dropped = self_metrics.dropped("wandb", [lost], NOW)
         assert len(sink.deliver(dropped, Deadline(60)).accepted) == len(dropped)
-        families = families_of([*capturing.samples, *dropped]).families
+        kept = [each for each in capturing.samples if each.name != self_metrics.DATA_AGE]
+        taken = Delivery("datadog", accepted=outcome.collection.samples)
+        told = self_metrics.delivered("wandb", [taken], {"datadog": NOW.timestamp()}, NOW)
+        read_at = self_metrics.data_time(NOW, {"collector": "wandb"})
+        families = families_of([*kept, *dropped, *told, read_at]).families
         return Emitted(
             datadog={
                 point.name: frozenset(tag.split(":")[0] for tag in point.tags)

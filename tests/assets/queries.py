@@ -25,7 +25,7 @@ _LABEL = r"[a-z_]\w*"
 _SELECTOR = re.compile(rf"(?P<metric>{_LABEL})\{{(?P<matchers>[^}}]*)\}}")
 _MATCHER = re.compile(rf'(?P<label>{_LABEL})(?:=~|!~|!=|=)"(?P<value>[^"]*)"')
 _BY = re.compile(rf" by \((?P<labels>{_LABEL}(?:, {_LABEL})*)\)")
-_PROMETHEUS_WORDS = {"avg", "max", "min", "sum", "topk"}
+_PROMETHEUS_WORDS = {"avg", "max", "min", "sum", "time", "topk"}
 _VALUES = re.compile(rf"label_values\((?P<of>[^()]+), (?P<label>{_LABEL})\)")
 
 

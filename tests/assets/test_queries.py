@@ -15,6 +15,7 @@ from tests.assets.conftest import compiled
 from tests.assets.emitted import Emitted, Tags
 from tests.assets.queries import Asked
 
+REPOSITORY = Path(__file__).parents[2]
 DASHBOARDS, SLOS, GRAFANA = (find(kind) for kind in (Kind.DASHBOARD, Kind.SLO, Kind.GRAFANA))
 MONITORS = compiled().wanted
 each_asset = pytest.mark.parametrize(
@@ -132,6 +133,22 @@ def test_promtool_reads_every_expression_of_grafana(promtool: Path, tmp_path: Pa
     )
 
     assert f"SUCCESS: {len(rules)} rules found" in judged.stdout, judged.stderr
+
+
+def test_the_rules_of_the_docs_are_right_and_about_what_is_exported(
+    sent: Emitted, promtool: Path, tmp_path: Path
+) -> None:
+    page = (REPOSITORY / "docs/OPERATIONS.md").read_text()
+    (rules,) = re.findall(r"<!-- prometheus rules -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    file = tmp_path / "rules.yml"
+    file.write_text(rules)
+
+    judged = subprocess.run(
+        [promtool, "check", "rules", file], capture_output=True, text=True, check=False
+    )
+
+    assert "SUCCESS: 5 rules found" in judged.stdout, judged.stderr
+    assert set(re.findall(r"\brunmetrics_\w+", rules)) <= set(sent.prometheus)
 
 
 @pytest.mark.parametrize(
