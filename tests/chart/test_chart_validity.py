@@ -1,6 +1,7 @@
 """Every values file renders to manifests that every supported Kubernetes accepts."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,23 @@ def test_the_version_suffix_of_a_managed_cluster_does_not_matter(chart: Chart) -
     assert "podFailurePolicy" in manifests[-1]["spec"]["jobTemplate"]["spec"]
 
 
+def _program_version() -> str:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return str(project["version"])
+
+
 def test_the_chart_packages_under_the_version_of_the_program(chart: Chart, tmp_path: Path) -> None:
-    done = chart.run("package", CHART, "--destination", tmp_path / "packages")
+    done = chart.run("package", CHART, "--destination", tmp_path)
 
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / f"dashboard-cronjob-{_program_version()}.tgz").is_file()
     metadata = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    assert [path.name for path in (tmp_path / "packages").iterdir()] == [
-        f"dashboard-cronjob-{metadata['version']}.tgz"
-    ]
-    version = re.search(
-        r'^version = "(.+)"$', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE
-    )
-    assert version is not None
-    assert metadata["appVersion"] == version[1]
+    assert (metadata["version"], metadata["appVersion"]) == (_program_version(),) * 2
+
+
+def test_the_docs_tag_the_image_and_depend_on_the_chart_by_that_version() -> None:
+    page = (REPOSITORY / "docs/DEPLOYMENT.md").read_text()
+
+    named = re.findall(r"YOUR/runmetrics:([0-9][^ \n]*)|^    version: (\S+)$", page, re.MULTILINE)
+
+    assert {tag or version for tag, version in named} == {_program_version()}
