@@ -80,6 +80,8 @@ async def _look(
     seen: Seen, client: ProjectClient, reading: Reading, settings: Settings, where: Filter
 ) -> Unknown | None:
     """Fill in what is seen; return what was in the way."""
+    if reading.clock:
+        return reading.clock
     count, latest = CountAsk(where), PageAsk(where, "-heartbeat_at", _LATEST, LIFE)
     answers = await client.ask([count, latest])
     total, page = answers[count], answers[latest]

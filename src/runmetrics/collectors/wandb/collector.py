@@ -293,6 +293,8 @@ def run_ref(client: ProjectClient, run: Run) -> RunRef:
 
 def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:
     """Return the metric's values from what was read of a project."""
+    if reading.clock and metric.timed:
+        return reading.clock
     match plan.answers[metric.name]:
         case CountRead() as read:
             count = reading.counts[read]

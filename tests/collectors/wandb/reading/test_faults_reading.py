@@ -286,6 +286,40 @@ def test_w20_windows_follow_the_servers_clock_and_points_ours(offset: int) -> No
     ]
 
 
+DAY = 86_400
+
+
+@pytest.mark.parametrize("offset", [DAY + 60, -DAY - 60, 3650 * DAY, -3650 * DAY])
+def test_w20_where_the_clocks_are_more_than_a_day_apart_what_needs_the_time_is_unknown(
+    offset: int,
+) -> None:
+    week = run("week", summary={"accuracy": 0.5, "loss": 1}, gpu_count=1)
+    live = run("live", "running", beat=ago(minutes=1), system_metrics={"system.gpu.0.gpu": 50})
+    yaml = "packs: [health, gpu]\nmetrics: [{name: x.gpus, max: run.gpus, state: running}]"
+    with sandbox_of(week, live, clock_offset_seconds=float(offset)) as sandbox:
+        found = collect(sandbox, yaml=yaml)
+
+    assert values(found) == {
+        "wandb.runs.active": 1,
+        "wandb.runs.total": 2,
+        "wandb.metrics.best_accuracy": 0.5,
+        "x.gpus": 1,
+    }
+    (problem,) = found.problems
+    assert problem.cause.startswith("the clocks of this machine and of W&B differ by ")
+    assert problem.cause.endswith("neither can be believed")
+    assert problem.code is ExitCode.CONFIGURATION
+    assert found.cost.requests <= 3
+
+
+def test_w20_a_day_apart_the_servers_clock_is_followed() -> None:
+    with sandbox_of(run("a"), clock_offset_seconds=float(DAY - 60)) as sandbox:
+        found = collect(sandbox)
+
+    assert found.problems == ()
+    assert values(found)["wandb.runs.completed_7d"] == 1
+
+
 # -------------------------------------------------------------------------- W24: an old server
 
 

@@ -27,11 +27,15 @@ from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
-from runmetrics.errors import RunmetricsError
+from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.plugins import Progress, no_progress
+from runmetrics.text import rough_length
 
 CLOCK_TOLERANCE_SECONDS = 60.0
 """Clocks that differ by less are taken as one (the Date header is in whole seconds)."""
+
+MOST_OFFSET_SECONDS = 86_400.0
+"""Of clocks that differ by more neither can be believed."""
 
 T = TypeVar("T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -42,9 +46,13 @@ Scans = dict[ScanRead, Scanned | Unknown]
 
 @dataclass(slots=True)
 class Reading:
-    """What was learned of one project. `now` is W&B's time when the reading began."""
+    """What was learned of one project. `now` is W&B's time when the reading began.
+
+    `clock` says why it is not known what the time is, and so nothing that depends on it.
+    """
 
     now: datetime
+    clock: Unknown | None = None
     counts: Counts = field(default_factory=dict)
     ranked: Winners = field(default_factory=dict)
     scans: Scans = field(default_factory=dict)
@@ -65,6 +73,13 @@ class FirstDocument:
         self.extremes = [Extreme(read, now) for read in plan.ranked]
         filters = {scan.read: scan.filter for scan in self.scans}
         self.counts = [Count(read, _lately(plan, read, filters), now) for read in plan.counts]
+
+    def leave_out_what_is_timed(self) -> None:
+        """Go on without the windows and the latest values."""
+        self.scans = [scan for scan in self.scans if scan.read.window is None]
+        self.extremes = [
+            each for each in self.extremes if each.read.aggregate is not Aggregate.LATEST
+        ]
 
     @property
     def asks(self) -> Asks:
@@ -88,7 +103,10 @@ async def read_project(
     first = FirstDocument(plan, now, progress)
     opened = await client.ask(first.asks)
     offset = client.server.clock_offset_seconds or 0.0
-    if notice := clock_notice(offset):
+    if abs(offset) > MOST_OFFSET_SECONDS:
+        reading.clock = _no_clock(offset)
+        first.leave_out_what_is_timed()
+    elif notice := clock_notice(offset):
         reading.notices.append(notice)
         reading.now += timedelta(seconds=offset)
         first = FirstDocument(plan, reading.now, progress)
@@ -102,7 +120,7 @@ async def read_project(
     held: Sequence[CountRead | RankedRead] = (*plan.counts, *plan.ranked)
     witnesses = {
         read: reading.scans.get(scan) if (scan := _witness(plan, read)) else None for read in held
-    }
+    }  # there is none where it is not known what the time is
     await together(
         client,
         [
@@ -140,6 +158,15 @@ def clock_notice(offset_seconds: float) -> str:
     return (
         f"the clocks of this machine and of W&B differ by {abs(offset_seconds):.0f} s, so windows "
         "follow W&B's: fix the time synchronisation of this machine"
+    )
+
+
+def _no_clock(offset_seconds: float) -> Unknown:
+    return Unknown(
+        f"the clocks of this machine and of W&B differ by {rough_length(abs(offset_seconds))}, and "
+        "neither can be believed",
+        "fix the time synchronisation of this machine, or of the proxy that answers for W&B",
+        ExitCode.CONFIGURATION,
     )
 
 
