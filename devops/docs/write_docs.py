@@ -149,7 +149,7 @@ def json_output() -> str:
 
 
 def _catalog(packs: Iterable[str]) -> Catalog:
-    file = parse_config(f"packs: [{', '.join(packs)}]", Path("packs.yaml"))
+    file = parse_config(f"packs: [{', '.join(packs)}]", Path("packs.yaml"), shipped=True)
     return load_catalog(file, accuracy_key="accuracy", loss_key="loss")
 
 

@@ -34,7 +34,7 @@ def compiled(
     text: str = "", *, pages: str = "https://wandb.ai", tags: Sequence[str] = ()
 ) -> Compiled:
     """The monitors of a file with all packs; `tags` are what every project carries."""
-    file = parse_config(f"packs: [{', '.join(PACKS)}]\n{text}", Path("mine.yaml"))
+    file = parse_config(f"packs: [{', '.join(PACKS)}]\n{text}", Path("mine.yaml"), shipped=True)
     catalog = load_catalog(file, accuracy_key="accuracy", loss_key="loss")
     return compile_monitors(catalog, file, Split(pages, tuple(tags)))
 

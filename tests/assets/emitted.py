@@ -79,5 +79,6 @@ def _collector(wandb: WandbSandbox) -> WandbCollector:
         projects=(Project(path="e/p", tags={"team": "nlp"}),),
         base_url=wandb.url,
     )
-    packs = parse_config(f"packs: [{', '.join(PACKS)}]", Path("runmetrics.yaml"))
+    text = f"packs: [{', '.join(PACKS)}]\ngpu_prices: {{default: 2}}"
+    packs = parse_config(text, Path("runmetrics.yaml"))
     return WandbCollector(Setup(settings, packs))

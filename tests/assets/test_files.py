@@ -67,7 +67,7 @@ def test_the_groups_are_the_questions_that_people_ask() -> None:
 
     assert groups == [
         *("What is running", "Outcome of the week", "Model quality", "GPUs"),
-        "The collector itself",
+        *("Where the GPU hours went", "The collector itself"),
     ]
     assert rows == groups
 
@@ -108,27 +108,17 @@ def test_no_panel_of_grafana_covers_another() -> None:
     )
 
 
-def test_a_price_is_one_number_and_the_dashboard_says_where() -> None:
-    (board,) = DASHBOARDS
+def test_no_dashboard_holds_a_price_of_its_own() -> None:
+    (board,), (grafana,) = DASHBOARDS, GRAFANA
     formulas = [
         formula["formula"]
         for widget in queries.widgets(board.document)
         for request in widget.get("requests", [])
         for formula in request["formulas"]
-        if widget.get("title", "").startswith("Cost")
     ]
 
-    assert formulas == ["hours * 2.5", "top * 2.5"]
-    assert "replace `* 2.5`" in json.dumps(board.document)
-
-
-def test_a_price_is_a_variable_of_grafana() -> None:
-    costs = [text for text in queries.expressions(GRAFANA[0].document) if "$price" in text]
-    (price,) = [one for one in GRAFANA[0].document["templating"]["list"] if one["name"] == "price"]
-
-    assert len(costs) == 2
-    assert all(text.endswith(" / 3600 * $price") for text in costs)
-    assert price["type"] == "textbox"
+    assert [each for each in formulas if re.search(r"\* [0-9.]+", each)] == []
+    assert [each for each in queries.expressions(grafana.document) if "price" in each] == []
 
 
 @each_monitor

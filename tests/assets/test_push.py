@@ -132,17 +132,18 @@ def test_an_edited_dashboard_is_updated_and_the_changes_are_shown(
     organisation: Datadog, tmp_path: Path
 ) -> None:
     organisation.run("dashboards", "push")
-    mine = edited(tmp_path, Kind.DASHBOARD, "wandb.json", ('"hours * 2.5"', '"hours * 1.8"'))
+    share = ('"100 * a / (a + b + c)"', '"a / (a + b + c)"')
+    mine = edited(tmp_path, Kind.DASHBOARD, "wandb.json", share)
 
     ended = organisation.run("dashboards", "push", "--from", mine)
 
-    place = "widgets[3].definition.widgets[2].definition.requests[0].formulas[0].formula"
+    place = "widgets[4].definition.widgets[0].definition.requests[0].formulas[0].formula"
     assert ended.out.splitlines() == [
         "updated  W&B training runs",
-        f'    {place}: "hours * 2.5" -> "hours * 1.8"',
+        f'    {place}: "100 * a / (a + b + c)" -> "a / (a + b + c)"',
     ]
     (there,) = organisation.intake.assets.dashboards.values()
-    assert "hours * 1.8" in json.dumps(there)
+    assert '"a / (a + b + c)"' in json.dumps(there)
     assert organisation.written == ["POST /api/v1/dashboard", "PUT /api/v1/dashboard/abc-def-000"]
 
 

@@ -25,7 +25,9 @@ def test_every_built_in_metric_has_a_row_with_its_definition(metric: Metric) -> 
 @pytest.fixture(scope="module")
 def of_nothing() -> Collection:
     """What is collected from a project without runs."""
-    return collect_from(yaml="packs: [health, gpu, throughput]")
+    return collect_from(
+        yaml="packs: [health, gpu, throughput, gpu_hours, cost]\ngpu_prices: {default: 2}"
+    )
 
 
 @pytest.mark.parametrize("metric", EVERYTHING, ids=lambda metric: metric.name)

@@ -39,6 +39,11 @@ LESS_IS_BETTER = (
     "wandb.health.loss_not_finite_7d",
     "wandb.health.accuracy_not_finite_7d",
     "wandb.gpu.idle",
+    "wandb.gpu_hours.stalled_7d",
+    "wandb.gpu_hours.unlogged_7d",
+    "wandb.gpu_hours.assumed_7d",
+    "wandb.cost.total_7d",
+    "wandb.cost.stalled_7d",
     "wandb.throughput.failed_24h",
     "runmetrics.metrics_unknown",
     "runmetrics.remarks",
@@ -76,7 +81,7 @@ class Described:
 
 def describe(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> list[Described]:
     """Describe all built-in metrics, packs included, the user's own, and those about ourselves."""
-    everything = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs"))
+    everything = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs"), shipped=True)
     found: dict[str, Described] = {}
     for file in (everything, config):
         catalog = load_catalog(file, accuracy_key=accuracy_key, loss_key=loss_key)

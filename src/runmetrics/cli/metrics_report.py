@@ -192,6 +192,7 @@ def _value(result: Sample | Missing, behind: Behind) -> dict[str, Any]:
                 "state": each.state,
                 "last_sign_of_life": each.last_sign.isoformat() if each.last_sign else None,
                 "url": each.run.url,
+                "detail": each.detail,
             }
             for each in behind.runs
         ],
@@ -208,14 +209,17 @@ def _print_value(
     _print_lines([f"{value}  {tags}", *([f"  {note}"] if note else [])], console)
     if not behind.runs:
         return
-    table = _table("run", "value", "state", "last sign of life", "url")
+    detailed = any(each.detail for each in behind.runs)
+    columns = ("run", "value", "state", "last sign of life", *(["detail"] * detailed), "url")
+    table = _table(*columns)
     for each in behind.runs:
         name = each.run.id
         if each.run.display_name not in ("", each.run.id):
             name = f"{each.run.display_name} ({each.run.id})"
         shown = "" if each.value is None else show_value(each.value, metric.unit)
         beat = f"{each.last_sign:%Y-%m-%d %H:%M:%SZ}" if each.last_sign else ""
-        table.add_row(_text(name), shown, _text(each.state), beat, _text(each.run.url))
+        detail = [_text(each.detail)] * detailed
+        table.add_row(_text(name), shown, _text(each.state), beat, *detail, _text(each.run.url))
     console.print(table)
     if behind.selected > len(behind.runs):
         which = f"the first {len(behind.runs)}"

@@ -172,7 +172,9 @@ def _made(
         "accuracy": round(0.5 + score * 0.45, 6),
         "loss": round(0.05 + (1 - score) * 2 + random.random() * 0.1, 6),
         "_step": seconds // 2,
-        "_runtime": seconds,
+        "_runtime": seconds - 1 + random.random(),
+        "_timestamp": beat.timestamp() - 1 + random.random(),
+        "_wandb": {"runtime": 0 if running else seconds},
     }
     if state != "finished" and score < 0.3:
         summary["loss"] = float("nan")

@@ -7,7 +7,8 @@ from runmetrics.sandbox.store import Store, StoredRun
 from tests.collectors.wandb.collecting import NOW
 
 EVERYTHING = """
-packs: [health, gpu, throughput]
+packs: [health, gpu, throughput, gpu_hours, cost]
+gpu_prices: {default: 2}
 max_series: 5
 metrics:
 - {name: mine.sum, sum: summary.tokens/s, window: 3d, by: [user, tag]}

@@ -167,6 +167,7 @@ class WandbCollector:
             self.catalog.max_series,
             self.settings.silent_after,
             self.settings.stall_after,
+            self.catalog.prices,
         )
 
 

@@ -15,6 +15,13 @@ from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 
+Measure = Callable[[Run, Rules, datetime | None], float | None]
+
+
+def _no_detail(_run: Run, _rules: Rules) -> str:
+    return ""
+
+
 LIFE: Final = Selection(summary_keys=frozenset({"_timestamp", "_runtime", "_wandb"}))
 """What a run's own times are read from, which tell when an imported run happened."""
 
@@ -27,17 +34,20 @@ class RunField:
     and returns None where the run has no such number; a run without it is said to have no `noun`.
     `needs` is what has to be read of a run and has no substitute; `counts_gpus` adds what its GPUs
     are counted from, `timed` what its times are told from. `sums_to_zero`: the sum over runs none
-    of which has a number is 0, not unknown.
+    of which has a number is 0, not unknown. `priceable`: these are GPU hours, which cost money.
+    `detail` is what `explain` says of a run beside its number.
     """
 
     name: str
     words: str
     noun: str
-    measure: Callable[[Run, Rules, datetime | None], float | None]
+    measure: Measure
     needs: Selection = EVERY_RUN
     counts_gpus: bool = False
     timed: bool = False
     sums_to_zero: bool = False
+    priceable: bool = False
+    detail: Callable[[Run, Rules], str] = _no_detail
 
     def selection(self, gpus_per_run: str | float) -> Selection:
         """Return all that has to be read of a run."""
@@ -77,6 +87,24 @@ _COMPUTED = Selection(frozenset({"computeSeconds"}))
 _LAST_LOG = Selection(summary_keys=frozenset({"_timestamp"}))
 _LOGS = _LAST_LOG | Selection(frozenset({"historyLineCount"}))
 
+
+def _part_of_gpu_hours(
+    name: str,
+    words: str,
+    measure: Measure,
+    needs: Selection,
+    detail: Callable[[Run, Rules], str] = _no_detail,
+) -> RunField:
+    return RunField(
+        *(name, words, "known duration", measure, needs),
+        counts_gpus=True,
+        timed=True,
+        sums_to_zero=True,
+        priceable=True,
+        detail=detail,
+    )
+
+
 RUN_FIELDS: Final = {
     row.name: row
     for row in (
@@ -99,6 +127,33 @@ RUN_FIELDS: Final = {
             counts_gpus=True,
             timed=True,
             sums_to_zero=True,
+            priceable=True,
+        ),
+        _part_of_gpu_hours(
+            "active_gpu_hours",
+            "GPU hours that were neither stalled nor of a run that never logged",
+            measures.active_gpu_hours,
+            _COMPUTED | _LOGS,
+        ),
+        _part_of_gpu_hours(
+            "stalled_gpu_hours",
+            "GPU hours from the last log to the last sign of life, where that is longer than "
+            "`stall_after` and than five times the run's own mean time between logs",
+            measures.stalled_gpu_hours,
+            _COMPUTED | _LOGS,
+            measures.silence_in_words,
+        ),
+        _part_of_gpu_hours(
+            "unlogged_gpu_hours",
+            "GPU hours of a run that never logged",
+            measures.unlogged_gpu_hours,
+            _COMPUTED | _LAST_LOG,
+        ),
+        _part_of_gpu_hours(
+            "assumed_gpu_hours",
+            "GPU hours of a run without a recorded or seen GPU, which is taken for one",
+            measures.assumed_gpu_hours,
+            _COMPUTED,
         ),
         RunField(
             "gpus",
@@ -145,6 +200,7 @@ RUN_FIELDS: Final = {
             measures.minutes_since_log,
             _LAST_LOG,
             timed=True,
+            detail=measures.silence_in_words,
         ),
         RunField(
             "stalled",
@@ -166,6 +222,12 @@ GROUPS: Final = {
         Group("job_type", "the run's job type", lambda run: [run.job_type], "jobType"),
         Group("sweep", "the sweep that the run belongs to", lambda run: [run.sweep], "sweepName"),
         Group("state", "the run's state", lambda run: [run.state]),
+        Group(
+            "outcome",
+            "how the run stands now: running, finished, failed (failed, crashed), stopped "
+            "(killed, preempted, preempting) or other",
+            lambda run: [measures.outcome(run)],
+        ),
         Group("host", "the machine that the run logs from", lambda run: [run.host], "host"),
         Group("gpu_type", "the name of the run's GPUs", lambda run: [run.gpu_type], "runInfo"),
         Group(

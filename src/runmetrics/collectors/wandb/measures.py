@@ -6,13 +6,15 @@ the parts in words, with an example.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from runmetrics.collectors.wandb.gpus import MOST_GPUS
+from runmetrics.collectors.wandb.prices import Prices, price_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import number
+from runmetrics.text import rough_length
 
 DEFAULT_MAX_SERIES: Final = 200
 """How many series `by` may split one metric of one project into, unless the file says more."""
@@ -41,7 +43,7 @@ class Rules:
 
     `gpus_per_run` is "auto" (what W&B recorded), a fixed number, or "config.KEY". `silent_after`
     and `stall_after` are how long a running run may go without a heartbeat, and without a log.
-    `max_series` is how many series `by` may split a metric into.
+    `max_series` is how many series `by` may split a metric into, `prices` what a GPU hour costs.
     """
 
     now: datetime
@@ -49,6 +51,7 @@ class Rules:
     max_series: int = DEFAULT_MAX_SERIES
     silent_after: timedelta = SILENT_AFTER
     stall_after: timedelta = STALL_AFTER
+    prices: Prices = field(default_factory=dict)
 
 
 def gpus(run: Run, rules: Rules) -> float:
@@ -117,6 +120,14 @@ def assumed_gpu_hours(run: Run, rules: Rules, since: datetime | None) -> float |
     return hours if hours is None or assumes_gpus(run, rules) else 0.0
 
 
+def price(run: Run, rules: Rules) -> float | None:
+    """Return the dollars of a GPU hour of the run; None without a GPU, or without a price for it.
+
+    The one GPU that a run is taken for where nothing is known costs nothing that is known.
+    """
+    return None if assumes_gpus(run, rules) else price_of(run.gpu_type, rules.prices)
+
+
 def age_hours(run: Run, rules: Rules, _since: datetime | None) -> float | None:
     """Return the time since the run began."""
     return _elapsed(run.started_at, rules.now, _SECONDS_PER_HOUR)
@@ -153,6 +164,15 @@ def stalled(run: Run, rules: Rules, since: datetime | None) -> float | None:
         return 0.0
     minutes = minutes_since_log(run, rules, since)
     return None if minutes is None else float(minutes * _SECONDS_PER_MINUTE > _patience(run, rules))
+
+
+def silence_in_words(run: Run, rules: Rules) -> str:
+    """Return how long a run had logged nothing, since which log, and how it stands now."""
+    minutes = minutes_since_log(run, rules, None)
+    if minutes is None:
+        return outcome(run)
+    since = f"{run.logged_at:%Y-%m-%d %H:%M} UTC" if run.logged_at else "it began"
+    return f"{outcome(run)}, no log for {rough_length(minutes * _SECONDS_PER_MINUTE)} since {since}"
 
 
 def outcome(run: Run) -> str:

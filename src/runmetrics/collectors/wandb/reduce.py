@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
-from runmetrics.collectors.wandb.measures import Rules, configured_gpus, silent
+from runmetrics.collectors.wandb.measures import Rules, configured_gpus, price, silent
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
@@ -76,6 +76,30 @@ def measure(
     return RUN_FIELDS[metric_field.key].measure(run, rules, since)
 
 
+def value_of(metric: Metric, run: Run, rules: Rules) -> float | None:
+    """Return what a run adds to a metric over a field, in dollars where it is priced."""
+    if metric.field is None:
+        return None
+    since = rules.now - metric.window if metric.window else None
+    value = measure(metric.field, run, rules, since)
+    if not metric.priced or not value:
+        return value
+    dollars = price(run, rules)
+    return None if dollars is None else value * dollars
+
+
+def detail_of(metric: Metric, run: Run, rules: Rules) -> str:
+    """Return what there is to say of a run beside what it adds to a metric."""
+    field = metric.field
+    own = RUN_FIELDS[field.key].detail(run, rules) if field and field.source == "run" else ""
+    if not metric.priced:
+        return own
+    dollars = price(run, rules)
+    named = run.gpu_type or "GPUs of an unknown type"
+    cost = f"no price for {named}" if dollars is None else f"{dollars:g} dollars an hour ({named})"
+    return ", ".join(filter(None, (own, cost)))
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """A percentile by linear interpolation between the two nearest ranks."""
     ordered = sorted(values)
@@ -92,12 +116,7 @@ def _series(
 ) -> Series:
     if metric.field is None:
         return Series(float(len(selected)), selected, len(selected), None, tags)
-    since = rules.now - metric.window if metric.window else None
-    known = [
-        (each, run)
-        for run in selected
-        if (each := measure(metric.field, run, rules, since)) is not None
-    ]
+    known = [(each, run) for run in selected if (each := value_of(metric, run, rules)) is not None]
     holder: Run | None = None
     value: float | None = None
     match metric.aggregate:
@@ -109,7 +128,7 @@ def _series(
             value, holder = max(known, key=lambda pair: (pair[0], _seniority(pair[1])))
         case Aggregate.MIN if known:
             value, holder = max(known, key=lambda pair: (-pair[0], _seniority(pair[1])))
-        case Aggregate.SUM if known or not selected or _sums_to_zero(metric.field):
+        case Aggregate.SUM if known or not selected or _sums_to_zero(metric):
             value = math.fsum(each for each, _ in known)
         case Aggregate.MEAN if known:
             value = mean([each for each, _ in known])
@@ -118,8 +137,12 @@ def _series(
     return Series(value, selected, len(known), holder, tags)
 
 
-def _sums_to_zero(metric_field: Field) -> bool:
-    return metric_field.source == "run" and RUN_FIELDS[metric_field.key].sums_to_zero
+def _sums_to_zero(metric: Metric) -> bool:
+    """Return whether a sum of nothing known is 0; of money it is not, hours without a price."""
+    field = metric.field
+    if field is None or metric.priced:
+        return False
+    return field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
 
 
 def _recency(run: Run) -> tuple[float, float, str]:
@@ -163,6 +186,7 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     needed: set[str] = set()
     for each in metric.fields:
         needed |= _needed_parts(each, run, rules)
+    needed |= {"runInfo"} if metric.priced else set()
     for group in metric.by:
         needed |= {"config"} if group.startswith("config.") else {GROUPS[group].part}
     if "runInfo" in needed:  # on a server without that field the record is in the config

@@ -35,7 +35,8 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     which = f"{' or '.join(metric.states)} runs" if metric.states else "runs"
     if series.selected and field is not None:
         lacking = len(series.selected) - series.known
-        text = f"{lacking:,} of {len(series.selected):,} {which} have no {_named(field)}"
+        noun = "known price or duration" if metric.priced else _named(field)
+        text = f"{lacking:,} of {len(series.selected):,} {which} have no {noun}"
         text += as_text(str(field), series.selected)
     elif metric.window:
         text = f"no {which} in the window"

@@ -1,5 +1,6 @@
 """What is said of the runs behind the numbers: how many are odd, of which kind, and an example."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,13 +8,14 @@ from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import (
     Rules,
-    assumed_gpu_hours,
     assumes_gpus,
     configured_gpus,
+    price,
 )
-from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead
+from runmetrics.collectors.wandb.reduce import value_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.text import counted, exact_length
@@ -39,6 +41,7 @@ def remarks_of(
     counted_by = _distinct(
         run for metric, series in known if _counts_gpus(metric) for run in series.selected
     )
+    priced = _distinct(run for metric, series in known if metric.priced for run in series.selected)
     impossible = [run for run in distinct if run.faults]
     found = [
         Remark("impossible", len(impossible), faults(impossible)),
@@ -53,6 +56,10 @@ def remarks_of(
         _odd(
             *("gpus_per_run", [run for run in counted_by if configured_gpus(run, rules) is None]),
             f"without a usable number under {rules.gpus_per_run}: GPUs counted as W&B knows them",
+        ),
+        _odd(
+            *("unpriced", [run for run in priced if price(run, rules) is None]),
+            "without a known GPU, or of a type without a price: their cost is left out",
         ),
         Remark("gpus_assumed", sum(assumes_gpus(run, rules) for run in counted_by)),
     ]
@@ -96,19 +103,17 @@ def faults(runs: Iterable[Run]) -> tuple[str, ...]:
 
 
 def assumed(metric: Metric, series: Series, rules: Rules) -> str:
-    """Return how much of a number of GPU hours rests on runs that are taken for one GPU."""
-    field = metric.field
-    if series.value is None or field is None or not _counts_gpus(metric):
+    """Return how much of a number of GPUs or GPU hours rests on runs that are taken for one GPU."""
+    if series.value is None or metric.priced or not _counts_gpus(metric):
         return ""
     runs = [run for run in series.selected if assumes_gpus(run, rules)]
-    if not runs:
+    share = math.fsum(value_of(metric, run, rules) or 0.0 for run in runs)
+    if not share:
         return ""
     which = f"{counted(len(runs), 'run')} without a recorded or seen GPU, taken for one"
-    if field.key != "gpu_hours" or metric.aggregate != "sum":
+    if metric.aggregate is not Aggregate.SUM:
         return f"rests on {which}"
-    since = rules.now - metric.window if metric.window else None
-    hours = sum(assumed_gpu_hours(run, rules, since) or 0.0 for run in runs)
-    return f"{hours:,.4g} of {series.value:,.4g} hours are of {which}"
+    return f"{share:,.4g} of {series.value:,.4g} are of {which}"
 
 
 def _odd(kind: str, runs: Sequence[Run], how: str) -> Remark:

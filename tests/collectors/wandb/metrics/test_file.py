@@ -337,8 +337,11 @@ metrics:
             '1: packs[0]: "helth" is not a pack: did you mean "health"?',
         ),
         (
-            "packs: [costs]",
-            '1: packs[0]: "costs" is not a pack: it can be health, gpu, throughput',
+            "packs: [money]",
+            (
+                '1: packs[0]: "money" is not a pack: '
+                "it can be health, gpu, throughput, gpu_hours, cost"
+            ),
         ),
         (
             "packs: [gpu]\ndrop: [wandb.gpu.idl]",

@@ -28,12 +28,13 @@ from tests.collectors.wandb.collecting import (
 )
 from tests.collectors.wandb.metrics.test_catalog import NAMES, catalog
 
+PRICES = "gpu_prices: {default: 2}"
 UTILIZATION = "system.gpu.0.gpu"
 
 
 def with_pack(name: str, *runs: StoredRun) -> Collection:
     """The metrics of one pack alone."""
-    return collect_from(*runs, yaml=f"builtin: false\npacks: [{name}]")
+    return collect_from(*runs, yaml=f"builtin: false\npacks: [{name}]\n{PRICES}")
 
 
 def running(run_id: str, *, silent_minutes: float = 0.5, **rest: object) -> StoredRun:
@@ -41,7 +42,7 @@ def running(run_id: str, *, silent_minutes: float = 0.5, **rest: object) -> Stor
 
 
 def packed() -> tuple[Metric, ...]:
-    return catalog(f"builtin: false\npacks: [{', '.join(PACKS)}]").metrics
+    return catalog(f"builtin: false\npacks: [{', '.join(PACKS)}]\n{PRICES}").metrics
 
 
 # health
@@ -352,14 +353,14 @@ def test_each_metric_of_a_pack_says_what_it_is_in_a_line_that_fits_a_dashboard(
 
 def test_the_names_of_all_packs_and_the_ten_are_distinct() -> None:
     names = [metric.name for metric in packed()] + NAMES
-    assert len({*names}) == len(names) == 19 + 10
+    assert len({*names}) == len(names) == 26 + 10
 
 
 def test_all_packs_over_a_page_of_runs_cost_no_request_beyond_the_ten() -> None:
     lately = list(dull_runs(900, summary={"accuracy": 0.5, "loss": 1}, gpu_count=1))
     with sandbox_of(*lately, *(running(f"live{index}") for index in range(50))) as sandbox:
         ten = collect(sandbox)
-        all_packs = collect(sandbox, yaml="packs: [health, gpu, throughput]")
+        all_packs = collect(sandbox, yaml=f"packs: [{', '.join(PACKS)}]\n{PRICES}")
 
     assert unknown(all_packs) == set()
     assert {name: values(all_packs).get(name) for name in TEN} == {

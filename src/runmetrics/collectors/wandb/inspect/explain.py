@@ -22,7 +22,7 @@ from runmetrics.collectors.wandb.reading.filters import (
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import best, rank
-from runmetrics.collectors.wandb.reduce import PERCENTILES, measure
+from runmetrics.collectors.wandb.reduce import PERCENTILES, detail_of, value_of
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
@@ -38,12 +38,16 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class RunBehind:
-    """A run behind a value; `value` is what it adds, None for a count and where it has none."""
+    """A run behind a value; `value` is what it adds, None for a count and where it has none.
+
+    `detail` is what else there is to say of it: since when it is silent, at which price it counts.
+    """
 
     run: RunRef
     state: str
     last_sign: datetime | None
     value: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,10 @@ class Explainer:
             selected = series.known
         first = _first_shown(self.metric, pairs)
         shown = tuple(
-            RunBehind(run_ref(client, each), each.state, each.last_sign, value)
+            RunBehind(
+                *(run_ref(client, each), each.state, each.last_sign, value),
+                detail_of(self.metric, each, rules),
+            )
             for each, value in pairs[first : first + MOST_RUNS]
         )
         return Behind(max(selected, len(shown)), shown, order, first)
@@ -151,8 +158,7 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
     newest = sorted(runs, key=_last_sign, reverse=True)
     if metric.field is None:
         return [(each, None) for each in newest], "last sign of life"
-    since = rules.now - metric.window if metric.window else None
-    pairs = [(each, measure(metric.field, each, rules, since)) for each in newest]
+    pairs = [(each, value_of(metric, each, rules)) for each in newest]
     if metric.aggregate is Aggregate.LATEST:
         pairs.sort(key=lambda pair: pair[1] is None or pair[0].last_beat is None)
         return pairs, "last sign of life"

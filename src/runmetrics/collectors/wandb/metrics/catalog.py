@@ -23,6 +23,7 @@ from runmetrics.collectors.wandb.metrics.language import (
     Field,
     OverGpus,
 )
+from runmetrics.collectors.wandb.prices import Prices
 from runmetrics.text import exact_length
 
 __all__ = ["Aggregate", "Catalog", "Condition", "Field", "Metric", "load_catalog"]
@@ -49,7 +50,7 @@ class Metric:
     `window_by` says what has to lie in the window: the run's last sign of life or its creation.
     `where` is a W&B filter with sorted keys, the file's own already and-ed in, {} for none.
     `conditions` are tested on our side and all have to hold. `full_scan` is the user's consent to
-    read every run. `origin` is the file it came from.
+    read every run; `priced` makes money of GPU hours. `origin` is the file it came from.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Metric:
     conditions: tuple[Condition, ...] = ()
     by: tuple[str, ...] = ()
     full_scan: bool = False
+    priced: bool = False
     origin: str = ""
     builtin: bool = False
 
@@ -72,7 +74,8 @@ class Metric:
         runs = f"{' or '.join(self.states)} runs" if self.states else "runs"
         text = f"{_PHRASES[self.aggregate]} "
         if self.field is not None:
-            text += f"{self.field} {self._over_gpus}{'of' if self._one_run else 'over'} "
+            field = f"the price of {self.field}" if self.priced else f"{self.field}"
+            text += f"{field} {self._over_gpus}{'of' if self._one_run else 'over'} "
         narrowed = self.states or self.window or self.where or self.conditions
         text += runs if narrowed else "all runs"
         if self.window is not None:
@@ -118,13 +121,15 @@ class Catalog:
     """All metrics in the order they are shown, and what is worth saying about how they came.
 
     `max_series` is how many series `by` may split one metric of one project into,
-    `max_series_total` how many all of them may be before none is split (None: any number).
+    `max_series_total` how many all of them may be before none is split (None: any number),
+    `prices` what a GPU hour costs.
     """
 
     metrics: tuple[Metric, ...]
     notices: tuple[str, ...] = ()
     max_series: int = DEFAULT_MAX_SERIES
     max_series_total: int | None = None
+    prices: Prices = dataclasses.field(default_factory=dict)
 
 
 def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> Catalog:
@@ -152,7 +157,7 @@ def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str)
     every, said = tuple(metrics.values()), tuple(notices)
     if config is None:
         return Catalog(every, said)
-    return Catalog(every, said, config.max_series, config.max_series_total)
+    return Catalog(every, said, config.max_series, config.max_series_total, config.gpu_prices)
 
 
 def _shipped(config: ConfigFile | None) -> list[ConfigFile]:
@@ -171,7 +176,7 @@ def _metric(
         aggregate=definition.aggregate,
         field=_fill(field, keys, definition.over_gpus) if field else None,
         description=" ".join(definition.description.split()),
-        unit=definition.unit,
+        unit=definition.unit or ("dollar" if definition.priced else ""),
         states=definition.state,
         window=definition.window,
         window_by=definition.window_by,
@@ -182,6 +187,7 @@ def _metric(
         ),
         by=definition.by,
         full_scan=definition.full_scan,
+        priced=definition.priced,
         origin=str(origin.path),
     )
 

@@ -190,6 +190,9 @@ class Definition(Entry):
         description="how the values of a run's GPUs under system.gpu.*.KEY become one: mean, max, "
         "min or sum",
     )
+    priced: bool = pydantic.Field(
+        False, description="make money of GPU hours, in dollars, by the file's `gpu_prices`"
+    )
     full_scan: bool = pydantic.Field(
         False,
         description="consent to read every run of the project, where there is no window "
@@ -226,6 +229,8 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     if "window_by" in entry and "window" not in entry:
         yield ("window_by",), "says how a window is counted, but there is none: add window: 7d"
     fields = [*_mapping(entry.get("if")), *(entry[aggregate] for aggregate in aggregates)]
+    if entry.get("priced") is True:
+        yield from _price_faults(entry, aggregates)
     if "over_gpus" in entry and not any(str(field).startswith("system.gpu.*.") for field in fields):
         yield ("over_gpus",), "puts the GPUs of a run together, but no field is system.gpu.*.KEY"
     for field, tests in _mapping(entry.get("if")).items():
@@ -237,6 +242,14 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     bounded = "window" in entry or entry.get("full_scan") is True or _is_live(entry.get("state"))
     if len(aggregates) == 1 and not bounded:
         yield from _whole_history(entry, aggregates[0])
+
+
+def _price_faults(entry: Mapping[str, Any], aggregates: list[str]) -> Iterator[tuple[Place, str]]:
+    priceable = [f"run.{name}" for name, row in RUN_FIELDS.items() if row.priceable]
+    if not any(entry[aggregate] in priceable for aggregate in aggregates):
+        yield ("priced",), f"only GPU hours have a price: take {', '.join(priceable)}"
+    if entry.get("unit", "dollar") != "dollar":
+        yield ("unit",), "a price is in dollars: write dollar, or leave the unit out"
 
 
 def _is_live(state: object) -> bool:

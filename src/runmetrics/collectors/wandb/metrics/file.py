@@ -40,6 +40,7 @@ class ConfigFile:
     out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
     these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into,
     `max_series_total` all series of a collection; `custom_metric_price` is in dollars a month.
+    `gpu_prices` is what a GPU hour costs by type.
     `notices` are what is doubtful and no fault, each with its line.
     """
 
@@ -51,6 +52,7 @@ class ConfigFile:
     max_series: int
     max_series_total: int | None
     custom_metric_price: float | None
+    gpu_prices: Mapping[str, float]
     where: Mapping[str, Any]
     settings: Mapping[str, Any]
     monitors: Monitors
@@ -101,11 +103,14 @@ def pack(name: str) -> ConfigFile:
 
 def _packaged(path: str) -> ConfigFile:
     resource = files("runmetrics.collectors.wandb.metrics").joinpath(path)
-    return parse_config(resource.read_text(encoding="utf-8"), Path(path))
+    return parse_config(resource.read_text(encoding="utf-8"), Path(path), shipped=True)
 
 
-def parse_config(text: str, path: Path) -> ConfigFile:
-    """Check a file's text; ConfigurationError holds everything that is wrong with it."""
+def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
+    """Check a file's text; ConfigurationError holds everything that is wrong with it.
+
+    A file that is `shipped` with this program leaves the prices to the user's.
+    """
     try:
         document = read_yaml(text)
     except YamlFault as fault:
@@ -117,7 +122,8 @@ def parse_config(text: str, path: Path) -> ConfigFile:
     raw = {} if document.value is None else document.value
     stripped = _without_nulls(raw, (), faults)
     if isinstance(raw, dict):
-        for place, what in _across(raw, document):
+        unpriced = () if shipped else _unpriced(raw)
+        for place, what in (*_across(raw, document), *unpriced):
             faults.setdefault(place, what)
     layout = None
     try:
@@ -144,6 +150,7 @@ def parse_config(text: str, path: Path) -> ConfigFile:
         max_series=layout.max_series,
         max_series_total=layout.max_series_total,
         custom_metric_price=layout.custom_metric_price,
+        gpu_prices=layout.gpu_prices,
         where=layout.where,
         settings={
             key: getattr(layout, key)
@@ -203,6 +210,19 @@ def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place,
     for index, name in enumerate(_list(raw, "packs")):
         if isinstance(name, str) and name not in PACKS:
             yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
+
+
+def _unpriced(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Metrics that need prices where there are none."""
+    if raw.get("gpu_prices"):
+        return
+    fix = "add gpu_prices: {default: 2.0}, in dollars per GPU hour"
+    for index, entry in enumerate(_list(raw, "metrics")):
+        if isinstance(entry, dict) and entry.get("priced") is True:
+            yield ("metrics", index, "priced"), f"there are no prices: {fix}"
+    for index, name in enumerate(_list(raw, "packs")):
+        if name == "cost":
+            yield ("packs", index), f"there are no prices: {fix}"
 
 
 def _tags_twice(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

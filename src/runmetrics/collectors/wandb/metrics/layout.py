@@ -16,10 +16,10 @@ from runmetrics.collectors.wandb.metrics.definition import (
 )
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
-from runmetrics.config.file_settings import FileSettings, Project, source_of
+from runmetrics.config.file_settings import FileSettings, Project, Text, source_of
 from runmetrics.spelling import choose, shown
 
-PACKS: Final = ("health", "gpu", "throughput")
+PACKS: Final = ("health", "gpu", "throughput", "gpu_hours", "cost")
 """Further built-in metrics that a file switches on by name; each is a file in packs."""
 
 # Where a secret or the host that it is sent to is set instead: a file found in the working
@@ -55,6 +55,18 @@ MaxSeries = Annotated[
 ]
 
 
+def _hourly_price(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6:
+        return float(value)
+    raise ValueError(f"{shown(value)} is not a price: write dollars per GPU hour, like 2.5")
+
+
+HourlyPrice = Annotated[
+    float,
+    pydantic.BeforeValidator(_hourly_price),
+    pydantic.WithJsonSchema({"type": "number", "minimum": 0}),
+]
+
 _FORMULAS: Final = ("formula", "ratio", "share", "percent")
 _FORMULA_HELP: Final = (
     "a ratio is left to the dashboard, as a formula over two metrics, so that it is right for any "
@@ -88,6 +100,11 @@ class Layout(FileSettings, Entry):
     )
     custom_metric_price: Price | None = described(
         "dollars that one Datadog custom metric costs a month; plan and --verbose then say the bill"
+    )
+    gpu_prices: dict[Text, HourlyPrice] = pydantic.Field(
+        {},
+        description="dollars per GPU hour, by GPU type: the longest name that is part of the "
+        "type's wins, case aside, and `default` stands for the rest: {H100: 2.5, default: 2.0}",
     )
     where: dict[str, Any] = pydantic.Field(
         {}, description="a W&B filter (MongoDB-style) that narrows every metric"

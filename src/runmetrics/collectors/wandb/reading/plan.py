@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from runmetrics.collectors.wandb.fields import GROUPS, LIFE, RUN_FIELDS
+from runmetrics.collectors.wandb.fields import GROUPS, LIFE, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, alive_since, in_states
 from runmetrics.collectors.wandb.selection import Selection
@@ -209,6 +209,8 @@ def metric_selection(metric: Metric, gpus_per_run: str | float = "auto") -> Sele
     selection = Selection() if metric.live and not metric.timed else LIFE
     for field in metric.fields:
         selection |= field_selection(field, gpus_per_run)
+    if metric.priced:
+        selection |= GROUPS["gpu_type"].selection | gpu_selection("auto")
     for group in metric.by:
         if group.startswith("config."):
             key = group.removeprefix("config.")
