@@ -324,6 +324,7 @@ def test_the_json_holds_everything() -> None:
             }
         ],
         "notices": ["odd"],
+        "datadog_tags": [],
         "about_itself": [],
         "deliveries": [
             {

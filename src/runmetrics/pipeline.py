@@ -30,7 +30,8 @@ _PERMANENCE = (ExitCode.CONFIGURATION, ExitCode.REFUSED, ExitCode.TEMPORARY, Exi
 class Outcome:
     """One run of the program, whole. `dry_run`: no sink was asked for.
 
-    `itself` is what was delivered about this run beside what was collected.
+    `itself` is what was delivered about this run beside what was collected. `datadog_tags` are
+    those that Datadog would get with every sample, in a dry run.
     """
 
     collector: str
@@ -42,6 +43,7 @@ class Outcome:
     stopped: bool = False
     itself: tuple[Sample, ...] = ()
     notices: tuple[str, ...] = ()
+    datadog_tags: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:

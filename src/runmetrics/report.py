@@ -52,6 +52,7 @@ def as_json(outcome: Outcome) -> str:
             for each in collection.problems
         ],
         "notices": _notices(outcome),
+        "datadog_tags": list(outcome.datadog_tags),
         "about_itself": [_sample(sample) for sample in outcome.itself],
         "deliveries": [_delivery(each) for each in outcome.deliveries],
         "cost": {
@@ -83,7 +84,10 @@ def print_table(outcome: Outcome, console: "Console") -> None:
             highlight=False,
         )
     if outcome.dry_run and (collection.samples or collection.missing):
-        console.print("dry run: nothing was sent; --push delivers", highlight=False)
+        tags = ", ".join(outcome.datadog_tags)
+        with_tags = f", to Datadog with the tags {tags}" if tags else ""
+        text = f"dry run: nothing was sent; --push delivers{with_tags}"
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def log_outcome(outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,51 @@ def test_two_teams_are_told_apart_in_datadog_and_in_prometheus(
     }
     series = [line for line in textfile.read_text().splitlines() if line.startswith("wandb_")]
     assert all('team="' in line for line in series)
+
+
+def test_a_dry_run_shows_the_tags_that_datadog_would_get(sandbox: WandbSandbox) -> None:
+    def dry_run(*arguments: str) -> Ended:
+        return command(
+            *("collect", "wandb", *arguments),
+            sandbox=sandbox,
+            WANDB_ENTITY="acme",
+            WANDB_PROJECT="metta",
+            DD_ENV="Prod",
+            DD_SERVICE="training",
+            DD_VERSION="1.2",
+            DD_TAGS="team=ml,tier:1,env:ignored",
+        )
+
+    table, as_json = dry_run(), dry_run("--json")
+
+    assert table.out.splitlines()[-1] == (
+        "dry run: nothing was sent; --push delivers, to Datadog with the tags "
+        "env:prod, service:training, version:1.2, team_ml, tier:1"
+    )
+    tags = ["env:prod", "service:training", "version:1.2", "team_ml", "tier:1"]
+    assert as_json.json["datadog_tags"] == tags
+    changed = '"team=ml" of DD_TAGS is sent as "team_ml": did you mean team:ml?'
+    assert table.errors == [changed]
+    assert as_json.json["notices"] == [changed]
+
+
+def test_the_tags_of_a_dry_run_are_those_that_are_sent(sandbox: WandbSandbox) -> None:
+    with DatadogIntake(keys={"datadog-key-of-the-sandbox"}) as intake:
+
+        def collected(*arguments: str) -> Any:
+            return command(
+                *("collect", "wandb", "--json", *arguments),
+                sandbox=sandbox,
+                WANDB_ENTITY="acme",
+                WANDB_PROJECT="metta",
+                DD_ENV="x",
+                DD_TAGS="a:b c=d",
+                DD_URL=intake.url,
+                DD_API_KEY="datadog-key-of-the-sandbox",
+            ).json["datadog_tags"]
+
+        shown, pushed = collected(), collected("--push")
+
+    assert (shown, pushed) == (["env:x", "a:b", "c_d"], [])
+    assert intake.points
+    assert all({*shown} <= {*point.tags} for point in intake.points)

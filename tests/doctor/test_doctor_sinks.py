@@ -177,9 +177,9 @@ def test_a_tag_that_datadog_keeps_otherwise_is_said_with_what_was_meant() -> Non
     assert lines(ended) == [
         line(
             *("warning", "Datadog tags"),
-            "'team=ml' of DD_TAGS is sent as 'team_ml': did you mean team:ml?",
+            '"team=ml" of DD_TAGS is sent as "team_ml": did you mean team:ml?',
         ),
-        line("warning", "Datadog tags", "'west!' of DD_TAGS is sent as 'west': write it so"),
+        line("warning", "Datadog tags", '"west!" of DD_TAGS is sent as "west": write it so'),
     ]
 
 
@@ -187,7 +187,7 @@ def test_tags_that_are_kept_are_shown() -> None:
     with world() as here:
         ended = here.doctor(DD_TAGS="team:ml,Region:EU")
 
-    assert line("ok", "Datadog tags", "team:ml, Region:EU") in ended.out.splitlines()
+    assert line("ok", "Datadog tags", "team:ml, region:eu") in ended.out.splitlines()
 
 
 def test_a_spool_is_opened_as_a_run_opens_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line: parses, calls, prints, and exits with the right code. Nothing else does."""
 
+import dataclasses
 import gc
 import io
 import logging
@@ -170,6 +171,7 @@ def _collect(
     from runmetrics import pipeline
     from runmetrics.config.settings import with_env_file
     from runmetrics.plugins import Setup, find_collector, open_sinks
+    from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
     from runmetrics.spool import Spool
 
     now = datetime.now(UTC)
@@ -179,7 +181,14 @@ def _collect(
         made = find_collector(name)(setup)
         opened = open_sinks(sinks, setup)
         with Spool(settings.spool_dir if sinks else None) as kept:
-            return pipeline.run(made, opened, now, deadline, kept)
+            outcome = pipeline.run(made, opened, now, deadline, kept)
+    if sinks and "datadog" not in sinks:
+        return outcome
+    return dataclasses.replace(
+        outcome,
+        notices=(*outcome.notices, *changed_tags(settings)),
+        datadog_tags=() if sinks else sent_tags(settings),
+    )
 
 
 def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> None:

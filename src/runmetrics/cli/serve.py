@@ -96,7 +96,10 @@ def serve(
     from runmetrics.config.settings import with_env_file
     from runmetrics.serve.loop import Loop
     from runmetrics.serve.server import Server
+    from runmetrics.sinks.datadog.common_tags import changed_tags
 
+    for text in changed_tags(settings) if "datadog" in sinks else ():
+        _log.warning(text)
     setup = Setup(settings, file, environ=with_env_file(), shard=shard)
     made = find_collector(collector)(setup)
     rounds = _Rounds(made, open_sinks(sinks, setup), settings.spool_dir)

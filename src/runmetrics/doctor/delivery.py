@@ -21,17 +21,10 @@ def check_spool(settings: Settings) -> Iterator[Finding]:
 
 
 def check_tags(settings: Settings) -> Iterator[Finding]:
-    """Say which tags of DD_TAGS Datadog keeps otherwise than they are written, case aside."""
-    from runmetrics.sinks.datadog.series import tag
+    """Say which tags are sent, and which Datadog keeps otherwise than they are written."""
+    from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
 
-    changed = False
-    for written in settings.dd_tags:
-        kept = tag(written)
-        if kept == written.lower():
-            continue
-        changed = True
-        name, equals, value = written.partition("=")
-        fix = f"did you mean {name}:{value}?" if equals and ":" not in name else "write it so"
-        yield warning(_TAGS, f"'{written}' of DD_TAGS is sent as '{kept}'", fix)
-    if settings.dd_tags and not changed:
-        yield ok(_TAGS, ", ".join(settings.dd_tags))
+    changed = list(changed_tags(settings))
+    yield from (warning(_TAGS, text) for text in changed)
+    if not changed and (tags := sent_tags(settings)):
+        yield ok(_TAGS, ", ".join(tags))

@@ -24,6 +24,7 @@ from runmetrics.sinks.batches import (
 )
 from runmetrics.sinks.datadog import series as datadog_series
 from runmetrics.sinks.datadog.answers import AnswerReader
+from runmetrics.sinks.datadog.common_tags import common_tags
 from runmetrics.sinks.datadog.series import Series
 from runmetrics.sinks.datadog.transport import NotTaken, Transport
 
@@ -88,23 +89,16 @@ class DatadogSink(Sink):
 
     @classmethod
     def open(cls, setup: Setup) -> Self:
-        """Make it as the environment says; unified service tags go before DD_TAGS."""
+        """Make it as the environment says."""
         from runmetrics.config.credentials import find_datadog_key
 
         settings = setup.settings
-        unified = {
-            "env": settings.dd_env,
-            "service": settings.dd_service,
-            "version": settings.dd_version,
-        }
-        tags = [f"{name}:{value}" for name, value in unified.items() if value]
-        tags += [text for text in settings.dd_tags if not unified.get(text.split(":")[0])]
         return cls(
             lambda deadline: find_datadog_key(settings, deadline),
             site=settings.dd_site,
             url=settings.dd_url,
             allow_insecure_http=settings.allow_insecure_http,
-            tags=tags,
+            tags=common_tags(settings),
         )
 
     def preload(self) -> None:
