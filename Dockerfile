@@ -10,6 +10,7 @@ RUN python -m pip install --no-cache-dir --require-hashes -r devops/image/build-
 COPY pyproject.toml requirements.txt README.md LICENSE ./
 COPY devops/datadog/dashboards/ devops/datadog/dashboards/
 COPY devops/datadog/monitors/ devops/datadog/monitors/
+COPY devops/datadog/slos/ devops/datadog/slos/
 COPY devops/grafana/ devops/grafana/
 COPY src/ src/
 RUN devops/image/build.sh /opt/runmetrics

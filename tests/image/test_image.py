@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_everything_copied_is_let_through_to_the_build() -> None:
 
     assert "*" in ignore
     assert wanted == let_through
+
+
+def test_everything_that_goes_into_the_wheel_is_copied_to_the_build() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    copied_to_the_build = {name.rstrip("/") for name in copied(stages()[0])}
+
+    assert {*wheel["force-include"], "src"} <= copied_to_the_build
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "devops/image/build-requirements.txt"])
