@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from datadog_api_client import Configuration
@@ -77,6 +78,27 @@ def test_settings_give_address_and_unified_service_tags_before_dd_tags() -> None
 
         assert [point.tags for point in intake.points] == [
             ("env:prod", "service:training", "team:ml", "version:1.2")
+        ]
+
+
+def test_a_key_in_a_file_that_rotates_is_read_anew_by_each_delivery(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    with DatadogIntake(keys=["canary-of-today"]) as intake:
+        sink = DatadogSink.open(Setup(Settings(dd_api_key_file=file, dd_url=intake.url)))
+        codes = []
+        for key_in_file, key_that_counts in (
+            ("canary-of-today", "canary-of-today"),
+            ("canary-of-tomorrow", "canary-of-tomorrow"),
+        ):
+            file.write_text(key_in_file)
+            intake.keys = {key_that_counts}
+            one = sample(f"wandb.{key_in_file}", time=datetime.now(UTC))
+            codes.append(sink.deliver([one], Deadline(5)).code)
+
+        assert codes == [0, 0]
+        assert [request.headers["dd-api-key"] for request in intake.server.requests] == [
+            "canary-of-today",
+            "canary-of-tomorrow",
         ]
 
 

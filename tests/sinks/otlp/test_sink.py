@@ -135,10 +135,11 @@ def test_headers_compression_and_the_metrics_endpoint_are_honoured() -> None:
 def test_the_environment_of_the_process_is_not_asked_past_the_setup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-from=the-process")
-    monkeypatch.setenv("OTEL_SERVICE_NAME", "the-process")
     with receiver() as server:
-        opened(server.url).deliver([sample()], Deadline(5))
+        sink = opened(server.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-from=the-process")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "the-process")
+        sink.deliver([sample()], Deadline(5))
 
     (request,) = server.requests
     assert "x-from" not in request.headers

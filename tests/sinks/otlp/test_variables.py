@@ -63,6 +63,27 @@ def test_an_address_that_is_none_or_over_which_a_key_must_not_go_is_refused(
     assert said == f"OTEL_EXPORTER_OTLP_ENDPOINT {fault}"
 
 
+ELSEWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://elsewhere.test"}
+A_KEY = {"OTEL_EXPORTER_OTLP_HEADERS": f"api-key={CANARY}"}
+
+
+def test_the_headers_of_the_environment_go_to_no_address_of_the_env_file() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_variables({**ELSEWHERE, **A_KEY}, A_KEY)
+
+    assert str(refused.value) == (
+        "OTEL_EXPORTER_OTLP_ENDPOINT in .env gets no headers from elsewhere: set"
+        " OTEL_EXPORTER_OTLP_ENDPOINT in the environment, or OTEL_EXPORTER_OTLP_HEADERS in .env too"
+    )
+
+
+@pytest.mark.parametrize("process", [{}, {**ELSEWHERE, **A_KEY}, ELSEWHERE])
+def test_headers_and_address_of_one_place_and_headers_of_the_env_file_are_used(
+    process: dict[str, str],
+) -> None:
+    assert read_variables({**ELSEWHERE, **A_KEY}, process).headers == {"api-key": CANARY}
+
+
 @pytest.mark.parametrize(
     ("text", "headers"),
     [

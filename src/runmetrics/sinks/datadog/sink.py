@@ -58,8 +58,8 @@ def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequenc
 class DatadogSink(Sink):
     """Delivers to Datadog's v2 series intake at `url`.
 
-    `key` is the API key, or finds it within a deadline: it is looked for when the first delivery
-    needs it, and again once when Datadog refuses it, which is how a rotated secret is survived.
+    `key` is the API key, or finds it within a deadline: it is looked for anew by each delivery that
+    has something to send, and again once when Datadog refuses it, so that a rotated one is found.
     `tags` are "key:value", added to every sample that does not set the key itself. `clock` gives
     epoch seconds (UTC).
     """
@@ -80,7 +80,7 @@ class DatadogSink(Sink):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._find_key = key
-        self._key: ApiKey | None = None if callable(key) else key
+        self._key: ApiKey | None = None
         self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
         self._answers = AnswerReader(self.url, "DD_URL" if url else "DD_SITE")
         self._tags = tuple(tags)
@@ -131,6 +131,7 @@ class DatadogSink(Sink):
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
         prepared = datadog_series.prepare(samples, self._tags, self._clock())
         ledger = Ledger[Series](dropped=list(prepared.drops), notices=list(prepared.notices))
+        self._key = None
         transport = Transport(deadline, self._policy.request_seconds)
 
         def post(batch: Sequence[Series]) -> Taken:

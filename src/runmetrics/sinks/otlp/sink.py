@@ -1,5 +1,6 @@
 """Samples to an OpenTelemetry receiver: gauges over OTLP/HTTP, each point accounted for."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
@@ -56,7 +57,7 @@ class OtlpSink(Sink):
             resource["deployment.environment"] = settings.dd_env
             resource["deployment.environment.name"] = settings.dd_env
         allowed = settings.allow_insecure_http
-        variables = read_variables(setup.environ, allow_insecure_http=allowed)
+        variables = read_variables(setup.environ, os.environ, allow_insecure_http=allowed)
         return cls(variables, resource=read_resource(setup.environ, resource))
 
     def preload(self) -> None:

@@ -38,15 +38,27 @@ class Variables:
     client_key: str = ""
 
 
-def read_variables(environ: Mapping[str, str], *, allow_insecure_http: bool = False) -> Variables:
+def read_variables(
+    environ: Mapping[str, str],
+    process: Mapping[str, str] | None = None,
+    *,
+    allow_insecure_http: bool = False,
+) -> Variables:
     """Return what the variables say; the values of headers are hidden from logs from here on.
 
-    Raises ConfigurationError for what cannot be used, such as an address over which headers with
-    a key must not go. No message shows a header.
+    `process` is the environment without `.env`: its headers go to no address but its own, since
+    a file that lies in a directory must not send keys anywhere. Raises ConfigurationError for what
+    cannot be used, such as an address over which headers with a key must not go. No message shows
+    a header.
     """
     name, text = _variable(environ, "HEADERS")
     headers = _headers(name, text)
     endpoint, address = _variable(environ, "ENDPOINT")
+    if process and address and process.get(name) and not process.get(endpoint):
+        raise ConfigurationError(
+            f"{endpoint} in .env gets no headers from elsewhere",
+            f"set {endpoint} in the environment, or {name} in .env too",
+        )
     plain_is_fine = allow_insecure_http or not headers
     try:
         url = checked_url(address or _DEFAULT_ENDPOINT, allow_insecure_http=plain_is_fine)
