@@ -59,7 +59,6 @@ def pushed(store: VictoriaMetrics) -> list[Sample]:
         sink.check(Deadline(20))
         delivery = sink.deliver(samples, Deadline(20))
         assert (delivery.accepted, delivery.error) == (tuple(samples), "")
-    store.flush()
     return samples
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,7 +19,7 @@ from pathlib import Path
 VERSION = "v1.151.0"
 _MODULE = "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics"
 _LONGEST_BUILD_SECONDS = 1800
-_LONGEST_START_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 30.0
 
 
 def find_victoria_metrics(cache: Path) -> Path:
@@ -55,18 +56,23 @@ class VictoriaMetrics:
     def ask(self, name: str, label: str) -> Found:
         """Return the one series of a metric with this label (`env="prod"`), by PromQL."""
         selector = f'{{__name__="{name}", {label}}}'
-        ((labels, value),) = self._query(selector)
-        ((_, time),) = self._query(f"timestamp({selector})")
-        return Found(labels, value, time)
-
-    def flush(self) -> None:
-        """Let queries see what was taken."""
-        self.get("/internal/force_flush")
+        ((labels, value),) = self._awaited(selector)
+        ((_, at),) = self._awaited(f"timestamp({selector})")
+        return Found(labels, value, at)
 
     def get(self, path: str) -> bytes:
         """Return what a path answers."""
         with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
             return bytes(answer.read())
+
+    def _awaited(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """What a query finds; what was taken just now can be found a moment later."""
+        for _ in range(int(_LONGEST_WAIT_SECONDS / 0.1)):
+            if found := self._query(query):
+                return found
+            self.get("/internal/force_flush")
+            time.sleep(0.1)
+        raise AssertionError(f"nothing is found by {query}")
 
     def _query(self, query: str) -> list[tuple[dict[str, str], float]]:
         asked = urllib.parse.urlencode({"query": query})
@@ -101,7 +107,7 @@ def running_victoria_metrics(command: Path, directory: Path) -> Iterator[Victori
 
 
 def _await_start(server: VictoriaMetrics, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    tries = int(_LONGEST_START_SECONDS / 0.1)
+    tries = int(_LONGEST_WAIT_SECONDS / 0.1)
     for _ in range(tries):
         try:
             server.get("/health")
