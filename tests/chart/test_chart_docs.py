@@ -14,6 +14,7 @@ from runmetrics.config.settings import Settings
 from tests.docs.pages import writer
 
 from .helm_chart import CHART, NAME, REPOSITORY, Chart, container, only
+from .validity import KUBERNETES, validate
 
 PAGE = (REPOSITORY / "docs/DEPLOYMENT.md").read_text()
 
@@ -91,7 +92,9 @@ VALUES_FILES = [block for block in blocks("yaml") if not block.startswith("# Cha
 def test_a_documented_values_file_renders(chart: Chart, tmp_path: Path, values: str) -> None:
     (tmp_path / "values.yaml").write_text(values)
 
-    assert chart.render("--values", tmp_path / "values.yaml")
+    for kube in KUBERNETES:
+        for manifest in chart.render("--values", tmp_path / "values.yaml", kube=kube):
+            validate(manifest, kube)
 
 
 def test_the_documented_old_command_is_what_the_pod_runs(chart: Chart, tmp_path: Path) -> None:
