@@ -108,7 +108,7 @@ def test_no_panel_of_grafana_covers_another() -> None:
     )
 
 
-def test_no_dashboard_holds_a_price_of_its_own() -> None:
+def test_no_price_stands_in_a_dashboard() -> None:
     (board,), (grafana,) = DASHBOARDS, GRAFANA
     formulas = [
         formula["formula"]
@@ -117,8 +117,26 @@ def test_no_dashboard_holds_a_price_of_its_own() -> None:
         for formula in request["formulas"]
     ]
 
-    assert [each for each in formulas if re.search(r"\* [0-9.]+", each)] == []
-    assert [each for each in queries.expressions(grafana.document) if "price" in each] == []
+    assert {number for text in formulas for number in re.findall(r"\b\d[\d.]*", text)} == {"100"}
+    expressions = " ".join(queries.expressions(grafana.document))
+    assert "* " not in expressions
+    assert "price" not in expressions
+
+
+def test_shares_are_ratios_of_sums() -> None:
+    (board,), (grafana,) = DASHBOARDS, GRAFANA
+    shares = [
+        request
+        for widget in queries.widgets(board.document)
+        if "share" in widget.get("title", "").lower()
+        for request in widget["requests"]
+    ]
+    ratios = [text for text in queries.expressions(grafana.document) if " / " in text]
+
+    assert len(shares) == 6
+    assert all(query["query"].startswith("sum:") for each in shares for query in each["queries"])
+    assert len(ratios) == 6
+    assert not [text for text in ratios if re.search(r"\b(avg|max|min)\b", text)]
 
 
 @each_monitor

@@ -24,7 +24,7 @@ from tests.cli.metrics.case import command
 (BOARD,) = find(Kind.DASHBOARD)
 MONITORS = compiled().wanted
 TITLES = [asset.title for asset in MONITORS]
-ALL_PACKS = "packs: [health, gpu, throughput]\n"
+ALL_PACKS = "packs: [health, gpu, throughput, gpu_hours]\n"
 QUICK = RetryPolicy(tries=3, first_seconds=0.001, most_seconds=0.002, request_seconds=0.3)
 SMALL = dataclasses.replace(BOARD, document={**BOARD.document, "widgets": []})
 
@@ -132,18 +132,18 @@ def test_an_edited_dashboard_is_updated_and_the_changes_are_shown(
     organisation: Datadog, tmp_path: Path
 ) -> None:
     organisation.run("dashboards", "push")
-    share = ('"100 * a / (a + b + c)"', '"a / (a + b + c)"')
+    share = ('"100 * idle / allocated"', '"idle / allocated"')
     mine = edited(tmp_path, Kind.DASHBOARD, "wandb.json", share)
 
     ended = organisation.run("dashboards", "push", "--from", mine)
 
-    place = "widgets[4].definition.widgets[0].definition.requests[0].formulas[0].formula"
+    place = "widgets[0].definition.widgets[2].definition.requests[0].formulas[0].formula"
     assert ended.out.splitlines() == [
         "updated  W&B training runs",
-        f'    {place}: "100 * a / (a + b + c)" -> "a / (a + b + c)"',
+        f'    {place}: "100 * idle / allocated" -> "idle / allocated"',
     ]
     (there,) = organisation.intake.assets.dashboards.values()
-    assert '"a / (a + b + c)"' in json.dumps(there)
+    assert '"idle / allocated"' in json.dumps(there)
     assert organisation.written == ["POST /api/v1/dashboard", "PUT /api/v1/dashboard/abc-def-000"]
 
 
