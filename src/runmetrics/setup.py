@@ -28,7 +28,8 @@ def load_settings(
     settings and file at once.
     """
     from runmetrics.collectors.wandb.metrics.file import find_config
-    from runmetrics.config.settings import Settings, with_env_file
+    from runmetrics.config.env_file import with_env_file
+    from runmetrics.config.settings import Settings
     from runmetrics.config.variables import unread_variables
 
     environ = with_env_file()

@@ -8,8 +8,9 @@ import wandb
 from datadog_api_client import Configuration
 from pydantic import ValidationError
 
+from runmetrics.config.env_file import with_env_file
 from runmetrics.config.rules import DATADOG_SITES
-from runmetrics.config.settings import Settings, settings_table, with_env_file
+from runmetrics.config.settings import Settings, settings_table
 from runmetrics.errors import ConfigurationError, ExitCode
 from runmetrics.logs import redact
 from runmetrics.spelling import shown
@@ -410,6 +411,29 @@ def test_an_env_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
         Settings.load(environ={}, env_file=env_file)
     assert caught.value.faults == (
         f"{env_file}: cannot be read (it is not UTF-8): fix or remove it",
+    )
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"]
+)
+def test_a_receiver_of_the_env_file_gets_no_headers_of_the_environment(
+    endpoint: str, tmp_path: Path
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"{endpoint}=https://elsewhere.example\n")
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": f"api-key={CANARY}"}
+
+    Settings.load(environ={}, env_file=env_file)
+    Settings.load(environ={**headers, endpoint: "https://mine.example"}, env_file=env_file)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(environ=headers, env_file=env_file)
+
+    assert caught.value.faults == (
+        (
+            f"{endpoint} in .env: gets no headers from elsewhere: set it in the environment, or "
+            "OTEL_EXPORTER_OTLP_HEADERS in .env alone"
+        ),
     )
 
 

@@ -169,7 +169,7 @@ def _collect(
     shard: Shard | None = None,
 ) -> "Outcome":
     from runmetrics import pipeline
-    from runmetrics.config.settings import with_env_file
+    from runmetrics.config.env_file import with_env_file
     from runmetrics.plugins import Setup, find_collector, open_sinks
     from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
     from runmetrics.spool import Spool

@@ -93,7 +93,7 @@ def serve(
 
     for module in ("prometheus_client", "waitress"):
         need(module, "serve", "serve")
-    from runmetrics.config.settings import with_env_file
+    from runmetrics.config.env_file import with_env_file
     from runmetrics.serve.loop import Loop
     from runmetrics.serve.server import Server
     from runmetrics.sinks.datadog.common_tags import changed_tags

@@ -7,7 +7,6 @@ pydantic does the validating. Reading the sources is ours: an error must say whi
 the fault, and pydantic-settings, which cannot say it, costs 90 ms of every start.
 """
 
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,12 +24,12 @@ from pydantic import (
 
 from runmetrics.config import rules
 from runmetrics.config.addresses import ALLOW_INSECURE_HTTP
+from runmetrics.config.env_file import ENV_FILE, host_faults, read_env_file
 from runmetrics.config.file_settings import FileSettings, From, Text, env, source_of
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
 from runmetrics.proxies import proxy_faults
 
-ENV_FILE = Path(".env")
 _IN_ENV_FILE = f" in {ENV_FILE}"
 _KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
 
@@ -132,8 +131,8 @@ class Settings(FileSettings):
         """
         variables = os.environ if environ is None else environ
         file_values = file_values or {}
-        dotenv, faults = _read_env_file(env_file)
-        faults += proxy_faults(variables)
+        dotenv, faults = read_env_file(env_file)
+        faults += [*proxy_faults(variables), *host_faults(variables, dotenv)]
         values, origins = _gather(cls, overrides or {}, variables, dotenv, file_values)
         for name in _KEYS:
             redact.add(str(values.get(name, "")).strip())
@@ -154,17 +153,6 @@ class Settings(FileSettings):
                 f"{len(faults)} {noun} wrong", faults=[redact(fault) for fault in faults]
             )
         return settings
-
-
-def with_env_file(
-    environ: Mapping[str, str] | None = None, env_file: Path = ENV_FILE
-) -> dict[str, str]:
-    """The environment over `.env`, for what is asked for before `Settings.load` (the file's path).
-
-    An unreadable `.env` is left for `Settings.load` to report.
-    """
-    set_there = {name: value for name, value in _read_env_file(env_file)[0].items() if value}
-    return {**set_there, **(os.environ if environ is None else environ)}
 
 
 def settings_table() -> list[tuple[str, str, str]]:
@@ -209,17 +197,3 @@ def _gather(
                 values[name], origins[name] = value, origin
                 break
     return values, origins
-
-
-def _read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}, []
-    except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        return {}, [f"{path}: cannot be read ({reason}): fix or remove it"]
-    from dotenv import dotenv_values
-
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value or "" for name, value in values.items()}, []

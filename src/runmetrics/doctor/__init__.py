@@ -24,7 +24,7 @@ DELIVERY_SECONDS = 20.0
 def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | None]":
     """Return all that is wrong with settings and file, or what they set up."""
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
-    from runmetrics.config.settings import with_env_file
+    from runmetrics.config.env_file import with_env_file
     from runmetrics.plugins import Setup
 
     step = "configuration"

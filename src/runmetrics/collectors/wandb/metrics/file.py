@@ -12,22 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import pydantic
-from pydantic_core import ErrorDetails
 
-from runmetrics.collectors.wandb.fields import GROUPS
-from runmetrics.collectors.wandb.metrics.definition import (
-    Definition,
-    contradictions,
-    unlikely_columns,
-    where_faults,
-)
-from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
-from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout, unknown_key
+from runmetrics.collectors.wandb.metrics.checks import contradictory, doubtful, items, unpriced
+from runmetrics.collectors.wandb.metrics.definition import Definition
+from runmetrics.collectors.wandb.metrics.faults import explained, subject
+from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout
 from runmetrics.collectors.wandb.metrics.monitors import Monitors
-from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place, YamlFault, read_yaml
+from runmetrics.collectors.wandb.metrics.yaml_lines import Place, YamlFault, read_yaml
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ConfigurationError
-from runmetrics.spelling import choose, near, shown
+from runmetrics.spelling import choose, shown
 
 DEFAULT_FILE: Final = Path("runmetrics.yaml")
 
@@ -121,21 +115,22 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
     }
     raw = {} if document.value is None else document.value
     stripped = _without_nulls(raw, (), faults)
+    doubts: dict[Place, str] = {}
     if isinstance(raw, dict):
-        unpriced = () if shipped else _unpriced(raw)
-        for place, what in (*_across(raw, document), *unpriced):
+        priced = () if shipped else unpriced(raw)
+        for place, what in (*contradictory(raw, document), *_dropped(raw), *priced):
             faults.setdefault(place, what)
+        doubts = dict(doubtful(raw))
     layout = None
     try:
         layout = Layout.model_validate(stripped)
     except pydantic.ValidationError as error:
-        for place, what in map(_explained, error.errors()):
+        for place, what in map(explained, error.errors()):
             faults.setdefault(place, what)
-    doubts = dict([*_unlikely_states(raw), *_unlikely_filters(raw)])
 
     def lines(said: Mapping[Place, str]) -> list[str]:
         return [
-            ": ".join([f"{path}:{document.line(place)}", *_subject(place, raw), what])
+            ": ".join([f"{path}:{document.line(place)}", *subject(place, raw), what])
             for place, what in sorted(said.items(), key=lambda item: document.line(item[0]))
         ]
 
@@ -169,7 +164,7 @@ def _refusal(path: Path, faults: Sequence[str]) -> ConfigurationError:
 
 
 def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
-    """The value without the keys that were left empty, each a fault; a filter may hold nulls."""
+    """Return the value without empty keys, each of them a fault; a filter may hold nulls."""
     if isinstance(value, list):
         return [_without_nulls(item, (*place, i), faults) for i, item in enumerate(value)]
     if not isinstance(value, dict) or place[-1:] == ("where",):
@@ -183,135 +178,13 @@ def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
     }
 
 
-def _across(raw: Mapping[str, Any], document: Document) -> Iterator[tuple[Place, str]]:
-    """What no key is wrong about alone: names, filters, and keys of a metric that do not fit."""
-    yield from where_faults(raw.get("where"), ("where",))
-    yield from _tags_twice(raw)
-    first: dict[str, int] = {}
-    for index, entry in enumerate(_list(raw, "metrics")):
-        if not isinstance(entry, dict):
-            continue
-        place = ("metrics", index)
-        for inner, what in contradictions(entry):
-            yield (*place, *inner), what
-        name = entry.get("name")
-        if isinstance(name, str):
-            line = document.line((*place, "name"))
-            if name in first:
-                what = f"stands twice, first on line {first[name]}: give one another name"
-                yield (*place, "name"), what
-            first.setdefault(name, line)
-    packs = [name for name in _list(raw, "packs") if name in PACKS]
-    for index, name in enumerate(_list(raw, "drop")):
+def _dropped(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yield names under `drop` that nothing built in has."""
+    names = [*enumerate(items(raw, "drop"))]
+    if names:
+        packs = [name for name in items(raw, "packs") if name in PACKS]
         shipped = [builtin_metrics(), *map(pack, packs)]
         known = [metric.name for file in shipped for metric in file.metrics]
-        if isinstance(name, str) and name not in known:
-            yield ("drop", index), f"{shown(name)} is not built in: {choose(name, known)}"
-    for index, name in enumerate(_list(raw, "packs")):
-        if isinstance(name, str) and name not in PACKS:
-            yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
-
-
-def _unpriced(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Metrics that need prices where there are none."""
-    if raw.get("gpu_prices"):
-        return
-    fix = "add gpu_prices: {default: 2.0}, in dollars per GPU hour"
-    for index, entry in enumerate(_list(raw, "metrics")):
-        if isinstance(entry, dict) and entry.get("priced") is True:
-            yield ("metrics", index, "priced"), f"there are no prices: {fix}"
-    for index, name in enumerate(_list(raw, "packs")):
-        if name == "cost":
-            yield ("packs", index), f"there are no prices: {fix}"
-
-
-def _tags_twice(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """Tags of a project that `by` gives a metric too: one value would hide the other."""
-    metrics = [entry for entry in _list(raw, "metrics") if isinstance(entry, dict)]
-    by = [each for entry in metrics for each in _one_or_more(entry.get("by"))]
-    taken = {folded(tag_name(each)): each for each in (*by, *GROUPS) if isinstance(each, str)}
-    for index, entry in enumerate(_list(raw, "projects")):
-        tags = entry.get("tags") if isinstance(entry, dict) else None
-        for tag in tags if isinstance(tags, dict) else ():
-            if group := taken.get(folded(str(tag))):
-                what = f"is the tag that `by: {group}` gives: take another name"
-                yield ("projects", index, "tags", tag), what
-
-
-def _unlikely_states(raw: object) -> Iterator[tuple[Place, str]]:
-    """States that are close to a known one; no fault, since W&B may report others than it names."""
-    for index, entry in enumerate(_list(raw, "metrics") if isinstance(raw, dict) else ()):
-        state = entry.get("state") if isinstance(entry, dict) else None
-        place: Place = ("metrics", index, "state")
-        for i, word in enumerate(_one_or_more(state)):
-            guess = near(word, STATES) if isinstance(word, str) and word not in STATES else ""
-            if guess:
-                what = f"{shown(word)} is no state that W&B is known to report"
-                where = (*place, i) if isinstance(state, list) else place
-                yield where, f'{what}: did you mean "{guess}"?'
-
-
-def _unlikely_filters(raw: object) -> Iterator[tuple[Place, str]]:
-    """Keys of every `where` that are close to a known one."""
-    if isinstance(raw, dict):
-        yield from unlikely_columns(raw.get("where"), ("where",))
-        for index, entry in enumerate(_list(raw, "metrics")):
-            if isinstance(entry, dict):
-                yield from unlikely_columns(entry.get("where"), ("metrics", index, "where"))
-
-
-def _one_or_more(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _list(raw: Mapping[str, Any], key: str) -> list[Any]:
-    value = raw.get(key)
-    return value if isinstance(value, list) else []
-
-
-_WRONG_TYPE: Final = {
-    "string_type": "is not text: write it in quotes",
-    "bool_type": "is neither true nor false: write true or false",
-    "list_type": "is not a list: write [one, another]",
-    "dict_type": "is not a mapping: write key: value",
-    "model_type": "is not a mapping: write key: value",
-}
-
-
-_FOR_EXAMPLE: Final = {"name": "wandb.runs.mine", "path": "acme/llm"}
-
-
-def _explained(error: ErrorDetails) -> tuple[Place, str]:
-    """A fault that pydantic found, in our words: (place, what is wrong and what would be right)."""
-    place, kind, value = error["loc"], error["type"], error["input"]
-    if kind == "value_error":  # of a key itself, pydantic adds "[key]" to its place
-        place = place[:-1] if place[-1] == "[key]" else place
-        return place, str(error["ctx"]["error"])
-    if kind == "extra_forbidden":
-        return place, unknown_key(place)
-    if kind == "missing":
-        return place, f"is missing: write {place[-1]}: {_FOR_EXAMPLE[str(place[-1])]}"
-    if kind == "literal_error":
-        expected = error["ctx"]["expected"].replace("'", "")
-        return place, f"{shown(value)} is not known here: write {expected}"
-    if kind == "string_too_short":
-        return place, "is empty: write a value, or leave the key out"
-    wrong = _WRONG_TYPE.get(kind, error["msg"])
-    return place, f"{shown(value)} {wrong}"
-
-
-def _subject(place: Place, raw: Any) -> Iterator[str]:
-    """The metric and the key that a place lies in, as a message names them."""
-    if place[:1] == ("metrics",) and len(place) > 1:
-        entry = raw["metrics"][place[1]]
-        name = entry.get("name") if isinstance(entry, dict) else None
-        nameable = isinstance(name, str) and name.isprintable() and 0 < len(name) <= 200
-        yield str(name) if nameable else f"metrics[{place[1]}]"
-        place = place[2:]
-    words = [f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in place]
-    if words:
-        yield "".join(words).removeprefix(".")
-
-
-def _printable(key: str) -> str:
-    return key if key.isprintable() and 0 < len(key) <= 100 else shown(key)
+        for index, name in names:
+            if isinstance(name, str) and name not in known:
+                yield ("drop", index), f"{shown(name)} is not built in: {choose(name, known)}"
