@@ -20,6 +20,7 @@ from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError
 from runmetrics.sandbox.history import fill
+from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.cli.metrics.case import command
@@ -397,6 +398,24 @@ def test_a_run_that_costs_nothing_that_is_known_adds_nothing_to_any_part() -> No
     assert value_of(metric, trained(gpu_count=None), Rules(NOW, prices={"default": 1})) is None
     (nothing,) = series_of(metric, [trained(gpu_type="T4")], unpriced)
     assert nothing.value is None  # and not 0, which would be a price
+
+
+def test_w24_without_the_number_of_logs_the_parts_are_told_by_stall_after_alone() -> None:
+    summary = {"_timestamp": ago(hours=4).timestamp(), "_runtime": 25_200}
+    rarely = run(
+        "a", created_at=ago(hours=11), summary=summary, gpu_count=1, history_line_count=10
+    )
+    quirks = Quirks(unknown_fields={"historyLineCount"})
+
+    served = collect_from(rarely, yaml="packs: [gpu_hours]")
+    unserved = collect_from(rarely, yaml="packs: [gpu_hours]", quirks=quirks)
+
+    assert values(served)["wandb.gpu_hours.stalled_7d"] == 0
+    assert values(unserved)["wandb.gpu_hours.stalled_7d"] == 3
+    assert unserved.notices == (
+        "this W&B server has no field 'historyLineCount': "
+        "a run that logs rarely counts as stalled by stall_after alone",
+    )
 
 
 # what it costs

@@ -10,6 +10,7 @@ SUBSTITUTES = {
     "displayName": "runs go by their ids",
     "computeSeconds": "durations come from the runs' times, idle gaps of resumed runs included",
     "runInfo": "GPU counts come from the runs' config and system metrics",
+    "historyLineCount": "a run that logs rarely counts as stalled by stall_after alone",
     "summaryMetrics(keys)": "whole summaries are read",
     "config(keys)": "whole configurations are read",
 }
