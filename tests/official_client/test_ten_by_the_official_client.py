@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,10 @@ def wandb_api(sandbox: WandbSandbox, home: Path) -> Iterator[Reader]:
 
 
 def brute_force(
-    runs: list[dict[str, Any]], now: datetime, hidden: Mapping[str, Mapping[str, Any]]
+    runs: list[dict[str, Any]],
+    now: datetime,
+    hidden: Mapping[str, Mapping[str, Any]],
+    accuracy_key: str = "accuracy",
 ) -> dict[str, float]:
     """The ten over what the official client shows; `hidden` is what it has no attribute for."""
     return the_ten(
@@ -65,6 +68,7 @@ def brute_force(
             for each in runs
         ],
         now,
+        accuracy_key,
     )
 
 
@@ -119,16 +123,30 @@ def test_runs_of_an_old_client_read_by_the_oldest_supported_one_give_the_same_te
 
 gpu_metrics = st.dictionaries(
     st.sampled_from(
-        ["system.gpu.0.gpu", "system.gpu.1.gpu", "system.gpu.0.gpu/l:a", "system.gpu.process.0.gpu"]
+        [
+            *("system.gpu.0.gpu", "system.gpu.1.gpu", "system.gpu.0.gpu/l:a"),
+            *("system.gpu.1.gpu/l:b", "system.gpu.0.temp/l:b", "system.gpu.process.0.gpu"),
+        ]
     ),
     st.floats(0, 100),
 )
-summaries: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
-    st.sampled_from(["accuracy", "loss", "Accuracy", "val/accuracy"]),
-    st.one_of(
-        st.floats(-1e6, 1e6),
-        st.integers(-9, 9),
-        st.sampled_from([float("nan"), float("inf"), "NaN", "0.9", True, None, {"max": 1.0}, []]),
+values_of_keys: st.SearchStrategy[Any] = st.one_of(
+    st.floats(-1e6, 1e6),
+    st.integers(-9, 9),
+    st.sampled_from([float("nan"), float("inf"), "NaN", "0.9", True, None, {"max": 1.0}, []]),
+)
+nested: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [{}, {"eval": {"accuracy": 0.5}}, {"eval": 3}]
+)
+flat: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["accuracy", "loss", "Accuracy", "val/accuracy", "eval.accuracy"]),
+    values_of_keys,
+)
+summaries = st.builds(lambda one, other: {**one, **other}, nested, flat)
+own_times = st.one_of(
+    st.none(),  # it never logged
+    st.tuples(  # days from its last log to its creation (negative: after it), hours, has exited
+        st.floats(-2, 900), st.floats(0, 200), st.booleans()
     ),
 )
 projects = st.lists(
@@ -138,6 +156,7 @@ projects = st.lists(
         st.floats(0, 200),  # hours of the run
         summaries,
         gpu_metrics,
+        own_times,
     ),
     max_size=25,
 )
@@ -145,14 +164,24 @@ numbers = itertools.count()
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(projects)
+@given(projects, st.sampled_from(["accuracy", "eval.accuracy"]))
 def test_any_project_gives_the_same_ten_as_brute_force_over_wandb_api(
-    sandbox: WandbSandbox, wandb_api: Reader, drawn: list[tuple[str, float, float, Any, Any]]
+    sandbox: WandbSandbox, wandb_api: Reader, drawn: list[Any], accuracy_key: str
 ) -> None:
+    """Imported and hung runs, late clocks, labelled GPUs and dotted keys are among them."""
     name = f"p{next(numbers)}"
     sandbox.store.project("e", name)
-    for index, (state, days, hours, summary, system) in enumerate(drawn):
-        beat = ago(days=days)
+    for index, (state, days, hours, summary, system, own) in enumerate(drawn):
+        beat, created = ago(days=days), ago(days=days, hours=hours)
+        if own is not None:
+            days_before, own_hours, exited = own
+            logged = created - timedelta(days=days_before)
+            summary = {
+                **summary,
+                "_timestamp": min(logged, beat).timestamp(),
+                "_runtime": own_hours * 3600,
+                "_wandb": {"runtime": int(own_hours * 3600) if exited else 0},
+            }
         sandbox.store.add(
             "e",
             name,
@@ -160,13 +189,14 @@ def test_any_project_gives_the_same_ten_as_brute_force_over_wandb_api(
                 f"r{index:02}",
                 state,
                 beat=beat,
-                created_at=ago(days=days, hours=hours),
+                created_at=created,
                 summary=summary,
                 system_metrics=system,
             ),
         )
 
-    collection = collect(sandbox, project=name)
+    collection = collect(sandbox, project=name, accuracy_key=accuracy_key)
 
+    expected = brute_force(wandb_api(f"e/{name}"), NOW, {}, accuracy_key)
     assert unknown(collection) == set()
-    assert values(collection) == pytest.approx(brute_force(wandb_api(f"e/{name}"), NOW, {}))
+    assert values(collection) == pytest.approx(expected)

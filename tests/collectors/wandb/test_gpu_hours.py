@@ -402,9 +402,7 @@ def test_a_run_that_costs_nothing_that_is_known_adds_nothing_to_any_part() -> No
 
 def test_w24_without_the_number_of_logs_the_parts_are_told_by_stall_after_alone() -> None:
     summary = {"_timestamp": ago(hours=4).timestamp(), "_runtime": 25_200}
-    rarely = run(
-        "a", created_at=ago(hours=11), summary=summary, gpu_count=1, history_line_count=10
-    )
+    rarely = run("a", created_at=ago(hours=11), summary=summary, gpu_count=1, history_line_count=10)
     quirks = Quirks(unknown_fields={"historyLineCount"})
 
     served = collect_from(rarely, yaml="packs: [gpu_hours]")
@@ -413,8 +411,10 @@ def test_w24_without_the_number_of_logs_the_parts_are_told_by_stall_after_alone(
     assert values(served)["wandb.gpu_hours.stalled_7d"] == 0
     assert values(unserved)["wandb.gpu_hours.stalled_7d"] == 3
     assert unserved.notices == (
-        "this W&B server has no field 'historyLineCount': "
-        "a run that logs rarely counts as stalled by stall_after alone",
+        (
+            "this W&B server has no field 'historyLineCount': "
+            "a run that logs rarely counts as stalled by stall_after alone"
+        ),
     )
 
 
