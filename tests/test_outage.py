@@ -42,9 +42,11 @@ def one_run(
     sink = DatadogSink(key, url=intake.url, policy=QUICK, clock=now.timestamp)
     held = Spool(spool, clock=now.timestamp)
     outcome = pipeline.run(Counting(number), [sink], now, Deadline(30), held)
-    if killed:
+    if killed:  # the kernel closes both and tidies nothing
         assert held._lock is not None
-        held._lock.close()  # as the kernel does with a killed process
+        assert held._db is not None
+        held._lock.close()
+        held._db.close()
     else:
         held.close()
     return outcome

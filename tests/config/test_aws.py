@@ -263,7 +263,7 @@ def test_a5_without_credentials_there_is_no_secret(monkeypatch: pytest.MonkeyPat
         fetch()
 
 
-def test_a5_a_metadata_service_that_is_silent_costs_less_than_five_seconds(
+def test_a5_a_metadata_service_that_is_silent_is_given_one_try_of_a_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -271,11 +271,9 @@ def test_a5_a_metadata_service_that_is_silent_costs_less_than_five_seconds(
     with LoopbackServer(lambda _request: Response()) as metadata:
         metadata.fault_for = lambda _request: Fault(silent=True)
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.url)
-        started = time.monotonic()
         with pytest.raises(SecretAbsent, match=r"^no AWS credentials$"):
             fetch()
-    assert time.monotonic() - started < 5
-    assert metadata.requests
+    assert [request.method for request in metadata.requests] == ["PUT", "GET"]
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
