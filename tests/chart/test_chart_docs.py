@@ -109,13 +109,35 @@ def test_the_documented_old_command_is_what_the_pod_runs(chart: Chart, tmp_path:
     ]
 
 
-def test_the_notes_name_the_first_job_and_its_log(chart: Chart) -> None:
+def notes_after(chart: Chart, *settings: str) -> str:
+    """What helm says when the chart is installed with these values."""
+    given = ",".join(["image.repository=YOUR/runmetrics", *settings])
     done = chart.run(
         *("install", "wandb-collector", CHART, "--namespace", "monitoring"),
-        *("--dry-run=client", "--set", "image.repository=YOUR/runmetrics"),
+        *("--dry-run=client", "--set", given),
     )
+    return done.stdout.partition("NOTES:\n")[2]
 
-    notes = done.stdout.partition("NOTES:\n")[2]
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ((), True),
+        (("wandb.project=p",), False),
+        (("config.entity=my-team",), False),
+        (("extraEnvFrom[0].configMapRef.name=settings",), False),
+    ],
+)
+def test_the_notes_say_what_to_set_where_nothing_names_a_project(
+    chart: Chart, settings: tuple[str, ...], said: bool
+) -> None:
+    line = "No project is named, so it reads pufferai/metta: set wandb.entity and wandb.project."
+
+    assert (line in notes_after(chart, *settings)) == said
+
+
+def test_the_notes_name_the_first_job_and_its_log(chart: Chart) -> None:
+    notes = notes_after(chart)
     for line in (
         f"kubectl -n monitoring create job {NAME}-first --from=cronjob/{NAME}",
         f"kubectl -n monitoring logs --follow job/{NAME}-first --pod-running-timeout=2m",
