@@ -25,7 +25,7 @@ def settings(how: str) -> wandb.Settings:
 def main(how: str) -> None:
     """Log three steps, then end in the way asked for."""
     run = wandb.init(
-        entity="sandbox",
+        entity=os.environ.get("WANDB_ENTITY", "sandbox"),
         project="metta",
         id=how,
         name=f"the {how} one",

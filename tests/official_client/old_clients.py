@@ -10,13 +10,13 @@ OLDEST_READER = "0.28.1"
 _CACHE = Path(__file__).parents[2] / ".cache"
 
 
-def python_with(version: str) -> Path:
-    """A Python that has that version of wandb; installed once, into .cache/."""
-    home = _CACHE / f"wandb-{version}"
+def python_with(version: str, package: str = "wandb") -> Path:
+    """A Python that has that version of wandb, or of a package; installed once, into .cache/."""
+    home = _CACHE / f"{package}-{version}"
     python = home / "bin" / "python"
     if not (home / "ready").exists():
         subprocess.run(["uv", "venv", "--quiet", "--clear", home], check=True, timeout=60)
         install: list[str | Path] = ["uv", "pip", "install", "--quiet", "--python", python]
-        subprocess.run([*install, f"wandb=={version}"], check=True, timeout=180)
+        subprocess.run([*install, f"{package}=={version}"], check=True, timeout=180)
         (home / "ready").touch()
     return python

@@ -13,13 +13,14 @@ from pathlib import Path
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
 from runmetrics.sandbox.store import StoredRun
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
+from tests.collectors.wandb.collecting import Server
 
 PYTHON = Path(sys.executable)
 LOG_RUN = Path(__file__).with_name("log_run.py")
 
 
-def isolated(sandbox: WandbSandbox, home: Path) -> dict[str, str]:
-    """An environment in which the client knows this sandbox and nothing of the machine."""
+def isolated(server: Server, home: Path) -> dict[str, str]:
+    """An environment in which the client knows this server and nothing of the machine."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -29,19 +30,19 @@ def isolated(sandbox: WandbSandbox, home: Path) -> dict[str, str]:
         "WANDB_CACHE_DIR": str(home / "cache"),
         "WANDB_DATA_DIR": str(home / "data"),
         "WANDB_ERROR_REPORTING": "false",
-        "WANDB_BASE_URL": sandbox.url,
+        "WANDB_BASE_URL": server.url,
         "WANDB_API_KEY": SANDBOX_KEY,
     }
 
 
 @contextmanager
 def training(
-    sandbox: WandbSandbox, home: Path, how: str, *, python: Path = PYTHON, **extra: str
+    server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that logs a run; ended with all its children when the block is left."""
     process = subprocess.Popen(
         [python, LOG_RUN, how],
-        env=isolated(sandbox, home) | extra,
+        env=isolated(server, home) | extra,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -54,9 +55,9 @@ def training(
         process.wait(timeout=10)
 
 
-def log(sandbox: WandbSandbox, home: Path, how: str, *, python: Path = PYTHON, **extra: str) -> int:
+def log(server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra: str) -> int:
     """Log a run to its end; the exit code of its process."""
-    with training(sandbox, home, how, python=python, **extra) as process:
+    with training(server, home, how, python=python, **extra) as process:
         return process.wait(timeout=60)
 
 

@@ -11,11 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from runmetrics import pipeline
 from runmetrics.collectors.wandb.collector import WandbCollector
-from runmetrics.collectors.wandb.reading.execute import (
-    CLOCK_TOLERANCE_SECONDS,
-    Reading,
-    clock_notice,
-)
+from runmetrics.collectors.wandb.reading.clocks import CLOCK_TOLERANCE_SECONDS, clock_notice
+from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.older_server import without
 from runmetrics.collectors.wandb.reading.project_client import (

@@ -106,7 +106,7 @@ class View:
     # ---------------------------------------------------------------------------------- filters
 
     def _asked(self, filters: str | None) -> Mask | None:
-        if not filters:
+        if not filters or self.quirks.filters_ignored:
             return None
         try:
             spec = json.loads(filters, parse_constant=_no_constant)

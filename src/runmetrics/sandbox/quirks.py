@@ -27,6 +27,7 @@ class Quirks:
     `dotted_keys_are_paths`: a filter or an order by "a.b" finds {"a": {"b": 1}} and not {"a.b": 1}.
     `bounds`: what comes of a condition with a lower and an upper bound: "refused" (400), or "none"
     (nothing matches).
+    `filters_ignored`: every filter matches every run.
     `keys_without_case`: summary and config keys match whatever their case, in filters and orders;
     what `summaryMetrics(keys:)` gives back stays exact.
     `counts_lag_seconds`: runCount leaves out runs created or heard of in the last N seconds.
@@ -54,6 +55,7 @@ class Quirks:
     slashed_keys_not_filterable: bool = False
     dotted_keys_are_paths: bool = False
     bounds: Literal["", "refused", "none"] = ""
+    filters_ignored: bool = False
     keys_without_case: bool = False
     counts_lag_seconds: float = 0.0
     counts_from: Store | None = None

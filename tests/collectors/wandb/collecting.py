@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
@@ -59,8 +59,16 @@ def sandbox_of(*runs: StoredRun, quirks: Quirks | None = None, **options: Any) -
     return WandbSandbox(store=store, quirks=quirks, **options)
 
 
+class Server(Protocol):
+    """What is to be known of a server."""
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+
+
 def collect(
-    sandbox: WandbSandbox,
+    server: Server,
     *,
     yaml: str = "",
     now: datetime = NOW,
@@ -73,7 +81,7 @@ def collect(
         "wandb_api_key": SecretStr(SANDBOX_KEY),
         "entity": "e",
         "project": "p",
-        "base_url": sandbox.url,
+        "base_url": server.url,
         **settings,
     }
     file = parse_config(yaml, Path("runmetrics.yaml")) if yaml else None

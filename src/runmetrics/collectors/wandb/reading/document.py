@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.long_texts import shortened
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
@@ -60,6 +60,17 @@ class CountAsk(Ask[int]):
         if not 0 <= data < _TOO_MANY:
             return Unknown(f"W&B counts {str(data)[:25]} runs, which cannot be")
         return data
+
+
+@dataclass(frozen=True, slots=True)
+class TotalAsk(Ask[int]):
+    """How many runs there are, asked of a server whose counts take no filter."""
+
+    def graphql(self, variable: str, dropped: frozenset[str]) -> str:  # noqa: ARG002
+        return "runCount"
+
+    def read(self, data: object) -> int | Unknown:
+        return CountAsk(EVERYTHING).read(data)
 
 
 @dataclass(slots=True)

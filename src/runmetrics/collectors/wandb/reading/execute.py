@@ -14,28 +14,23 @@ from operator import or_
 from typing import TypeVar
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.reading.clocks import clock_notice, no_clock
 from runmetrics.collectors.wandb.reading.counts import Count
 from runmetrics.collectors.wandb.reading.document import Answers
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import AllRuns, BestRuns, Scanned, Winners
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rank
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, side_by_side, together
 from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
+from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
-from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
-from runmetrics.text import rough_length
-
-CLOCK_TOLERANCE_SECONDS = 60.0
-"""Clocks that differ by less are taken as one (the Date header is in whole seconds)."""
-
-MOST_OFFSET_SECONDS = 86_400.0
-"""Of clocks that differ by more neither can be believed."""
 
 T = TypeVar("T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -100,17 +95,14 @@ async def read_project(
     Raises RunmetricsError when nothing can be learned at all: no key, no project, no server.
     """
     reading = Reading(now)
-    first = FirstDocument(plan, now, progress)
-    opened = await client.ask(first.asks)
-    offset = client.server.clock_offset_seconds or 0.0
-    if abs(offset) > MOST_OFFSET_SECONDS:
-        reading.clock = _no_clock(offset)
-        first.leave_out_what_is_timed()
-    elif notice := clock_notice(offset):
-        reading.notices.append(notice)
-        reading.now += timedelta(seconds=offset)
-        first = FirstDocument(plan, reading.now, progress)
-        opened = await client.ask(first.asks)
+    try:
+        first, opened = await _open(client, plan, reading, progress)
+    except CannotFilter:
+        runs = await every_run(client, plan, reading.now)
+        _moved_to_its_clock(client, reading)
+        reading.counts, reading.ranked, reading.scans = answers_from(runs, plan)
+        reading.notices += client.notices
+        return reading
     proofs: dict[RankedRead, Proof] = {}
     to_prove = [each for each in first.extremes if not _known_from_scan(each.read, plan)]
     await _finish(
@@ -142,6 +134,35 @@ async def read_project(
     return reading
 
 
+async def _open(
+    client: ProjectClient, plan: Plan, reading: Reading, progress: Progress
+) -> tuple[FirstDocument, Answers]:
+    """Ask the first document, again by W&B's clock where ours is off; raises CannotFilter."""
+    first = FirstDocument(plan, reading.now, progress)
+    opened = await client.ask([CONTROL, *first.asks])
+    if _moved_to_its_clock(client, reading):
+        first = FirstDocument(plan, reading.now, progress)
+        opened = await client.ask([CONTROL, *first.asks])
+    nothing = opened[CONTROL]
+    if not isinstance(nothing, Unknown) and nothing > 0:
+        raise CannotFilter("this W&B server takes filters and ignores them")
+    if reading.clock:
+        first.leave_out_what_is_timed()
+    return first, opened
+
+
+def _moved_to_its_clock(client: ProjectClient, reading: Reading) -> bool:
+    """Set the reading to W&B's clock, once; return whether ours was off by what can be believed."""
+    offset = client.server.clock_offset_seconds or 0.0
+    reading.clock = no_clock(offset)
+    notice = clock_notice(offset)
+    if reading.clock or not notice or reading.notices:
+        return False
+    reading.notices.append(notice)
+    reading.now += timedelta(seconds=offset)
+    return True
+
+
 async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: datetime) -> Scans:
     """Read some scans alone; raises as `read_project` does."""
     found: Scans = {}
@@ -149,25 +170,6 @@ async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: date
     opened = await client.ask([ask for scan in scans for ask in scan.opening])
     await _finish(client, scans, opened, found)
     return found
-
-
-def clock_notice(offset_seconds: float) -> str:
-    """Say that W&B's clock and ours differ; nothing where they count as one."""
-    if abs(offset_seconds) < CLOCK_TOLERANCE_SECONDS:
-        return ""
-    return (
-        f"the clocks of this machine and of W&B differ by {abs(offset_seconds):.0f} s, so windows "
-        "follow W&B's: fix the time synchronisation of this machine"
-    )
-
-
-def _no_clock(offset_seconds: float) -> Unknown:
-    return Unknown(
-        f"the clocks of this machine and of W&B differ by {rough_length(abs(offset_seconds))}, and "
-        "neither can be believed",
-        "fix the time synchronisation of this machine, or of the proxy that answers for W&B",
-        ExitCode.CONFIGURATION,
-    )
 
 
 async def _finish(

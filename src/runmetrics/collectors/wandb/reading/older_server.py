@@ -16,6 +16,7 @@ SUBSTITUTES = {
 }
 """What is lacking and stood in for, and how."""
 
+_FILTERS = frozenset({"runCount(filters)", "runs(filters)"})
 _WITHOUT_SUBSTITUTE = frozenset(
     {"systemMetrics", "user", "group", "jobType", "sweepName", "host", "tags"}
 )
@@ -26,6 +27,11 @@ def lacking(refusal: BadDocument) -> frozenset[str]:
     named = refusal.unknown_fields | refusal.unknown_arguments
     found = frozenset("runInfo" if name in ("gpu", "gpuCount") else name for name in named)
     return found if found <= SUBSTITUTES.keys() | _WITHOUT_SUBSTITUTE else frozenset()
+
+
+def cannot_filter(refusal: BadDocument) -> bool:
+    """Return whether the server has no filters, whatever they are."""
+    return bool(refusal.unknown_arguments & _FILTERS)
 
 
 def without(name: str) -> str:

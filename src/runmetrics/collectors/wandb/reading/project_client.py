@@ -23,7 +23,12 @@ from runmetrics.collectors.wandb.reading.document import (
     render,
 )
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
-from runmetrics.collectors.wandb.reading.older_server import SUBSTITUTES, lacking, without
+from runmetrics.collectors.wandb.reading.older_server import (
+    SUBSTITUTES,
+    cannot_filter,
+    lacking,
+    without,
+)
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
@@ -48,6 +53,10 @@ Found = dict[Ask[Any], Any]
 
 class NoSuchProject(ConfigurationError):  # noqa: N818 - it is what happened
     """The server knows us and not the project, or does not show it to us."""
+
+
+class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
+    """The server has no filters of runs, or takes them and ignores them."""
 
 
 def read_as_public(entity: str, project: str, key_page: str) -> str:
@@ -96,6 +105,8 @@ class ProjectClient:
         try:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
+            if isinstance(fault, BadDocument) and cannot_filter(fault):
+                raise CannotFilter(fault.cause, fault.fix) from None
             kind, why = type(fault), Unknown.because(fault)
         else:
             return await self._taken(asks, answer)
