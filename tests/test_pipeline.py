@@ -429,3 +429,14 @@ def test_what_a_sink_prepares_is_ready_before_it_is_given_anything() -> None:
             return super().deliver(samples, deadline)
 
     assert run(FakeCollector(BOTH), Preparing()).exit_code == OK
+
+
+def test_what_a_sink_fails_to_prepare_is_left_to_its_delivery(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Unprepared(FakeSink):
+        def preload(self) -> None:
+            raise ImportError("no such module")
+
+    assert run(FakeCollector(BOTH), Unprepared()).exit_code == OK
+    assert "".join(capfd.readouterr()) == ""

@@ -192,6 +192,6 @@ class _Transport:
 def _is_json(answer: Answer) -> bool:
     try:
         json.loads(answer.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -9,6 +9,7 @@ import pytest
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
+from runmetrics.http import tls
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sinks.batches import RetryPolicy
@@ -132,6 +133,21 @@ def test_d11_an_answer_without_end_is_cut_at_its_size(intake: DatadogIntake) -> 
     assert delivery.error == (
         f"Datadog at {intake.url} did not answer: its answer is larger than 65,536 bytes: check"
         " DD_URL, the network policy and the proxy settings"
+    )
+
+
+def test_d19_a_certificate_file_that_cannot_be_read_is_a_fault_of_the_configuration(
+    intake: DatadogIntake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "no-such-file.pem")
+    tls.cache_clear()
+
+    delivery = sink(intake, url="https://127.0.0.1:9").deliver(ten(), Deadline(20))
+
+    assert (delivery.code, len(delivery.undelivered)) == (ExitCode.CONFIGURATION, 10)
+    assert delivery.error == (
+        "the certificates named by SSL_CERT_FILE or SSL_CERT_DIR cannot be read"
+        " (No such file or directory): name a readable file of PEM certificates"
     )
 
 

@@ -18,7 +18,8 @@ COMPRESSIONS = ("none", "gzip", "deflate")
 _DEFAULT_ENDPOINT = "http://localhost:4318"
 _DEFAULT_SECONDS = 10.0
 _SHORTEST_SECRET_WORD = 8  # longer than Basic and Bearer
-_PAIR = re.compile(r"\s*(?P<name>[\w.!#$%&'*+^`|~-]+)\s*=\s*(?P<value>[^;\"\\]*)")
+_HEADER_NAME = r"[\w.!#$%&'*+^`|~-]+"
+_PAIR = re.compile(rf"\s*(?P<name>{_HEADER_NAME})\s*=\s*(?P<value>[^;\"\\]*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,13 @@ def _variable(environ: Mapping[str, str], what: str) -> tuple[str, str]:
 def _headers(variable: str, text: str) -> dict[str, str]:
     _hide(text)
     found = {name.lower(): value for name, value in _pairs(variable, text)}
-    for number, value in enumerate(found.values(), 1):
-        if not value.isascii() or not value.isprintable():
+    for number, (name, value) in enumerate(found.items(), 1):
+        is_header = (
+            re.fullmatch(_HEADER_NAME, name, re.ASCII) and value.isascii() and value.isprintable()
+        )
+        if not is_header:
             raise ConfigurationError(
-                f"{variable}: the value of pair {number} holds what no header may hold",
+                f"{variable}: pair {number} holds what no header may hold",
                 "write printable ASCII characters",
             )
     return found
