@@ -121,11 +121,15 @@ def test_d18_a_sink_that_is_down_leaves_the_values_on_show(
     environment = surroundings(wandb, intake)
     with serving(environment, log, "--push", "--spool", str(spool)) as served:
         served.until(lambda: served.metrics().items() >= SERVED.items())
-        page = served.get("/")[1]
+        values, page = served.metrics(), served.get("/")[1]
+        ready, delivered = served.get("/readyz")[0], served.get("/readyz?deliveries")[0]
         intake.server.fault_for = lambda _request: None
         # What waited in the spool, and what came after.
         served.until(lambda: len(_times(intake)) >= 2)
 
+    assert (ready, delivered) == (200, 503)
+    assert values["runmetrics_samples_undelivered"] >= len(VALUES)
+    assert "runmetrics_last_delivery_timestamp_seconds" not in values
     assert "Datadog refused the API key (403)" in " ".join(served.said())
     assert "Datadog refused the API key (403)" in page
 
