@@ -93,6 +93,17 @@ def test_gpu_types_are_listed_and_their_prices_asked_for() -> None:
     assert '# gpu_prices: {"NVIDIA H100": PRICE, "Tesla T4": PRICE}' in lines
 
 
+def test_with_prices_filled_in_the_proposed_entry_is_right(tmp_path: Path) -> None:
+    with sandbox_of(run("a", gpu="NVIDIA H100", gpu_count=8)) as sandbox:
+        text = command("discover", "--yaml", sandbox=sandbox).out
+    file = tmp_path / "runmetrics.yaml"
+
+    file.write_text(text.replace("# gpu_prices", "gpu_prices"))
+    assert '"PRICE" is not a price' in command("config", "check", file).errors[0]
+    file.write_text(text.replace("# gpu_prices", "gpu_prices").replace("PRICE", "2.5"))
+    assert command("config", "check", file).code == 0
+
+
 def test_a_server_that_does_not_record_gpus_is_asked_for_the_whole_config_still() -> None:
     quirks = Quirks(unknown_fields=frozenset({"runInfo"}))
     with sandbox_of(run("a", config={"lr": 1}), quirks=quirks) as sandbox:
