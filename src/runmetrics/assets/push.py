@@ -1,12 +1,12 @@
 """Bring dashboards, monitors, SLOs and metadata to Datadog: find, compare, create or update."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from runmetrics.assets import Asset
+from runmetrics.assets import Asset, Kind
 from runmetrics.assets.account import Account, NotThere
 from runmetrics.assets.changes import differences
 from runmetrics.assets.metadata import Described
@@ -223,6 +223,16 @@ class Slos:
         )
 
         return self._account.model(asset, ServiceLevelObjectiveRequest)
+
+
+def shelf_of(kind: Kind, account: Account) -> Shelf:
+    """Return where an account keeps assets of a kind that it knows."""
+    shelves: Mapping[Kind, Callable[[Account], Shelf]] = {
+        Kind.DASHBOARD: Dashboards,
+        Kind.MONITOR: Monitors,
+        Kind.SLO: Slos,
+    }
+    return shelves[kind](account)
 
 
 def push_metadata(

@@ -67,11 +67,7 @@ def push_dashboards(
 ) -> None:
     """Create or update the Datadog dashboards, found by their titles (DD_API_KEY, DD_APP_KEY)."""
     logs.configure(verbose)
-    assets = find(Kind.DASHBOARD, directory)
-    with _account() as (account, _settings, _file):
-        from runmetrics.assets.push import Dashboards, push
-
-        _print_pushed(push(Dashboards(account), assets, dry_run=dry_run), dry_run=dry_run)
+    _push_files(Kind.DASHBOARD, directory, dry_run=dry_run)
 
 
 @monitors_app.command("list")
@@ -117,14 +113,13 @@ def push_monitors(
         raise typer.BadParameter(f"{wrong[0]!r} does not begin with @", param_hint="--notify")
     if notify and directory:
         raise typer.BadParameter("whom to tell stands in the exported files", param_hint="--notify")
-    exported = find(Kind.MONITOR, directory) if directory else None
+    if directory:
+        _push_files(Kind.MONITOR, directory, dry_run=dry_run)
+        return
     with _account(config) as (account, settings, file):
         from runmetrics.assets.push import Monitors, push, remove
 
         shelf = Monitors(account)
-        if exported is not None:
-            _print_pushed(push(shelf, exported, dry_run=dry_run), dry_run=dry_run)
-            return
         compiled = _compiled(settings, file, notify or ())
         _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
         _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
@@ -153,11 +148,7 @@ def push_slos(
 ) -> None:
     """Create or update the service level objectives, found by tag (DD_API_KEY, DD_APP_KEY)."""
     logs.configure(verbose)
-    assets = find(Kind.SLO, directory)
-    with _account() as (account, _settings, _file):
-        from runmetrics.assets.push import Slos, push
-
-        _print_pushed(push(Slos(account), assets, dry_run=dry_run), dry_run=dry_run)
+    _push_files(Kind.SLO, directory, dry_run=dry_run)
 
 
 @metadata_app.command("push")
@@ -190,6 +181,14 @@ def _account(
         finally:
             if deadline.stopped:
                 raise typer.Exit(int(ExitCode.TERMINATED))
+
+
+def _push_files(kind: Kind, directory: Path | None, *, dry_run: bool) -> None:
+    assets = find(kind, directory)
+    with _account() as (account, _settings, _file):
+        from runmetrics.assets.push import push, shelf_of
+
+        _print_pushed(push(shelf_of(kind, account), assets, dry_run=dry_run), dry_run=dry_run)
 
 
 def _compiled(

@@ -165,11 +165,10 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
     from runmetrics.assets.alerts import Split
     from runmetrics.assets.monitors import compile_monitors
-    from runmetrics.collectors.wandb.metrics.file import find_config
+    from runmetrics.collectors.wandb.metrics.file import read_config
     from runmetrics.config.settings import Settings
 
-    found = find_config(file, {})
-    assert found is not None  # noqa: S101 - a file that was named is read or refused
+    found = read_config(file)
     settings = Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
     catalog = _catalog(settings, found)
     _say_notices(catalog)

@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
     assert ended.code == 78
     assert ended.errors == [
-        f"{tmp_path}/gone.yaml: there is no such file: fix the path after --config"
+        f"{tmp_path}/gone.yaml: there is no such file: name a file that is there"
     ]
 
 

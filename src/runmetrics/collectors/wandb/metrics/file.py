@@ -61,18 +61,23 @@ class ConfigFile:
 def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
     """Read the file that is meant: --config, else RUNMETRICS_CONFIG, else ./runmetrics.yaml.
 
-    None where none was named and the last is not there. ConfigurationError where one was named
-    and cannot be read, or where anything in it is wrong.
+    Return None where none was named and the last is not there. Raises ConfigurationError as
+    `read_config` does.
     """
     named = environ.get("RUNMETRICS_CONFIG", "").strip()
-    path = explicit or (Path(named) if named else DEFAULT_FILE)
+    if explicit is not None:
+        return read_config(explicit, "fix the path after --config")
+    if named:
+        return read_config(Path(named), "fix or unset RUNMETRICS_CONFIG")
+    return read_config(DEFAULT_FILE) if DEFAULT_FILE.exists() else None
+
+
+def read_config(path: Path, if_missing: str = "name a file that is there") -> ConfigFile:
+    """Read a file; ConfigurationError where it cannot be read, or anything in it is wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        if explicit is None and not named:
-            return None
-        fix = "fix the path after --config" if explicit else "fix or unset RUNMETRICS_CONFIG"
-        raise ConfigurationError(f"{path}: there is no such file", fix) from None
+        raise ConfigurationError(f"{path}: there is no such file", if_missing) from None
     except UnicodeDecodeError as error:
         cause = f"{path}: byte {error.start} is not UTF-8"
         raise ConfigurationError(cause, "save the file as UTF-8 text") from None
