@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
-from runmetrics.sandbox.store import StoredRun
+from runmetrics.sandbox.store import StoredRun, as_object
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from tests.collectors.wandb.collecting import Server
 
@@ -67,9 +68,30 @@ def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
         until(lambda: "val/accuracy" in str(_summary(sandbox, how)))
 
 
-def _summary(sandbox: WandbSandbox, run_id: str) -> object:
+def log_and_hang(sandbox: WandbSandbox, home: Path, how: str, seconds: float) -> StoredRun:
+    """Log a run that beats on for so long after its last log, and then is killed."""
+
+    def hangs() -> bool:
+        run = _run(sandbox, how)
+        if run is None or not isinstance(run.heartbeat_at, datetime):
+            return False
+        logged = as_object(run.summary).get("_timestamp")
+        return logged is not None and run.heartbeat_at.timestamp() - logged > seconds
+
+    with training(sandbox, home, how):
+        until(hangs, 50)
+    run = _run(sandbox, how)
+    assert run is not None
+    return run
+
+
+def _run(sandbox: WandbSandbox, run_id: str) -> StoredRun | None:
     project = sandbox.store.projects.get(("sandbox", "metta"))
-    run = project.runs.get(run_id) if project else None
+    return project.runs.get(run_id) if project else None
+
+
+def _summary(sandbox: WandbSandbox, run_id: str) -> object:
+    run = _run(sandbox, run_id)
     return run.summary if run else None
 
 
