@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 
 def chart(rows: Sequence[Row], series: Series, label: str) -> Element:
-    """The history of `series` in the time of all `rows`, at least one of which holds it.
+    """Draw the history of `series` in the time of all `rows`, at least one of which holds it.
 
     `label` is for those who do not see it.
     """
@@ -59,7 +59,7 @@ def _extent(known: Sequence[float]) -> tuple[float, float]:
 
 
 def _line(points: Sequence[Point]) -> str:
-    """A line without length is a dot: its round ends."""
+    """Return the path; a line without length is a dot: its round ends."""
     corners = [f"{x:.1f} {y:.1f}" for x, y in points]
     return f"M{'L'.join(corners)}" + ("h0" if len(corners) == 1 else "")
 

@@ -40,12 +40,12 @@ class Loop:
 
     @property
     def silent_seconds(self) -> float:
-        """Since the loop last moved."""
+        """Return the seconds since the loop last moved."""
         return self.clock() - self._ticked_at
 
     @property
     def alive(self) -> bool:
-        """Whether it moves: it may wait for its interval, and collect until its timeout."""
+        """Return whether it moves: it may wait for its interval, and collect until its timeout."""
         return self.silent_seconds <= self.interval + self.timeout + _SLACK_SECONDS
 
     def run(self, life: Deadline) -> None:
@@ -55,7 +55,7 @@ class Loop:
             life.wait(max(0.0, self.next_at - self.clock()))
 
     def collect_once(self, life: Deadline) -> None:
-        """One collection, which ends soon after `life` is stopped; then it is not shown."""
+        """Collect once; where `life` is stopped it ends soon after, and is not shown."""
         deadline = Deadline(self.timeout)
         forget = life.on_stop(lambda: deadline.stop(TERMINATION_GRACE_SECONDS))
         began_at = self._tick()

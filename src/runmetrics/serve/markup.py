@@ -12,7 +12,7 @@ Attributes = Mapping[str, str]
 
 
 def el(tag: str, attributes: Attributes | str = "", *children: Child) -> Element:
-    """An element; a string in the place of the attributes is its class."""
+    """Return an element; a string in the place of the attributes is its class."""
     found = {"class": attributes} if isinstance(attributes, str) and attributes else attributes
     element = Element(tag, {key: one_line(text) for key, text in dict(found or {}).items()})
     for child in children:
@@ -24,7 +24,7 @@ def el(tag: str, attributes: Attributes | str = "", *children: Child) -> Element
 
 
 def link(url: str, *children: Child) -> Element:
-    """A link to another site; a span where `url` is no web address (javascript: and the like)."""
+    """Return a link to another site; a span where `url` is no web address (javascript: ...)."""
     if urlsplit(url).scheme not in ("http", "https"):
         return el("span", "", *children)
     return el("a", {"href": url, "rel": "noreferrer"}, *children)
@@ -60,7 +60,7 @@ def bar(parts: Sequence[tuple[str, float]], label: str = "") -> Element:
 
 
 def document(head: list[Element], body: Element) -> bytes:
-    """A whole HTML page."""
+    """Return a whole HTML page."""
     whole = Element("html", {"lang": "en"})
     SubElement(whole, "head").extend(head)
     whole.append(body)

@@ -23,7 +23,7 @@ _ICON = "M2 12h4l3-8 4 14 3-9 2 3h4"
 
 
 def html(loop: Loop) -> bytes:
-    """The page as of now."""
+    """Return the page as of now."""
     snapshot = loop.snapshot
     title = _title(snapshot)
     renewed = _RENEWED_WHILE_COLLECTING if loop.collecting else _RENEWED_SECONDS
@@ -50,7 +50,7 @@ def html(loop: Loop) -> bytes:
 
 @functools.cache
 def policy() -> str:
-    """The Content-Security-Policy: what is in the page and nothing from anywhere else."""
+    """Return the Content-Security-Policy: what is in the page and nothing from anywhere else."""
     return "; ".join(
         [
             "default-src 'none'",
@@ -97,7 +97,7 @@ def _title(snapshot: Snapshot | None) -> str:
 
 
 def _state(snapshot: Snapshot | None) -> tuple[str, str]:
-    """The colour and the words for how things stand."""
+    """Return the colour and the words for how things stand."""
     if snapshot is None:
         return "warn", "Starting"
     collection = snapshot.outcome.collection
@@ -203,7 +203,7 @@ def _footer() -> Element:
 
 
 def _safe(text: str) -> str:
-    """What others said, as the log would show it."""
+    """Return what others said as the log would show it."""
     from runmetrics.logs import redact
 
     return redact(one_line(text))

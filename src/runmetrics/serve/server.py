@@ -67,7 +67,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """Return how many are open."""
         return len(self._http.active_channels)
 
     def __enter__(self) -> Self:
@@ -89,7 +89,7 @@ class Server:
 
 
 def _reason(error: Exception) -> str:
-    """The system's own words; Python adds the address to them."""
+    """Return the system's own words, to which Python adds the address."""
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno)
     return getattr(error, "strerror", None) or str(error)

@@ -35,7 +35,7 @@ class Value:
 
     @property
     def series(self) -> Series:
-        """What it is a value of."""
+        """Return what it is a value of."""
         return series_of(self.sample)
 
 
@@ -65,11 +65,11 @@ class Snapshot:
     delivered_at: Mapping[str, float] = field(default_factory=dict)
 
     def age_seconds(self, clock: float) -> float | None:
-        """Age of the oldest value on show; None where there is none."""
+        """Return the age in seconds of the oldest value on show; None where there is none."""
         return max((clock - value.read_at for value in self.values), default=None)
 
     def samples(self, clock: float, now: datetime) -> tuple[Sample, ...]:
-        """What a scrape is given: about ourselves first, so that nothing takes those names."""
+        """Return what a scrape is given: about ourselves first, whose names nothing may take."""
         collector, age = self.outcome.collector, self.age_seconds(clock)
         ages: tuple[Sample, ...] = ()
         if age is not None:
@@ -80,7 +80,7 @@ class Snapshot:
 
     @property
     def behind(self) -> Mapping[str, int]:
-        """The sinks that did not take all in the last collection, and how many samples."""
+        """Return the sinks that did not take all in the last collection, and how many samples."""
         counts = {each.sink: len(each.undelivered) for each in self.outcome.deliveries}
         return {sink: count for sink, count in counts.items() if count}
 
@@ -116,7 +116,7 @@ def _delivered_now(outcome: Outcome) -> Mapping[str, float]:
 
 
 def series_of(sample: Sample) -> Series:
-    """What tells a sample from others of the same collection."""
+    """Return what tells a sample from others of the same collection."""
     return sample.name, tuple(sorted(sample.tags.items()))
 
 
@@ -130,7 +130,7 @@ def _held(before: Snapshot, outcome: Outcome, fresh: Mapping[Series, Value]) -> 
 
 
 def _reason(sample: Sample, problems: tuple[Problem, ...]) -> Problem | None:
-    """The problem that keeps a series unknown; one that names no metric is of all of them."""
+    """Return the problem that keeps a series unknown; one that names no metric is of all."""
     for problem in problems:
         concerned = not problem.metrics or sample.name in problem.metrics
         if concerned and problem.tags.items() <= sample.tags.items():
@@ -144,7 +144,7 @@ def _row(time: float, fresh: Mapping[Series, Value]) -> Row:
 
 
 def _remembered(rows: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
-    """The history with one row more; where it is full, every other row goes."""
+    """Return the history with one row more; where it is full, every other row goes."""
     kept = [old for old in rows if row.time - old.time <= HISTORY_SECONDS]
     if len(kept) >= 2 * HISTORY_ROWS:
         kept = kept[::2]

@@ -33,7 +33,7 @@ class Answer:
 
 
 def application(loop: Loop, *, local_only: bool) -> "WSGIApplication":
-    """What the server runs for each request.
+    """Return what the server runs for each request.
 
     `local_only`: it listens on loopback, so a request that names another host comes from a page
     whose name was pointed here (DNS rebinding), and gets nothing.
@@ -68,7 +68,7 @@ def application(loop: Loop, *, local_only: bool) -> "WSGIApplication":
 
 
 def _is_local(host: str) -> bool:
-    """Whether a Host header names this machine as only it can: localhost, or a loopback address."""
+    """Return whether a Host header is a name that only this machine has: localhost, loopback."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     try:
         return ipaddress.ip_address(name.strip("[]")).is_loopback
@@ -85,7 +85,7 @@ def _answered(path: "Callable[[WSGIEnvironment], Answer]", environ: "WSGIEnviron
 
 
 def _metrics(loop: Loop, environ: "WSGIEnvironment") -> Answer:
-    """The last snapshot, whole, in the format that the client asks for; empty before the first."""
+    """Answer with the last snapshot, whole, in the format asked for; empty before the first."""
     snapshot = loop.snapshot
     samples = snapshot.samples(loop.clock(), datetime.now(UTC)) if snapshot else ()
     registry = registry_of(families_of(samples).families)
@@ -105,7 +105,7 @@ def _health(loop: Loop) -> Answer:
 
 
 def _readiness(loop: Loop, environ: "WSGIEnvironment") -> Answer:
-    """Whether there is something to show; with ?deliveries, whether the sinks took all of it too.
+    """Say whether there is something to show; with ?deliveries, whether the sinks took it too.
 
     Only if asked: a pod that is not ready is not scraped, whatever it has to show.
     """
