@@ -374,7 +374,9 @@ def no_entry(_uid):
 pwd.getpwuid = no_entry
 """
     answer = found(nobody, base_url="https://wandb.example")
-    assert answer["faults"][-1] == "wandb login: RuntimeError: Could not determine home directory."
+    assert (
+        answer["faults"][-1] == "wandb login: cannot be read (Could not determine home directory.)"
+    )
 
 
 def test_reading_the_login_leaves_nothing_behind() -> None:

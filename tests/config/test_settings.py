@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import wandb
 from datadog_api_client import Configuration
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from runmetrics.config.env_file import with_env_file
 from runmetrics.config.rules import DATADOG_SITES
 from runmetrics.config.settings import Settings, settings_table
+from runmetrics.config.variables import KNOWN
 from runmetrics.errors import ConfigurationError, ExitCode
 from runmetrics.logs import redact
 from runmetrics.spelling import shown
@@ -328,6 +331,12 @@ def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
         ),
         ("DD_TAGS", "team:ml,1:2", '"1:2" is not a tag: write key:value, from a letter on'),
         ("DD_SERVICE", "a\nb", "is not one line of text: write a name"),
+        ("WANDB_ENTITY", "'acme'", "\"'acme'\" stands in quotes: write it without them"),
+        (
+            "DD_SITE",
+            '"datadoghq.eu"',
+            '"\\"datadoghq.eu\\"" stands in quotes: write it without them',
+        ),
         (
             "RUNMETRICS_WANDB_SECRET",
             "my secret",
@@ -489,3 +498,30 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     assert refused.value.faults == (
         f'RUNMETRICS_STALL_AFTER: "{text}" is not a length of time: write 7d, 24h, 30m or 90s',
     )
+
+
+ODD = [
+    "https://[",
+    "https://a:b@c",
+    "http://10.0.0.1",
+    "'",
+    '""',
+    "a/b",
+    "a/*",
+    "auto",
+    "nan",
+    "1e9",
+]
+VALUES = st.sampled_from(ODD) | st.text(
+    st.characters(codec="utf-8", exclude_characters="\0"), max_size=12
+)
+
+
+@given(st.dictionaries(st.sampled_from(KNOWN), VALUES, max_size=6))
+def test_any_environment_is_settings_or_faults_of_one_line_each(environ: dict[str, str]) -> None:
+    found: tuple[str, ...] = ()
+    try:
+        load(environ)
+    except ConfigurationError as error:
+        found = error.faults or ("",)
+    assert all(len(fault.splitlines()) == 1 and ": " in fault for fault in found)

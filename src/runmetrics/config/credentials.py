@@ -160,7 +160,7 @@ def _from_wandb_login(settings: Settings) -> ApiKey:
         with _quiet(said):
             found = _login_state(settings.base_url)
     except Exception as exc:  # noqa: BLE001 - whatever ails the client, it gives us no key
-        raise _NotHere(f"wandb login: {excerpt(f'{type(exc).__name__}: {exc}', 200)}") from None
+        raise _NotHere(f"wandb login: cannot be read ({excerpt(str(exc), 200)})") from None
     if isinstance(found, str):
         unread = "WARNING" in said.getvalue()
         trouble = " (the client could not read all that it recorded)" if unread else ""

@@ -60,7 +60,11 @@ class Project(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: _Path = Field(description="entity/project, or entity/* for all projects of an entity")
-    tags: dict[TagName, Text] = Field({}, description="tags of every sample of it: {team: nlp}")
+    tags: dict[TagName, Text] = Field(
+        {},
+        json_schema_extra={"additionalProperties": False},
+        description="tags of every sample of it: {team: nlp}",
+    )
 
 
 def _entry(value: object) -> object:

@@ -84,9 +84,12 @@ def text(value: object) -> str:
         raise ValueError(f"{shown(value)} is not text: write it in quotes")
     if not value.strip():
         raise ValueError("is empty: write a value, or leave it out")
-    if not value.strip().isprintable():
+    text = value.strip()
+    if not text.isprintable():
         raise ValueError("is not one line of text: write a name")
-    return value.strip()
+    if text[0] in _QUOTES and text[0] == text[-1]:  # as `docker run --env-file` leaves them
+        raise ValueError(f"{shown(text)} stands in quotes: write it without them")
+    return text
 
 
 def entity(value: object) -> str:

@@ -640,6 +640,27 @@ def test_the_schema_refuses_what_the_check_refuses(line: str) -> None:
     assert faults(entry(line))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["entity: a/b", "projects: [a]", "projects: [{path: a/b, tag: {}}]", "timeout_seconds: 0.5",
+     "gpus_per_run: -1", "max_series_total: 0", "custom_metric_price: -1", "accuracy_key: ''",
+     "projects: [{path: a/b, tags: {team: 7}}]", "projects: [{path: a/b, tags: {a b: x}}]"],
+)  # fmt: skip
+def test_the_schema_refuses_the_settings_that_the_check_refuses(text: str) -> None:
+    assert list(Draft202012Validator(config_schema()).iter_errors(yaml.safe_load(text)))
+    assert faults(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["projects: [acme/my project, acme/*]", "projects: [{path: acme/llm, tags: {team: nlp}}]",
+     "gpus_per_run: config.a b", "gpus_per_run: 8", "timeout_seconds: 1"],
+)  # fmt: skip
+def test_the_schema_takes_the_settings_that_the_check_takes(text: str) -> None:
+    assert not list(Draft202012Validator(config_schema()).iter_errors(yaml.safe_load(text)))
+    assert parse_config(text, FILE).settings
+
+
 # Anything at all
 
 SCALARS = st.one_of(
