@@ -145,7 +145,7 @@ async def _open(
         opened = await client.ask([CONTROL, *first.asks])
     nothing = opened[CONTROL]
     if not isinstance(nothing, Unknown) and nothing > 0:
-        raise CannotFilter("this W&B server takes filters and ignores them")
+        raise CannotFilter
     if reading.clock:
         first.leave_out_what_is_timed()
     return first, opened

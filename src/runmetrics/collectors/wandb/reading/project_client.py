@@ -58,6 +58,12 @@ class NoSuchProject(ConfigurationError):  # noqa: N818 - it is what happened
 class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
     """The server has no filters of runs, or takes them and ignores them."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "this W&B server cannot filter runs",
+            "use one that does; the metrics without `where` come from all runs, read at once",
+        )
+
 
 def read_as_public(entity: str, project: str, key_page: str) -> str:
     """Say that W&B does not know the key, and that the project needs none."""
@@ -106,7 +112,7 @@ class ProjectClient:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
             if isinstance(fault, BadDocument) and cannot_filter(fault):
-                raise CannotFilter(fault.cause, fault.fix) from None
+                raise CannotFilter from None
             kind, why = type(fault), Unknown.because(fault)
         else:
             return await self._taken(asks, answer)
