@@ -29,9 +29,9 @@ class Cost:
 
 COSTS = {
     "clean": Cost(2, 0.8, 1),
-    "diverged": Cost(3, 0.8, 1),
+    "diverged": Cost(2, 0.8, 1),
     "saturated": Cost(2, 0.8, 1),
-    "text": Cost(3, 0.8, 1),
+    "text": Cost(2, 0.8, 1),
     "slashes": Cost(2, 0.8, 1),
     "projects": Cost(101, 2.9, 4),
 }

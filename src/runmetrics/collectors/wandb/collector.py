@@ -263,13 +263,16 @@ class _Report:
         return None
 
     async def _logged_instead(self, known: Sequence[tuple[Metric, Series]]) -> set[str]:
-        """What runs without a value log instead, if that costs no request beyond the free ones."""
+        """Return what runs without the key log instead, if that costs no more than is free.
+
+        A run with NaN or text under the key has it, and is not asked.
+        """
         lacking: list[Run] = []
         for metric, series in known:
             if metric.field is not None and metric.field.source == "summary":
                 runs = series.selected or self.reading.runs
                 name = str(metric.field)
-                lacking += [run for run in runs if run.number(name) is None][-1:]
+                lacking += [run for run in runs if name not in run.values][-1:]
         if self.client.server.requests >= _FREE_REQUESTS:
             return set()
         return await remarks.logged_keys(self.client, lacking)
