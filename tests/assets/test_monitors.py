@@ -93,7 +93,23 @@ def test_recovery_says_what_happened_and_nothing_of_what_to_do(name: str) -> Non
 def test_no_data_says_what_happened() -> None:
     message = monitor("collector_no_data", "")["message"]
 
-    assert message.startswith("{{#is_no_data}}\nNo collection reported anything for the last hour")
+    assert message.startswith("{{#is_no_data}}\nNo collection reported anything for 1 hour:")
+
+
+def test_the_words_follow_the_window() -> None:
+    message = monitor("collector_no_data", "monitors: {collector_no_data: {window: 4h}}")["message"]
+
+    assert "No collection reported anything for 4 hours:" in message
+    assert "For 4 hours no collection could read anything" in message
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_no_message_holds_a_time_that_the_file_may_change(name: str) -> None:
+    alert = shipped()[name]
+
+    words = f"{alert.message} {alert.missing}"
+    assert not re.search(r"\b[Ff]or (an|one|two|\d+) (hour|minute)s?\b", words)
+    assert "$" not in monitor(name, "")["message"]
 
 
 def test_links_go_to_the_server_that_is_used() -> None:

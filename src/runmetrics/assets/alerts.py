@@ -31,8 +31,8 @@ class Alert(pydantic.BaseModel):
     `query` is without window, groups and threshold; its `{*}` are split by project. Of the values
     in the window, `time` is compared; where `change` is given, with what it was so long ago.
     `title`, `message`, `recovered` and `missing` may hold `$project` (its name), `$page` (the
-    address of its page) and `$keys` (that of the page of W&B keys). Somebody is told that no data
-    arrives only where `missing` says what that means.
+    address of its page), `$keys` (that of the page of W&B keys) and `$window` (in words). Somebody
+    is told that no data arrives only where `missing` says what that means.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)

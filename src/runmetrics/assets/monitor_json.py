@@ -10,7 +10,9 @@ from runmetrics.assets import Asset, Kind
 from runmetrics.assets.alerts import Alert
 from runmetrics.collectors.wandb.metrics.monitors import Notify
 from runmetrics.collectors.wandb.server.pages import key_page
+from runmetrics.config.rules import length
 from runmetrics.sinks.datadog.series import tag
+from runmetrics.text import exact_length
 
 OURS: Final = "integration:runmetrics"
 """Tag of every monitor; which of them one is, its tag `monitor:NAME` says."""
@@ -29,7 +31,12 @@ def as_asset(name: str, alert: Alert, groups: Sequence[str], notify: Notify, pag
 
     It is split by the tags `groups`, and tells those of `notify`; links lead to `pages`, W&B's.
     """
-    words = {"project": _PROJECT, "page": f"{pages}/{_PROJECT}", "keys": key_page(pages)}
+    words = {
+        "project": _PROJECT,
+        "page": f"{pages}/{_PROJECT}",
+        "keys": key_page(pages),
+        "window": exact_length(length(alert.window)),
+    }
     document = {
         "name": f"[runmetrics] {Template(alert.title).safe_substitute(words)}",
         "type": "query alert",
