@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
-from runmetrics.collectors.wandb.metrics.definition import OPERATORS
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.language import Aggregate
+from runmetrics.collectors.wandb.metrics.where import OPERATORS
 from tests.cli.metrics.case import command
 from tests.collectors.wandb.collecting import run, sandbox_of
 from tests.docs.pages import blocks, page

@@ -38,7 +38,7 @@ class Series:
 
 
 def group_tags(by: Sequence[str], run: Run) -> list[tuple[tuple[str, str], ...]]:
-    """The groups a run counts under: one, or one per tag of a run where `by` names tags."""
+    """Return the groups a run counts under: one, or one per tag of a run where `by` names tags."""
     combined: list[tuple[tuple[str, str], ...]] = [()]
     for name in by:
         values = _group_values(name, run)
@@ -47,7 +47,7 @@ def group_tags(by: Sequence[str], run: Run) -> list[tuple[tuple[str, str], ...]]
 
 
 def capped(metric: Metric, series: Sequence[Series], most: int) -> list[Series]:
-    """At most `most` series of a metric, `other` included, in the order of their tags.
+    """Return at most `most` series of a metric, `other` included, in the order of their tags.
 
     Counts and sums keep the greatest values, and one more series tagged `other` is the sum of the
     rest (a run with several tags counts in it under each, as it does in theirs). Of anything else
@@ -74,7 +74,7 @@ def capped(metric: Metric, series: Sequence[Series], most: int) -> list[Series]:
 
 
 def estimate_series(catalog: Catalog, projects: int = 1) -> dict[str, int]:
-    """The most series that each metric can become, before anything is read, by name.
+    """Return the most series that each metric can become, before anything is read, by name.
 
     A metric's name with a set of tags is one custom metric of Datadog's bill; the values add up.
     """
@@ -108,7 +108,7 @@ def _group_values(name: str, run: Run) -> Sequence[str]:
 
 
 def _plain(value: Scalar) -> str:
-    """A config value as a tag; different values are different tags, and 8.0 is 8."""
+    """Return a config value as a tag; different values are different tags, and 8.0 is 8."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

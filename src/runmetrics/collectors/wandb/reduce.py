@@ -34,7 +34,7 @@ _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetr
 
 
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
-    """The metric over these runs, one series per group; Unknown if a run hides what it needs."""
+    """Return the metric over these runs, one series per group; Unknown if a run lacks a part."""
     runs = list(runs)
     if ALIVE in metric.conditions and (out := _heartbeats_are_out(runs, rules)):
         return out
@@ -101,7 +101,7 @@ def detail_of(metric: Metric, run: Run, rules: Rules) -> str:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """A percentile by linear interpolation between the two nearest ranks."""
+    """Return a percentile by linear interpolation between the two nearest ranks."""
     ordered = sorted(values)
     position = (len(ordered) - 1) * percent / 100
     rank = math.floor(position)
@@ -180,7 +180,7 @@ def _in_state(metric: Metric, run: Run) -> bool:
 
 
 def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
-    """What this metric needs of a run that the server cannot serve, if anything."""
+    """Say what this metric needs of a run that the server cannot serve, if anything."""
     if not run.unreadable:
         return None
     needed: set[str] = set()

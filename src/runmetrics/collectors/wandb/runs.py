@@ -197,7 +197,7 @@ def make_run(
 
 
 class _Parts:
-    """Reads the parts of a node, and notes in `faults` what cannot be."""
+    """The parts of a node, read one by one; notes in `faults` what cannot be."""
 
     def __init__(self, node: Mapping[str, Any], now: datetime) -> None:
         self.node = node

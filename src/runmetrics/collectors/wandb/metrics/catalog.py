@@ -70,7 +70,7 @@ class Metric:
     builtin: bool = False
 
     def words(self) -> str:
-        """The definition in one sentence, without its full stop."""
+        """Return the definition in one sentence, without its full stop."""
         runs = f"{' or '.join(self.states)} runs" if self.states else "runs"
         text = f"{_PHRASES[self.aggregate]} "
         if self.field is not None:
@@ -161,7 +161,7 @@ def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str)
 
 
 def _shipped(config: ConfigFile | None) -> list[ConfigFile]:
-    """The files of this package whose metrics are wanted: the ten, and the packs."""
+    """Return the files of this package whose metrics are wanted: the ten, and the packs."""
     ten = [builtin_metrics()] if config is None or config.builtin else []
     return [*ten, *(pack(name) for name in dict.fromkeys(config.packs if config else ()))]
 
@@ -198,7 +198,7 @@ def _fill(field: Field, keys: Mapping[str, str], over_gpus: OverGpus) -> Field:
 
 
 def _sorted(where: Any) -> Any:
-    """The same filter with its keys sorted, so that equal filters are written alike."""
+    """Return the same filter with its keys sorted, so that equal filters are written alike."""
     if isinstance(where, Mapping):
         return {key: _sorted(where[key]) for key in sorted(where)}
     return [_sorted(value) for value in where] if isinstance(where, list) else where

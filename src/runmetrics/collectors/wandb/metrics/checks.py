@@ -10,11 +10,10 @@ from typing import Any
 from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.definition import (
     contradictions,
-    unlikely_columns,
-    where_faults,
 )
 from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.collectors.wandb.metrics.where import unlikely_columns, where_faults
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place
 from runmetrics.spelling import choose, near, shown
 

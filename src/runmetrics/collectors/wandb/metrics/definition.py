@@ -5,11 +5,9 @@ a W&B filter gets wrong, by `contradictions`, which reads the raw entry: so that
 file finds everything. The JSON Schema that editors use comes from the same model.
 """
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
@@ -30,27 +28,12 @@ from runmetrics.collectors.wandb.metrics.language import (
     parse_states,
     parse_unit,
 )
+from runmetrics.collectors.wandb.metrics.where import where_faults
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config import rules
-from runmetrics.spelling import choose, near, shown
-from runmetrics.text import one_line
+from runmetrics.spelling import shown
 from runmetrics.units import UNITS
 
-# The operators that the official client documents for `Api.runs(filters=...)`.
-OPERATORS: Final = (
-    *("$and", "$or", "$nor", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte"),
-    *("$in", "$nin", "$exists", "$regex"),
-)
-# What W&B's filters are known to go by: the official client's `Api.runs`, and W&B's own pages.
-COLUMNS: Final = (
-    *("createdAt", "displayName", "duration", "group", "heartbeatAt", "host", "inputArtifacts"),
-    *("jobType", "name", "outputArtifacts", "state", "sweep", "tags", "updatedAt", "username"),
-)
-_COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name")
-_KEYED_COLUMNS: Final = ("config", "summary_metrics")
-_CLOSE: Final = 0.7
-_TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 _CHEAP = ("count", "min", "max", "latest")
 
 _LIST: dict[str, Any] = {
@@ -104,7 +87,7 @@ Text = Annotated[str, pydantic.Field(min_length=1)]
 
 
 def described(text: str) -> Any:
-    """A key that may be left out; `text` is what editors and the documentation say of it."""
+    """Declare a key that may be left out; `text` is what editors and the docs say of it."""
     return pydantic.Field(default=None, description=text)
 
 
@@ -219,7 +202,7 @@ class Definition(Entry):
 
 
 def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """What is wrong between the keys of a raw entry, and inside its `where`: (place, what)."""
+    """Yield what is wrong between the keys of a raw entry, and in its `where`: (place, what)."""
     aggregates = [key for key in entry if key in set(Aggregate)]
     if len(aggregates) != 1:
         has = f"has {' and '.join(aggregates)}" if aggregates else "has no aggregate"
@@ -269,70 +252,6 @@ def _whole_history(entry: Mapping[str, Any], aggregate: str) -> Iterator[tuple[P
     if what:
         consent = "add window: 7d, or full_scan: true"
         yield (), f"{what} without a window reads every run of the project: {consent}"
-
-
-def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """What W&B would refuse, or silently match nothing with, in a filter: (place, what)."""
-    if isinstance(where, Mapping):
-        for key, value in where.items():
-            here = (*path, key)
-            if fault := _clause_fault(key, value):
-                yield here, fault
-            yield from where_faults(value, here)
-    elif isinstance(where, list):
-        for index, value in enumerate(where):
-            yield from where_faults(value, (*path, index))
-    elif isinstance(where, float) and not math.isfinite(where):
-        yield path, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
-    elif set(path[-3:]) & _TIMES and not isinstance(where, bool) and not _is_instant(where):
-        # W&B matches nothing, in silence, where the Z is missing.
-        yield path, f"{shown(where)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
-
-
-def _clause_fault(key: str, value: object) -> str:
-    """What is wrong about one key of a filter and what stands under it, but for what is inside."""
-    if key in ("$and", "$or", "$nor"):
-        right = f"write {key}: [{{...}}, {{...}}]"
-        return "" if isinstance(value, list) else f"{shown(value)} is not a list: {right}"
-    if key in ("$in", "$nin"):
-        return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {key}: [x]"
-    if key.startswith("$") and key not in OPERATORS:
-        return f"unknown operator: {choose(key, OPERATORS)}"
-    if isinstance(value, list):
-        # W&B answers 500 to it, however often it is asked (fact 64).
-        right = f"$nin: {shown(value)}" if key == "$ne" else f"$in: {shown(value)}"
-        right = right if key.startswith("$") else f"{one_line(key)}: {{{right}}}"
-        return f"{shown(value)} is a bare list, which W&B cannot compare with: write {right}"
-    if key.startswith("summary."):
-        rest = key.removeprefix("summary.")
-        return f"a filter names summary keys otherwise: write summary_metrics.{one_line(rest)}"
-    return ""
-
-
-def _is_instant(value: object) -> bool:
-    return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
-
-
-def unlikely_columns(where: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Keys of a filter that are close to a known one: (place, what); no fault, W&B may know more.
-
-    W&B refuses some keys that it does not know, and matches nothing with others.
-    """
-    if isinstance(where, list):
-        for index, value in enumerate(where):
-            yield from unlikely_columns(value, (*path, index))
-    if not isinstance(where, Mapping):
-        return
-    for key, value in where.items():
-        here = (*path, key)
-        if key.startswith("$"):
-            yield from unlikely_columns(value, here)
-            continue
-        name, dot, rest = key.partition(".")
-        known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
-        if name not in known and (guess := near(name, known, _CLOSE)):
-            meant = f"{guess}{dot}{one_line(rest)}"
-            yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ class Field:
 
     @property
     def of_every_gpu(self) -> bool:
-        """Whether it is a value over all GPUs of a run, made of theirs by `over_gpus`."""
+        """Return whether it is a value over all GPUs of a run, made of theirs by `over_gpus`."""
         return self.source == "system" and self.key.startswith(EVERY_GPU)
 
     @classmethod
@@ -171,7 +171,7 @@ def parse_by(value: object) -> tuple[str, ...]:
 
 
 def tag_name(group: str) -> str:
-    """The tag that a group's series carry: `user` is user, `config.lr` is lr, `host` is wandb_host.
+    """Return the tag of a group's series: of `user` user, of `config.lr` lr, of `host` wandb_host.
 
     Of a config key, letters, digits and `_-./` stay. Where what is left is taken (a group of
     GROUPS or a tag of RESERVED_TAGS) or does not begin with a letter, "config_" stands before it:
@@ -187,7 +187,7 @@ def tag_name(group: str) -> str:
 
 
 def folded(tag: str) -> str:
-    """What is left of a tag's name in the narrowest of the sinks, where case and signs go."""
+    """Return what is left of a tag's name in the narrowest sink, where case and signs go."""
     return re.sub(r"[\W_]+", "_", tag.lower())
 
 

@@ -1,0 +1,90 @@
+"""What W&B would refuse in a filter (`where`), or match nothing with, without a word."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.spelling import choose, near, shown
+from runmetrics.text import one_line
+
+# The operators that the official client documents for `Api.runs(filters=...)`.
+OPERATORS: Final = (
+    *("$and", "$or", "$nor", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte"),
+    *("$in", "$nin", "$exists", "$regex"),
+)
+# What W&B's filters are known to go by: the official client's `Api.runs`, and W&B's own pages.
+COLUMNS: Final = (
+    *("createdAt", "displayName", "duration", "group", "heartbeatAt", "host", "inputArtifacts"),
+    *("jobType", "name", "outputArtifacts", "state", "sweep", "tags", "updatedAt", "username"),
+)
+_COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name")
+_KEYED_COLUMNS: Final = ("config", "summary_metrics")
+_CLOSE: Final = 0.7
+_TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
+
+
+def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield what W&B would refuse, or silently match nothing with: (place, what)."""
+    if isinstance(where, Mapping):
+        for key, value in where.items():
+            here = (*path, key)
+            if fault := _clause_fault(key, value):
+                yield here, fault
+            yield from where_faults(value, here)
+    elif isinstance(where, list):
+        for index, value in enumerate(where):
+            yield from where_faults(value, (*path, index))
+    elif isinstance(where, float) and not math.isfinite(where):
+        yield path, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
+    elif set(path[-3:]) & _TIMES and not isinstance(where, bool) and not _is_instant(where):
+        # W&B matches nothing, in silence, where the Z is missing.
+        yield path, f"{shown(where)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
+
+
+def _clause_fault(key: str, value: object) -> str:
+    """Say what is wrong about one key of a filter and its value, but for what is inside."""
+    if key in ("$and", "$or", "$nor"):
+        right = f"write {key}: [{{...}}, {{...}}]"
+        return "" if isinstance(value, list) else f"{shown(value)} is not a list: {right}"
+    if key in ("$in", "$nin"):
+        return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {key}: [x]"
+    if key.startswith("$") and key not in OPERATORS:
+        return f"unknown operator: {choose(key, OPERATORS)}"
+    if isinstance(value, list):
+        # W&B answers 500 to it, however often it is asked (fact 64).
+        right = f"$nin: {shown(value)}" if key == "$ne" else f"$in: {shown(value)}"
+        right = right if key.startswith("$") else f"{one_line(key)}: {{{right}}}"
+        return f"{shown(value)} is a bare list, which W&B cannot compare with: write {right}"
+    if key.startswith("summary."):
+        rest = key.removeprefix("summary.")
+        return f"a filter names summary keys otherwise: write summary_metrics.{one_line(rest)}"
+    return ""
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
+
+
+def unlikely_columns(where: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield keys that are close to a known one: (place, what); no fault, W&B may know more.
+
+    W&B refuses some keys that it does not know, and matches nothing with others.
+    """
+    if isinstance(where, list):
+        for index, value in enumerate(where):
+            yield from unlikely_columns(value, (*path, index))
+    if not isinstance(where, Mapping):
+        return
+    for key, value in where.items():
+        here = (*path, key)
+        if key.startswith("$"):
+            yield from unlikely_columns(value, here)
+            continue
+        name, dot, rest = key.partition(".")
+        known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
+        if name not in known and (guess := near(name, known, _CLOSE)):
+            meant = f"{guess}{dot}{one_line(rest)}"
+            yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
