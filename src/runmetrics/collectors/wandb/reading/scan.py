@@ -108,7 +108,7 @@ class Scan(Generic[T]):
         read = self._absorb(page)
         left = count - rows
         if left <= 0 or read.last is None or not read.has_next or self._by_cursor:
-            return [self._follow(self._first, read)] if read.has_next else []
+            return [self._follow(self._first, read)] if read.has_next or self._by_cursor else []
         counted = [
             (time, later)
             for time, ask in self._later
@@ -148,8 +148,7 @@ class Scan(Generic[T]):
         """
         if self._broken:
             return self._broken
-        one_page = self._pages == 1 and not self._rest
-        if one_page and self._kept.count == self._before:
+        if self._pages == 1 and not self._rest and self._kept.count == self._before:
             return self._learned(self._before)
         blind = clock_offset_seconds is None
         began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
@@ -165,8 +164,8 @@ class Scan(Generic[T]):
             return self._broken
         shown = self._kept.count
         steady = after == self._before + self._kept.entered
-        # Of a second reading, or of one whole page, what is counted and not shown is hidden.
-        if steady and (shown == after or (0 < shown < after and (one_page or self._by_cursor))):
+        hidden = self._by_cursor and 0 < shown < after  # twice not shown, where all is counted
+        if steady and (shown == after or hidden):
             return self._learned(after)
         return Disagreement(
             f"W&B counts {self._before} runs before and {after} after, but {shown} could be read, "
@@ -198,19 +197,22 @@ class Scan(Generic[T]):
 
         The next page begins at the creation time where the last one ended: a cursor is an offset,
         and would skip a run for each one that was deleted meanwhile. Only within one second, and
-        where the server does not keep the order, there is nothing but the cursor.
+        where the server does not keep the order, there is nothing but the cursor. A second reading
+        goes by cursors; where it ends too early, it looks for what was created later.
         """
         whole, begin, seen = ask, None, {ask.after}
         try:
             while not self._broken:
                 read = read or (yield from self._page(ask))
-                if read is None or not read.has_next:
+                if read is None or not (read.has_next or self._lacks_runs()):
                     return
-                last = None if self._by_cursor else read.last
+                last = None if self._by_cursor and read.has_next else read.last
                 if last is not None and (begin is None or last > begin):
                     begin, seen = last, {None}
                     later = whole.filter & created_between(begin, None)
                     ask = dataclasses.replace(whole, filter=later)
+                elif not read.has_next:
+                    return
                 elif read.end_cursor is None or read.end_cursor in seen:
                     self._break(Unknown("W&B sends the same page of runs again and again"))
                 else:
@@ -219,6 +221,10 @@ class Scan(Generic[T]):
                 read = None
         except RunmetricsError as error:
             self._break(Unknown.because(error))
+
+    def _lacks_runs(self) -> bool:
+        """Return whether a second reading does not have all runs that were counted."""
+        return self._by_cursor and self._kept.count < self._before
 
     def _page(self, ask: PageAsk) -> Reader[_Read | None]:
         for _ in range(2):
