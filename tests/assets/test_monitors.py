@@ -162,6 +162,9 @@ def test_a_monitor_that_is_asked_for_and_could_never_alert_is_a_fault() -> None:
 MISSHAPED = {
     "gpus_idle: 3": "gpus_idle: 3 is not a mapping: write key: value",
     "gpus_idle: {treshold: 3}": 'gpus_idle.treshold: unknown key: did you mean "threshold"?',
+    "gpus_idle: {threshold: many}": (
+        'gpus_idle.threshold: "many" is not a number: write one like 100 or 0.5'
+    ),
     "gpus_idle: {window: 4w}": (
         'gpus_idle.window: "4w" is not a window of a monitor: write 30m, 4h or 1d'
     ),

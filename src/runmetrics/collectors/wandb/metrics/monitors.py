@@ -10,7 +10,8 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from runmetrics.collectors.wandb.metrics.definition import Entry, Number, described
+from runmetrics.collectors.wandb.metrics.definition import Entry, described
+from runmetrics.collectors.wandb.values import number
 from runmetrics.spelling import shown
 
 _HANDLE: Final = r"^@\S+$"
@@ -63,6 +64,13 @@ def _window(value: object) -> str:
     return found[0]
 
 
+def _amount(value: object) -> float:
+    found = number(value)
+    if found is None:
+        raise ValueError(f"{shown(value)} is not a number: write one like 100 or 0.5")
+    return found
+
+
 def _priority(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 5:
         return value
@@ -101,6 +109,9 @@ WindowEntry = Annotated[
     pydantic.BeforeValidator(_window),
     pydantic.WithJsonSchema({"type": "string", "pattern": f"^{_WINDOW.pattern}$"}),
 ]
+Amount = Annotated[
+    float, pydantic.BeforeValidator(_amount), pydantic.WithJsonSchema({"type": "number"})
+]
 PriorityEntry = Annotated[
     int,
     pydantic.BeforeValidator(_priority),
@@ -115,10 +126,10 @@ class Monitor(Entry):
     """
 
     enabled: bool = pydantic.Field(True, description="false removes it from Datadog")
-    threshold: Number | None = described("a shipped monitor alerts beyond this value")
-    above: Number | None = described("alert where the metric is above this")
-    below: Number | None = described("alert where the metric is below this")
-    warning: Number | None = described("warn from this value on, before it alerts")
+    threshold: Amount | None = described("a shipped monitor alerts beyond this value")
+    above: Amount | None = described("alert where the metric is above this")
+    below: Amount | None = described("alert where the metric is below this")
+    warning: Amount | None = described("warn from this value on, before it alerts")
     window: WindowEntry | None = described(
         "for how long it has to be so, from 5m to 2d; at least twice the interval of collection"
     )
