@@ -1,7 +1,7 @@
-"""Every built-in metric with its unit and tags, a line each: `python -m tests.contract.listing`.
+"""Every built-in metric with its unit, tags and definition, a line each.
 
-Names are a contract with dashboards and monitors. After a change that is meant, write the file
-anew and say in CHANGELOG.md what it does to them:
+They are a contract with dashboards and monitors. After a change that is meant, write the file anew
+and say in CHANGELOG.md what it does to them; a release copies it to released_metrics.txt:
 
     python -m tests.contract.listing > tests/contract/builtin_metrics.txt
 """
@@ -14,6 +14,8 @@ from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS
 
 FILE = Path(__file__).with_name("builtin_metrics.txt")
+RELEASED = Path(__file__).with_name("released_metrics.txt")
+"""What people have on their dashboards."""
 
 
 def everything_built_in() -> Catalog:
@@ -23,12 +25,12 @@ def everything_built_in() -> Catalog:
 
 
 def listing() -> str:
-    """name, unit, tags; sorted by name."""
-    rows = [
-        (metric.name, metric.unit or "-", " ".join(tags_of(metric)))
+    """Return name, unit, tags and definition in words, tab by tab, sorted by name."""
+    rows = (
+        (metric.name, metric.unit or "-", " ".join(tags_of(metric)), metric.words())
         for metric in everything_built_in().metrics
-    ]
-    return "".join(f"{name:44} {unit:8} {tags}\n" for name, unit, tags in sorted(rows))
+    )
+    return "".join("\t".join(row) + "\n" for row in sorted(rows))
 
 
 if __name__ == "__main__":
