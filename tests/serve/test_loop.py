@@ -64,13 +64,18 @@ def test_what_a_collection_leaves_behind_is_gone_after_it() -> None:
             self.itself = self
 
     def collect(_deadline: Deadline) -> Outcome:
+        found.append([each() for each in left])
         left.append(weakref.ref(Garbage()))
+        if len(left) == 3:
+            life.stop(0)
         return KNOWN
 
+    life = Deadline(10)
     left: list[weakref.ref[Garbage]] = []
-    Loop(collect, interval=60, timeout=30).collect_once(Deadline(10))
+    found: list[list[Garbage | None]] = []
+    Loop(collect, interval=0.01, timeout=30).run(life)
 
-    assert [each() for each in left] == [None]
+    assert found == [[], [None], [None, None]]
 
 
 def test_h6_a_collection_has_the_timeout_but_never_more_than_the_interval() -> None:

@@ -52,6 +52,9 @@ class Loop:
         """Collect at once and then on the interval, until `life` is stopped."""
         while not life.stopped:
             self.collect_once(life)
+            # The command line has made Python's own searches rare, for the sake of a short run: a
+            # process that stays would grow from cycle to cycle.
+            gc.collect()
             life.wait(max(0.0, self.next_at - self.clock()))
 
     def collect_once(self, life: Deadline) -> None:
@@ -69,9 +72,6 @@ class Loop:
         self.next_at = max(began_at + self.interval, ended_at)
         if not outcome.stopped:
             self.snapshot = after(self.snapshot, outcome, began_at=began_at, ended_at=ended_at)
-        # The command line has made Python's own searches rare, for the sake of a short run: a
-        # process that stays would grow from cycle to cycle.
-        gc.collect()
 
     def _tick(self) -> float:
         self._ticked_at = self.clock()
