@@ -105,6 +105,21 @@ def test_a_file_that_replaces_a_built_in_metric_is_a_warning(tmp_path: Path) -> 
     assert ended.code == 0
 
 
+def test_monitors_that_could_not_be_pushed_are_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("monitors: {gpus_idel: off}\n")
+    with world() as here:
+        ended = here.doctor("--config", file)
+
+    assert lines(ended) == [
+        line(
+            *("warning", "configuration"),
+            f'{file}:1: monitors.gpus_idel: is no monitor and no metric: did you mean "gpus_idle"?',
+        )
+    ]
+    assert ended.code == 0
+
+
 # AWS
 
 

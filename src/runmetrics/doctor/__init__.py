@@ -4,7 +4,7 @@ It asks through the code that collects and delivers, so that what it finds is wh
 A broken step makes those that depend on it "not asked": the first broken line is the cause.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,9 @@ from runmetrics.setup import load_settings
 from runmetrics.text import counted
 
 if TYPE_CHECKING:
+    from runmetrics.collectors.wandb.metrics.catalog import Catalog
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile
+    from runmetrics.config.settings import Settings
     from runmetrics.plugins import Setup
 
 DELIVERY_SECONDS = 20.0
@@ -46,8 +49,23 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
         metrics = f"{counted(count, 'metric')}, {len(file.metrics)} of them its own"
         text = f"{file.path} is right: {metrics}"
     doubts += [*settings.defaults_in_use, *catalog.notices]
+    doubts += _monitor_faults(catalog, file, settings)
     notices = [warning(step, notice) for notice in doubts]
     return [ok(step, text), *notices], Setup(settings, file, environ=with_env_file())
+
+
+def _monitor_faults(
+    catalog: "Catalog", file: "ConfigFile | None", settings: "Settings"
+) -> Sequence[str]:
+    """Return what `monitors push` would refuse; collecting does not care."""
+    from runmetrics.assets.alerts import Split
+    from runmetrics.assets.monitors import compile_monitors
+
+    try:
+        compile_monitors(catalog, file, Split.of(settings))
+    except ConfigurationError as error:
+        return error.faults
+    return ()
 
 
 def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
