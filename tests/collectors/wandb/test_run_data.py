@@ -177,7 +177,8 @@ def test_w29_times_and_lengths_that_cannot_be_count_as_if_they_were_not_there(
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(1e9, 2), ("8", 8), (16_384, 16_384), (0, 2), (-1, 2)]
+    ("count", "expected"),
+    [(1e9, 2), (0.5, 2), ("many", 2), (True, 2), ("8", 8), (16_384, 16_384), (0, 2), (-1, 2)],
 )
 def test_w29_a_gpu_count_that_cannot_be_is_as_if_it_were_not_there(
     count: Any, expected: float
