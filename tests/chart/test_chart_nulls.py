@@ -51,6 +51,7 @@ def test_k2_each_value_may_be_null_or_is_demanded(chart: Chart, name: str, setti
         for manifest in manifests:
             validate(manifest, KUBERNETES[-1])
         assert 0 not in set(_numbers(manifests)), path
+        assert "=0" not in done.stdout, path
 
 
 @pytest.mark.parametrize(
