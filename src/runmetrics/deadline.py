@@ -36,7 +36,7 @@ class Deadline:
         self._stop = _Stop(deadlines=[self])
 
     def remaining(self) -> float:
-        """Seconds left; never negative."""
+        """Return the seconds that are left; never negative."""
         return max(0.0, self._end - self._clock())
 
     @property
@@ -45,7 +45,7 @@ class Deadline:
         return self._stop.asked
 
     def reserve(self, seconds: float) -> "Deadline":
-        """A deadline for an earlier phase: `seconds` before this one, stopped with it."""
+        """Return a deadline for an earlier phase: `seconds` before this one, stopped with it."""
         phase = Deadline(max(0.0, self.remaining() - seconds), clock=self._clock)
         phase._stop = self._stop
         self._stop.deadlines.append(phase)

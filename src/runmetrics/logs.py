@@ -68,7 +68,7 @@ redact = Redactor()
 
 
 def excerpt(body: str | bytes, limit: int = BODY_BYTES) -> str:
-    """At most `limit` bytes of a body, as text on one line; redacted before it is cut."""
+    """Return at most `limit` bytes of a body, as text on one line; redacted before it is cut."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     raw = redact(" ".join(text.split())).encode("utf-8", "replace")
     return raw[:limit].decode("utf-8", "ignore") + ("..." if len(raw) > limit else "")

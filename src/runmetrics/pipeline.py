@@ -120,7 +120,7 @@ def run(
 
 
 def _together(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Delivery, ...]:
-    """What each sink took of two rounds; of the second's trouble, which is ours, only the count."""
+    """Add up what each sink took in two rounds; errors of the second, our own, do not count."""
     later = {delivery.sink: delivery for delivery in then}
     return tuple(
         replace(
@@ -155,7 +155,7 @@ def _bug(collector: Collector, error: Exception) -> Problem:
 
 
 def _lost(delivery: Delivery) -> bool:
-    """Whether a sample did not arrive, whatever its sink says; a duplicate did, as its twin."""
+    """Return whether a sample did not arrive, whatever its sink says; a duplicate did, once."""
     dropped = (drop.sample for drop in delivery.dropped if drop.reason != "duplicate")
     return not all(map(is_about_itself, (*dropped, *delivery.undelivered)))
 

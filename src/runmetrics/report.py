@@ -27,7 +27,7 @@ _WIDE = 110
 
 
 def as_json(outcome: Outcome) -> str:
-    """The outcome as one JSON object (documented in docs/CONFIGURATION.md, "JSON output")."""
+    """Return the outcome as one JSON object (docs/CONFIGURATION.md, "JSON output")."""
     collection = outcome.collection
     whole = {
         "schema": JSON_SCHEMA_VERSION,
@@ -66,7 +66,7 @@ def as_json(outcome: Outcome) -> str:
 
 
 def print_table(outcome: Outcome, console: "Console") -> None:
-    """The metrics as a person likes to read them, then what was delivered and what it cost."""
+    """Print the metrics for people, then what was delivered and what it cost."""
     collection = outcome.collection
     if collection.samples or collection.missing:
         console.print(_table(outcome, console.width))
@@ -136,7 +136,7 @@ def _notices(outcome: Outcome) -> list[str]:
 
 
 def delivered(delivery: Delivery) -> str:
-    """What one sink took, in one line; what is about the run itself is told apart."""
+    """Return what one sink took, in one line; samples about the collection are told apart."""
     itself, others = _parted(delivery.accepted)
     dropped = [drop.sample for drop in delivery.dropped]
     given = len(others) + len(_parted([*dropped, *delivery.undelivered])[1])
@@ -155,7 +155,7 @@ def delivered(delivery: Delivery) -> str:
 
 
 def show_value(value: float, unit: str) -> str:
-    """A value with its unit: whole numbers as such, others with what digits a person reads."""
+    """Return a value with its unit: whole numbers as such, others with few digits."""
     digits = 4 if unit else 6
     number = f"{value:,.{digits}g}"
     if abs(value) < 1e15 and value == int(value):
@@ -210,7 +210,7 @@ def _table(outcome: Outcome, width: int) -> Any:
 
 
 def _unknown(problems: Sequence[Problem], *, several: bool) -> "dict[str, list[Text]]":
-    """The names of what is unknown, by cause: one cause is said once, however much it concerns."""
+    """Return the names of what is unknown, by cause: a cause is said once for all of them."""
     found: dict[str, list[Text]] = {}
     for problem in problems:
         names = [_name(name, problem.tags, several=several) for name in problem.metrics]
@@ -233,7 +233,7 @@ def _name(name: str, tags: Mapping[str, str], *, several: bool) -> "Text":
 
 
 def _plain(text: str, style: str = "") -> "Text":
-    """W&B's text in one line, without what would steer a terminal."""
+    """Return foreign text in one line, without what would steer a terminal."""
     from rich.text import Text
 
     return Text(one_line(text), style=style)
@@ -263,7 +263,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
 
 
 def _delivery(delivery: Delivery) -> dict[str, Any]:
-    """One sink's share. given = accepted + dropped + spooled + lost, always."""
+    """Return one sink's share: given = accepted + dropped + spooled + lost, always."""
     undelivered = len(delivery.undelivered)
     return {
         "sink": delivery.sink,
@@ -281,6 +281,6 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
 
 
 def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """What is about the run itself, and the others."""
+    """Return the samples about the collection itself, and the others."""
     itself = [sample for sample in samples if is_about_itself(sample)]
     return itself, [sample for sample in samples if not is_about_itself(sample)]

@@ -55,7 +55,7 @@ Datadog keeps no timestamps as values (docs/wandb-and-datadog-facts.md)."""
 def about(
     collector: str, collection: Collection, now: datetime, seconds: float
 ) -> tuple[Sample, ...]:
-    """Samples about a collection that took `seconds`, stamped with its `now`.
+    """Return samples about a collection that took `seconds`, stamped with its `now`.
 
     The age of the data is not known where nothing was read.
     """
@@ -83,7 +83,7 @@ def about(
 
 
 def data_age(collector: str, seconds: float, now: datetime) -> Sample:
-    """The age of the numbers at `now`, where they are shown for longer than a delivery takes."""
+    """Return the age of the numbers at `now`, for what shows them longer than a delivery takes."""
     return _sample(DATA_AGE, seconds, now, {"collector": collector})
 
 
@@ -106,7 +106,7 @@ def delivered(
 
 
 def dropped(collector: str, deliveries: Iterable[Delivery], now: datetime) -> tuple[Sample, ...]:
-    """How many samples were dropped, by sink and reason; nothing where none was."""
+    """Return how many samples were dropped, by sink and reason; nothing where none was."""
     counts = Counter(
         (delivery.sink, drop.reason) for delivery in deliveries for drop in delivery.dropped
     )
@@ -122,7 +122,7 @@ def dropped(collector: str, deliveries: Iterable[Delivery], now: datetime) -> tu
 
 
 def is_about_itself(sample: Sample) -> bool:
-    """Whether a sample is about this program rather than about what it read."""
+    """Return whether a sample is about this program rather than about what it read."""
     return sample.name.startswith(PREFIX)
 
 

@@ -35,6 +35,6 @@ class Shard:
         return f"{self.index}/{self.count}"
 
     def owns(self, name: str) -> bool:
-        """Whether this shard is the one for `name`."""
+        """Return whether this shard is the one for `name`."""
         draws = (hashlib.sha256(f"{index} {name}".encode()).digest() for index in range(self.count))
         return max(enumerate(draws), key=lambda drawn: drawn[1])[0] == self.index

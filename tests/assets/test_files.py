@@ -232,8 +232,8 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("{", ("is not JSON (Expecting property name enclosed in double quotes: line 1 column 2"
-         " (char 1)): export it anew")),
-        ("[]", "is not a JSON object: export it anew"),
+         " (char 1)): export it again")),
+        ("[]", "is not a JSON object: export it again"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path, text: str, fault: str) -> None:

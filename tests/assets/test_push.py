@@ -192,7 +192,7 @@ def test_what_the_official_client_does_not_know_is_not_sent(
         [
             (
                 "Datadog's client does not take datadog/dashboards/wandb.json (something in it"
-                " is not known): fix the file, or export the shipped one anew"
+                " is not known): fix the file, or export the shipped one again"
             )
         ],
     )

@@ -333,7 +333,7 @@ def test_a_recorded_host_must_not_be_plain_http_elsewhere() -> None:
     log_in(KEY, host="http://wandb.lan")
     assert found() == {
         "error": "what `wandb login` recorded would send the key to wandb.lan unencrypted: "
-        "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true: log in anew",
+        "use https, or set RUNMETRICS_ALLOW_INSECURE_HTTP=true: log in again",
         "faults": [],
     }
     assert found(allow_insecure_http="true")["base_url"] == "http://wandb.lan"

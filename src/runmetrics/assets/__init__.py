@@ -77,7 +77,7 @@ def _read(kind: Kind, path: Path, root: Path) -> Asset:
     except OSError as error:
         raise ConfigurationError(f"cannot read {path} ({error.strerror})") from None
     except ValueError as error:
-        raise ConfigurationError(f"{path} is not JSON ({error})", "export it anew") from None
+        raise ConfigurationError(f"{path} is not JSON ({error})", "export it again") from None
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path} is not a JSON object", "export it anew")
+        raise ConfigurationError(f"{path} is not a JSON object", "export it again")
     return Asset(kind, path.relative_to(root), text, document)

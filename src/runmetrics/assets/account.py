@@ -95,7 +95,7 @@ class Account:
         from datadog_api_client.exceptions import OpenApiException
 
         what = f"Datadog's client does not take {asset.path}"
-        fix = "fix the file, or export the shipped one anew"
+        fix = "fix the file, or export the shipped one again"
         try:
             made: _T = self.client.deserialize(json.dumps(asset.document), (kind,), True)
         except OpenApiException as error:

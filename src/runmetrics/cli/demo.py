@@ -48,7 +48,7 @@ class Stage:
     intake: DatadogIntake
 
     def received(self) -> Iterator[str]:
-        """What Datadog holds now, a line a point, and what it took to bring it there."""
+        """Yield what Datadog holds now, a line a point, and what it took to bring it there."""
         posts = len(self.intake.posts)
         size = self.intake.bytes_received
         yield f"4. What Datadog received, in {counted(posts, 'request')} of {size:,} bytes:"
@@ -95,7 +95,7 @@ def staged(deadline: Deadline, say: Say) -> Iterator[Stage]:
 
 
 def _settings(sandbox: WandbSandbox, intake: DatadogIntake, nowhere: Path) -> Settings:
-    """What the environment would say if the sandbox were W&B; nothing of the real one counts."""
+    """Return the settings that lead to the sandbox; nothing of the real environment counts."""
     environ = {
         "WANDB_BASE_URL": sandbox.url,
         "WANDB_API_KEY": SANDBOX_KEY,
@@ -110,7 +110,7 @@ def _settings(sandbox: WandbSandbox, intake: DatadogIntake, nowhere: Path) -> Se
 
 @contextmanager
 def _trainings(sandbox: WandbSandbox, scratch: Path) -> "Iterator[_Trainings]":
-    """The three processes; they end, and the client's helpers with them, when the block is left."""
+    """Run the three processes; when the block is left they end, and the client's helpers too."""
     environ = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(scratch),
@@ -178,7 +178,7 @@ class _Trainings:
                 raise self._failure("the official client did not get its runs logged", RUNNING)
 
     def _logged(self) -> bool:
-        """The sandbox knows all that was logged, and the run that trains has the latest beat."""
+        """Return whether the sandbox knows all that was logged, the training run's beat last."""
         known = self.sandbox.store.projects[ENTITY, PROJECT].runs
         if not _ENDINGS.keys() <= known.keys():
             return False

@@ -204,7 +204,7 @@ def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> N
 
 
 def _write_report(outcome: "Outcome", path: Path) -> None:
-    """What was delivered stays delivered: a report that cannot be written is only said."""
+    """Write what --json prints to a file; where that fails it is said, and the exit code stays."""
     from runmetrics import report
     from runmetrics.atomic_file import replace_file
 
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fix_streams() -> None:
-    """Streams that take everything: W&B's text holds what no encoding has; a daemon has none."""
+    """Make the streams take everything: W&B's text is of any kind, and a daemon has no streams."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:

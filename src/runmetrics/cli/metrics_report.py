@@ -249,7 +249,7 @@ def _table(*columns: str) -> "Table":
 
 
 def _text(text: str) -> Any:
-    """W&B's and the user's text, without what would steer a terminal or be taken for markup."""
+    """Return foreign text without what would steer a terminal or be taken for markup."""
     from rich.text import Text
 
     return Text(one_line(text))

@@ -50,7 +50,7 @@ ShardOption = Annotated[
 
 
 def chosen_sinks(sink: list[str] | None, *, push: bool) -> tuple[str, ...]:
-    """Names of the sinks to deliver to; --sink without --push is a fault of the command line."""
+    """Return the sinks to deliver to; --sink without --push is a fault of the command line."""
     if sink and not push:
         raise typer.BadParameter("says where --push delivers: add --push", param_hint="--sink")
     return tuple(dict.fromkeys(sink or DEFAULT_SINKS)) if push else ()

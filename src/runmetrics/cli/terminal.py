@@ -21,7 +21,7 @@ _BAR_AFTER_SECONDS = 1.0
 
 
 def console() -> "Console":
-    """Where tables are printed: as wide as the terminal, 140 where there is none."""
+    """Return where tables are printed: as wide as the terminal, 140 where there is none."""
     from rich.console import Console
 
     class Unexiting(Console):

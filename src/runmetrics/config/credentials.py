@@ -170,7 +170,7 @@ def _from_wandb_login(settings: Settings) -> ApiKey:
         url = checked_url(host, allow_insecure_http=settings.allow_insecure_http)
         return ApiKey(SecretStr(clean_key(text)), "wandb login", base_url=url)
     except ValueError as exc:
-        raise ConfigurationError(f"what `wandb login` recorded {exc}", "log in anew") from None
+        raise ConfigurationError(f"what `wandb login` recorded {exc}", "log in again") from None
 
 
 def _login_state(chosen_host: str | None) -> tuple[str, str] | str:

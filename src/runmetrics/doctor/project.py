@@ -37,7 +37,7 @@ class Coverage:
 
     @property
     def poor(self) -> bool:
-        """Fewer than half: a number that rests on so few is more often a slip than a fact."""
+        """Fewer than half: where a number rests on so few, its key is often misspelt."""
         return 2 * self.having < self.of
 
 

@@ -9,7 +9,7 @@ from runmetrics.serve.snapshot import Value
 
 MOST_ROWS = 20
 _ROWS_OF_A_TILE = 4
-"""A longer list has the page's whole width, in columns, lest it stretch the tiles beside it."""
+"""A longer list has the page's whole width, in columns: it must not stretch other tiles."""
 
 
 def ranking_card(series: Sequence[Value], clock: float) -> Element:

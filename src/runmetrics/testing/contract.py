@@ -28,7 +28,7 @@ class CollectorContract(ABC):
 
     @abstractmethod
     def make(self, setup: Setup) -> Collector:
-        """The collector, made anew."""
+        """Make a new collector."""
 
     def test_it_is_installed_under_its_name(self) -> None:
         """`runmetrics collect NAME` finds this very collector."""
@@ -125,7 +125,7 @@ def collector_contract(
     *,
     seconds: float = 10.0,
 ) -> type[CollectorContract]:
-    """Tests of the collector that `factory` makes: bind them to a name that begins with `Test`.
+    """Return tests of the collector that `factory` makes: bind them to a name that begins `Test`.
 
     `environ` are its variables, over those of the test's own environment; they lead to a source
     that has something to tell. `seconds` is the deadline of each collection.
@@ -143,14 +143,14 @@ def collector_contract(
 
 
 def _now() -> datetime:
-    """An instant that no collector can have from its own clock."""
+    """Return an instant that no collector can have from its own clock."""
     return datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=17)
 
 
 def _collect(
     collector: Collector, now: datetime, deadline: Deadline, bound: float
 ) -> Collection | RunmetricsError:
-    """What it collected or raised within `bound` seconds; AssertionError if it did neither.
+    """Return what it collected or raised within `bound` seconds; AssertionError if neither.
 
     In a thread, which is left behind when it hangs.
     """

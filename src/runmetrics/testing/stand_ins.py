@@ -11,7 +11,7 @@ from runmetrics.plugins import Setup, Sink
 
 
 def setup_with(environ: Mapping[str, str] | None = None) -> Setup:
-    """What a collector is made from: this process's environment and these variables over it.
+    """Return what a collector is made from: this process's environment, these variables over it.
 
     `.env` is not read. Raises ConfigurationError when a variable of this program's own is wrong.
     """
@@ -21,7 +21,7 @@ def setup_with(environ: Mapping[str, str] | None = None) -> Setup:
 
 
 def frozen_deadline(seconds: float = 60.0) -> Deadline:
-    """A deadline whose clock stands still: these seconds are left, always (0: time is up)."""
+    """Return a deadline whose clock stands still: these seconds are always left (0: time is up)."""
     return Deadline(seconds, clock=lambda: 0.0)
 
 
@@ -39,7 +39,7 @@ class CapturingSink(Sink):
         return Delivery(self.name, accepted=tuple(samples))
 
     def value(self, name: str, **tags: str) -> float | None:
-        """The value of the one sample of that name with these tags; None if there is none.
+        """Return the value of the one sample of that name with these tags; None if there is none.
 
         Raises AssertionError when there are several.
         """

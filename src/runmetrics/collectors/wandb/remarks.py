@@ -77,7 +77,7 @@ def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[
 
 
 def vain_filter(where: Filter, metrics: Sequence[Metric]) -> str:
-    """Say that a filter matches no run of the whole project: more often a slip than a fact."""
+    """Say that a filter matches no run of the whole project: it is often misspelt."""
     names = [metric.name for metric in metrics if Filter.of(metric.where) == where]
     shown = json.dumps(where.as_mapping(), ensure_ascii=False)
     return (
