@@ -165,7 +165,9 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
     from runmetrics.assets.alerts import Split
     from runmetrics.assets.monitors import compile_monitors
+    from runmetrics.collectors.wandb.inspect.describe_plan import dotted_keys
     from runmetrics.collectors.wandb.metrics.file import read_config
+    from runmetrics.collectors.wandb.reading.plan import compile_plan
     from runmetrics.config.settings import Settings
 
     found = read_config(file)
@@ -177,6 +179,8 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     with output():
         whole = f"{len(catalog.metrics)} metrics, {own} of them its own"
         typer.echo(f"{file}: right: {whole}")
+        if said := dotted_keys(compile_plan(catalog.metrics, settings.gpus_per_run)):
+            typer.echo(f"{file}: {said}")
 
 
 def _catalog(settings: "Settings", file: "ConfigFile | None") -> "Catalog":

@@ -21,6 +21,18 @@ def test_a_right_file_gets_one_line(tmp_path: Path) -> None:
     assert ended.out == f"{file}: right: 20 metrics, 1 of them its own\n"
 
 
+def test_keys_that_have_every_run_read_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text("metrics: [{name: m.x, max: summary.eval.accuracy}]")
+
+    ended = command("config", "check", file)
+
+    assert ended.out.splitlines()[1] == (
+        f"{file}: W&B cannot rank by keys with dots (summary.eval.accuracy): one more request for "
+        "every 1,000 runs of the project"
+    )
+
+
 def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("entty: a\nmetrics:\n- {name: m.x, count: runs, window: week}\n")

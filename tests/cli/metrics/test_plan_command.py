@@ -157,5 +157,5 @@ def test_verbose_prints_the_document_and_its_variables() -> None:
     out = command("plan", "--verbose").out
 
     assert "query Runmetrics($entity: String, $project: String, " in out
-    assert "    a0: runCount(filters: $a0_filters)\n" in out
-    assert '  a0_filters = {"state": "running"}\n' in out
+    assert "    a1: runCount(filters: $a1_filters)\n" in out
+    assert '  a1_filters = {"state": "running"}\n' in out

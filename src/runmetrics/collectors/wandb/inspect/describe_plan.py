@@ -70,12 +70,23 @@ def growth_in_words(plan: Plan) -> list[str]:
     if whole:
         lines.append(f"the whole history is read: one more for every {PAGE_SIZE:,} runs or so")
     each = f"one more for every {PAGE_SIZE:,} runs of the project"
-    if dotted := sorted({str(read.field) for read in plan.ranked if read.dotted}):
-        lines.append(f"W&B cannot rank by keys with dots ({', '.join(dotted)}): {each}")
+    if said := dotted_keys(plan):
+        lines.append(said)
     slashed = {str(read.field) for read in plan.ranked if not read.plain and not read.dotted}
     if slashed:
         lines.append(f"where W&B cannot filter by {', '.join(sorted(slashed))}: {each}")
     return lines
+
+
+def dotted_keys(plan: Plan) -> str:
+    """Say which keys W&B cannot rank by, and what that costs; nothing where there are none."""
+    names = sorted({str(read.field) for read in plan.ranked if read.dotted})
+    if not names:
+        return ""
+    return (
+        f"W&B cannot rank by keys with dots ({', '.join(names)}): one more request for every "
+        f"{PAGE_SIZE:,} runs of the project"
+    )
 
 
 def _from_scan(read: RankedRead, plan: Plan) -> bool:

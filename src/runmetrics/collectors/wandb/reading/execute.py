@@ -23,7 +23,7 @@ from runmetrics.collectors.wandb.reading.kept import AllRuns, BestRuns, Scanned,
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rank
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, side_by_side, together
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, apart, note, together
 from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
 from runmetrics.collectors.wandb.runs import Run
@@ -31,6 +31,9 @@ from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
+
+_SLICES_WITH_CLOSING = 2
+"""So few pages of runs go into one document with what is asked last."""
 
 T = TypeVar("T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -78,13 +81,13 @@ class FirstDocument:
 
     @property
     def asks(self) -> Asks:
-        """The questions, in the order of the plan."""
+        """Whether the server filters at all, and the questions in the order of the plan."""
         parts: Sequence[Count | Extreme | Scan[Scanned]] = (
             *self.counts,
             *self.extremes,
             *self.scans,
         )
-        return [ask for part in parts for ask in part.opening]
+        return [CONTROL, *(ask for part in parts for ask in part.opening)]
 
 
 async def read_project(
@@ -139,10 +142,10 @@ async def _open(
 ) -> tuple[FirstDocument, Answers]:
     """Ask the first document, again by W&B's clock where ours is off; raises CannotFilter."""
     first = FirstDocument(plan, reading.now, progress)
-    opened = await client.ask([CONTROL, *first.asks])
+    opened = await client.ask(first.asks)
     if _moved_to_its_clock(client, reading):
         first = FirstDocument(plan, reading.now, progress)
-        opened = await client.ask([CONTROL, *first.asks])
+        opened = await client.ask(first.asks)
     nothing = opened[CONTROL]
     if not isinstance(nothing, Unknown) and nothing > 0:
         raise CannotFilter
@@ -180,7 +183,12 @@ async def _finish(
     also: Sequence[Reader[None]] = (),
 ) -> None:
     """Read what the first pages of scans left, and close them; `also` asks beside the closing."""
-    await side_by_side(client, [part for scan in scans for part in scan.slices(opened)])
+    parts: list[Reader[None]] = []
+    with_closing = _SLICES_WITH_CLOSING
+    for scan in scans:
+        parts += scan.slices(opened, with_closing)
+        with_closing -= scan.slices_with_closing
+    await apart(client, parts)
     offset = client.server.clock_offset_seconds
     closings = [note(found, scan.read, scan.close(offset)) for scan in scans]
     await together(client, [*closings, *also])

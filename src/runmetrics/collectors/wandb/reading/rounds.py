@@ -58,6 +58,6 @@ async def together(client: ProjectClient, readers: Sequence[Reader[None]]) -> No
                 advance(index, partial(readers[index].send, answers))
 
 
-async def side_by_side(client: ProjectClient, readers: Sequence[Reader[None]]) -> None:
+async def apart(client: ProjectClient, readers: Sequence[Reader[None]]) -> None:
     """Run readers to their end, each with documents of its own, as many as the server takes."""
     await asyncio.gather(*(together(client, [reader]) for reader in readers))

@@ -27,9 +27,6 @@ from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
 
 _ORDER = "+created_at"
-_SLICES_WITH_CLOSING = 2
-"""So few go into one document with what is asked last."""
-
 _DATE_RESOLUTION = timedelta(seconds=2)
 NO_CLOCK = timedelta(seconds=61)
 """How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
@@ -92,8 +89,16 @@ class Scan(Generic[T]):
         """The first document: the count, the first page, and counts to cut slices by."""
         return [self._count, self._first, *(count for _, count in self._later)]
 
-    def slices(self, opened: Answers) -> Sequence[Reader[None]]:
-        """Take the first page; return what is left and too much to be read with the closing."""
+    @property
+    def slices_with_closing(self) -> int:
+        """How many slices are left to be read with the closing."""
+        return len(self._rest)
+
+    def slices(self, opened: Answers, with_closing: int = 0) -> Sequence[Reader[None]]:
+        """Take the first page; return the readers of what is left.
+
+        Where that is `with_closing` slices at most, they are left to the closing.
+        """
         count, page = opened[self._count], opened[self._first]
         if isinstance(count, Unknown):
             self._break(count)
@@ -118,7 +123,7 @@ class Scan(Generic[T]):
             dataclasses.replace(self._first, filter=self.filter & created)
             for created in cut(read.last, self.now, left, rows, counted)
         ]
-        if len(asks) > _SLICES_WITH_CLOSING:
+        if len(asks) > with_closing:
             return [self._follow(ask) for ask in asks]
         self._rest = asks
         return []
