@@ -14,7 +14,8 @@ from runmetrics.model import Delivery, Sample
 from runmetrics.sandbox.http import Fault, Response
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sinks.datadog import DatadogSink
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 from tests.sinks.datadog.datadog_case import CANARY
 from tests.sinks.datadog.datadog_case import sink as datadog
 from tests.spool_case import NOON, ProcessEndedError, ScriptedSink, accept, refuse, sample

@@ -30,7 +30,7 @@ FLOORS = (
     "collectors.wandb.inspect",
     "setup",
     # the spine: collect, deliver, account for it
-    "spool delivery pipeline report",
+    "spool_rows spool delivery pipeline report",
     # what is built on it
     "sandbox testing serve doctor assets",
     "cli",

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runmetrics.model import RunRef, Sample
-from runmetrics.spool import MOST_BYTES, Spool, as_row
+from runmetrics.spool import MOST_BYTES, Spool
+from runmetrics.spool_rows import as_row
 from tests.spool_case import NOON, sample
 
 

@@ -1,5 +1,6 @@
 """A spool that is damaged or cannot be used: the run goes on, says so, and sends nothing wrong."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 from tests.spool_case import NOON, sample
 
 HUNDRED = [sample(number) for number in range(100)]
@@ -142,7 +144,8 @@ def test_h1_what_was_set_aside_before_is_kept_up_to_nine_times(tmp_path: Path) -
 READ_ONLY = """
 import sys
 from pathlib import Path
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 with Spool(Path(sys.argv[1])) as spool:
     print(*spool.notices, sep="\\n")
 """
@@ -177,24 +180,30 @@ def test_h1_a_spool_that_this_user_may_only_read_is_left_as_it_is(tmp_path: Path
     assert not (directory / "spool.db.bad").exists()
 
 
-def test_h1_a_file_system_that_is_read_only_does_not_make_it_damaged(
+def test_h1_a_read_only_file_system_or_a_directory_without_room_for_a_journal_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with spool(tmp_path) as kept:
         kept.keep("datadog", HUNDRED)
-    real = sqlite3.connect
+    real = os.open
 
-    def read_only(path: Path, **options: object) -> sqlite3.Connection:
-        return real(f"file:{path}?mode=ro", uri=True, **options)  # type: ignore[call-overload, no-any-return]
+    def read_only(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(path, flags, mode)
 
-    monkeypatch.setattr(sqlite3, "connect", read_only)
-
+    monkeypatch.setattr(os, "open", read_only)
     with spool(tmp_path) as none:
         (notice,) = none.notices
-        assert notice.startswith(
-            f"cannot use the spool {tmp_path} (attempt to write a readonly database)"
-        )
-    monkeypatch.setattr(sqlite3, "connect", real)
+        assert notice.startswith(f"cannot use the spool {tmp_path} (Read-only file system)")
+    monkeypatch.setattr(os, "open", real)
+
+    (tmp_path / "spool.db-journal").mkdir()
+    with spool(tmp_path) as none:
+        (notice,) = none.notices
+        assert notice.startswith(f"cannot use the spool {tmp_path} (disk I/O error)")
+    (tmp_path / "spool.db-journal").rmdir()
+
     with spool(tmp_path) as later:
         assert later.pending("datadog") == HUNDRED
 
@@ -299,7 +308,8 @@ import json, resource, sys
 from pathlib import Path
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 from tests.spool_case import NOON, ScriptedSink, refuse, sample
 
 def fill_the_disk():

@@ -21,7 +21,8 @@ from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.model import Delivery, Sample
 from runmetrics.plugins import Sink
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 
 ROUNDS = int(os.environ.get("SPOOL_KILLS", "25"))
 SEED = 4

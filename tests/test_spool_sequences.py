@@ -22,7 +22,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
 from runmetrics.model import Delivery, Drop, Sample
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 from tests.spool_case import NOON, ProcessEndedError, ScriptedSink, sample
 
 SEQUENCES = int(os.environ.get("SPOOL_SEQUENCES", "150"))

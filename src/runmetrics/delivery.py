@@ -10,7 +10,8 @@ from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import excerpt
 from runmetrics.model import Delivery, Drop, Sample
 from runmetrics.plugins import Sink
-from runmetrics.spool import Spool, as_row
+from runmetrics.spool import Spool
+from runmetrics.spool_rows import as_row
 from runmetrics.text import were
 
 

@@ -9,20 +9,17 @@ holds nothing, the run goes on without it, and `notices` says so.
 
 import contextlib
 import fcntl
-import json
 import os
 import sqlite3
-import sys
 import threading
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Self, TypeVar
 
 from runmetrics.model import Drop, Sample
+from runmetrics.spool_rows import as_row, checksum, sample_of
 from runmetrics.text import were
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -56,7 +53,9 @@ _NOT_THE_FILES_FAULT = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
+    # SQLITE_READONLY alone is damage of the header: that the file may be written to is found before
+    sqlite3.SQLITE_READONLY_DIRECTORY,
+    sqlite3.SQLITE_READONLY_DBMOVED,
 }
 
 _OWNER_ONLY = 0o600
@@ -107,8 +106,8 @@ class Spool:
             )
 
     def pending(self, sink: str) -> list[Sample]:
-        """The backlog of `sink`, in the order it was kept."""
-        return self._try(lambda db: [_sample(body) for _, body in _rows(db, sink)], [])
+        """Return the backlog of `sink`, in the order it was kept."""
+        return self._try(lambda db: [sample_of(body) for _, body in _rows(db, sink)], [])
 
     def rows(self, sink: str) -> Counter[bytes]:
         """Return the backlog of `sink` as it is kept, and how often each row is there."""
@@ -119,7 +118,7 @@ class Spool:
 
         def work(db: sqlite3.Connection) -> list[Drop]:
             latest = self._clock() - max_age_seconds
-            rows = ((number, _sample(body)) for number, body in _rows(db, sink))
+            rows = ((number, sample_of(body)) for number, body in _rows(db, sink))
             old = [(number, sample) for number, sample in rows if sample.time.timestamp() <= latest]
             db.executemany(_DELETE, [(number,) for number, _ in old])
             return [Drop(sample, "expired") for _, sample in old]
@@ -134,7 +133,9 @@ class Spool:
 
         def work(db: sqlite3.Connection) -> bool:
             bodies = map(as_row, samples)
-            db.executemany(_INSERT, [(sink, body, _crc(sink.encode(), body)) for body in bodies])
+            db.executemany(
+                _INSERT, [(sink, body, checksum(sink.encode(), body)) for body in bodies]
+            )
             db.execute(_DELETE_OVERFLOW, (sink, self._most_bytes))
             return True
 
@@ -176,7 +177,7 @@ class Spool:
         except _OtherVersionError as other:
             reason = str(other)
         except _FAILURES as error:
-            if _primary_code(error) in _NOT_THE_FILES_FAULT:
+            if not _NOT_THE_FILES_FAULT.isdisjoint(_codes(error)):
                 raise
             reason = f"is damaged ({_words(error)})"
         aside = _free_name(path)
@@ -188,7 +189,7 @@ class Spool:
         return self._connected(path)
 
     def _connected(self, path: Path) -> sqlite3.Connection:
-        """Raises OSError, sqlite3.Error, and _OtherVersionError for a file of another version."""
+        """Open it; raises OSError, sqlite3.Error, and _OtherVersionError for another version's."""
         _make_private(path)
         db = sqlite3.connect(path, timeout=2, isolation_level="IMMEDIATE", check_same_thread=False)
         try:
@@ -201,7 +202,7 @@ class Spool:
                 for sink, _ in overflow:
                     db.execute(_DELETE_OVERFLOW, (sink, self._most_bytes))
                 for _, body in _rows(db):
-                    _sample(body)
+                    sample_of(body)
                 db.execute(f"PRAGMA user_version = {_VERSION}")  # each time: is it writable?
         except BaseException:
             db.close()
@@ -214,7 +215,7 @@ class Spool:
         return db
 
     def _try(self, work: Callable[[sqlite3.Connection], _T], otherwise: _T) -> _T:
-        """What `work` returns, all of it done or nothing; `otherwise` when the disk fails us."""
+        """Do all of `work` or nothing, and return what it does; `otherwise` when the disk fails."""
         if self._db is None:
             return otherwise
         try:
@@ -236,53 +237,16 @@ class _OtherVersionError(Exception):
     pass
 
 
-def as_row(sample: Sample) -> bytes:
-    """`sample` as it is kept: all that is ever sent, and nothing else. Equal rows, equal points."""
-    fields = {
-        "name": sample.name,
-        "value": sample.value,
-        "time": sample.time.astimezone(UTC).isoformat(),
-        "unit": sample.unit,
-        "tags": dict(sample.tags),
-        "description": sample.description,
-    }
-    return json.dumps(fields, separators=(",", ":")).encode("ascii")
-
-
-def _sample(row: bytes) -> Sample:
-    """Return the sample of a row; raises sqlite3.DatabaseError for a row of another shape."""
-    try:
-        fields = json.loads(row, object_hook=_interned)
-        sample = Sample(**{**fields, "time": datetime.fromisoformat(fields["time"])})
-        if as_row(sample) == row:
-            return sample
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        pass
-    raise sqlite3.DatabaseError("a row is of another shape")
-
-
-def _interned(fields: dict[str, object]) -> dict[str, object]:
-    """Hold equal texts once: the names and tags of a backlog are the same again and again."""
-    return {
-        sys.intern(key): sys.intern(value) if isinstance(value, str) else value
-        for key, value in fields.items()
-    }
-
-
 def _rows(db: sqlite3.Connection, sink: str | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield numbers and rows in the order they were kept, of one sink or of all."""
     for number, whose, body, crc in db.execute(_SELECT, (sink,)):
-        if body is None or _crc(whose, body) != crc:
+        if body is None or checksum(whose, body) != crc:
             raise sqlite3.DatabaseError(f"row {number} is not as it was written")
         yield number, body
 
 
-def _crc(sink: bytes, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(sink))
-
-
 def _locked(directory: Path) -> IO[bytes]:
-    """The lock of `directory`, held until it is closed; BlockingIOError when another has it."""
+    """Take the lock of `directory`, until it is closed; BlockingIOError when another has it."""
     directory.mkdir(mode=0o700, exist_ok=True)
     lock = (directory / _LOCK).open("ab")
     try:
@@ -294,7 +258,7 @@ def _locked(directory: Path) -> IO[bytes]:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, if need be, and keep others from reading it: names of runs are nobody's."""
+    """Make the file, if need be, and keep others from reading it: names are in it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
     try:
         with contextlib.suppress(PermissionError):  # somebody else's, who may want it so
@@ -322,9 +286,10 @@ def _make_durable(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(finding)
 
 
-def _primary_code(error: Exception) -> int | None:
+def _codes(error: Exception) -> set[int]:
+    """Return SQLite's code of an error, and the one that it is a case of."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+    return set() if code is None else {code, code & 0xFF}
 
 
 def _words(error: Exception) -> str:

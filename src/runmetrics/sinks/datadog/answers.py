@@ -16,7 +16,7 @@ _MOST_KIND_BYTES = 80
 
 
 def is_acknowledged(answer: Answer) -> bool:
-    """Whether Datadog took all of it: 202 with a JSON object that tells of no error."""
+    """Say whether Datadog took all of it: 202 with a JSON object that tells of no error."""
     document = answer.json_object()
     return (
         answer.status == 202

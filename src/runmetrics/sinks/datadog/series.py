@@ -42,7 +42,7 @@ _NOT_IN_TAGS = re.compile(r"(?:[^\w:./-]|_)+")
 
 
 def metric_name(name: str) -> str:
-    """`name` by Datadog's rules: a letter, then ASCII letters, digits, `_` and `.`, at most 200.
+    """Return `name` by Datadog's rules: a letter, then ASCII letters, digits, `_.`, at most 200.
 
     Empty when nothing of it can stay.
     """
@@ -51,7 +51,7 @@ def metric_name(name: str) -> str:
 
 
 def tag(text: str) -> str:
-    """`text` ("key:value") by Datadog's rules, at most 200 characters; empty when nothing stays.
+    """Return `text` ("key:value") by Datadog's rules, at most 200 characters; empty if none stay.
 
     Lower case, starting with a letter of any language, then letters, digits and `_-:./`.
     """
@@ -61,7 +61,7 @@ def tag(text: str) -> str:
 
 
 def tags_of(sample: Sample, common: Sequence[str]) -> tuple[str, ...]:
-    """The tags that are sent: the sample's own, and the common ones whose key it does not set."""
+    """Return the tags to send: the sample's own, and the common ones whose key it does not set."""
     own = {tag(f"{key.replace(':', '_')}:{value}") for key, value in sample.tags.items()}
     keys = {text.split(":")[0] for text in own}
     shared = {text for text in map(tag, common) if text.split(":")[0] not in keys}
@@ -153,7 +153,7 @@ def _described(sample: Sample, reason: str, age_seconds: float) -> str:
 
 
 def payload(series: Sequence[Series]) -> "MetricPayload":
-    """The official client's model of one post."""
+    """Return the official client's model of one post."""
     from datadog_api_client.model_utils import unset
     from datadog_api_client.v2.model.metric_intake_type import MetricIntakeType
     from datadog_api_client.v2.model.metric_payload import MetricPayload
@@ -175,7 +175,7 @@ def payload(series: Sequence[Series]) -> "MetricPayload":
 
 
 def encode(body: Mapping[str, Any]) -> tuple[bytes, int]:
-    """A body as it is sent (strict JSON, gzip), and its size before compression.
+    """Return a body as it is sent (strict JSON, gzip), and its size before compression.
 
     The same body gives the same bytes every time, so that what was measured is what is sent.
     """
@@ -184,7 +184,7 @@ def encode(body: Mapping[str, Any]) -> tuple[bytes, int]:
 
 
 def fits(series: Sequence[Series], limits: Limits = LIMITS) -> bool:
-    """Whether one post of `series` is within both limits."""
+    """Say whether one post of `series` is within both limits."""
     compressed, raw_bytes = encode(payload(series).to_dict())
     return len(compressed) <= limits.compressed and raw_bytes <= limits.raw
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool = False) -> str:
-    """Base URL of Datadog's API: of `site`, or `url` as it is.
+    """Return the base URL of Datadog's API: of `site`, or `url` as it is.
 
     Raises ConfigurationError for a site that Datadog does not have and for a URL over which a
     key must not go.

@@ -63,18 +63,20 @@ class Prepared:
 
 
 def metric_name(name: str) -> str:
-    """`name` by OpenTelemetry's rules: a letter, then ASCII letters, digits and `_.-/`, at most
-    255; empty when nothing of it can stay."""
+    """Return `name` by OpenTelemetry's rules: a letter, then ASCII letters, digits and `_.-/`.
+
+    At most 255 characters; empty when nothing of it can stay.
+    """
     return _NOT_AT_THE_START.sub("", _NOT_IN_NAMES.sub("_", name))[:LONGEST_NAME]
 
 
 def ucum(unit: str) -> str:
-    """The UCUM code of a unit; a word that UCUM does not know becomes an annotation, {run}."""
+    """Return the UCUM code of a unit; one that UCUM does not know becomes an annotation, {run}."""
     return _UCUM.get(unit, f"{{{unit}}}")
 
 
 def nanoseconds(time: datetime) -> int:
-    """Since the epoch; exact to the microsecond."""
+    """Return the nanoseconds since the epoch; exact to the microsecond."""
     return (time - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
@@ -128,5 +130,5 @@ def _refusal(point: Point, other: Point | None) -> str:
 
 
 def _unicode(words: str) -> str:
-    """`words` without the lone surrogates that no encoding takes."""
+    """Return `words` without the lone surrogates that no encoding takes."""
     return words.encode("utf-8", "replace").decode("utf-8")

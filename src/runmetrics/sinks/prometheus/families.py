@@ -88,7 +88,7 @@ def families_of(samples: Iterable[Sample]) -> Families:
 
 
 def metrics(families: Iterable[Family]) -> "list[Metric]":
-    """The library's own objects, as a custom collector yields them."""
+    """Return the library's own objects, as a custom collector yields them."""
     from prometheus_client import Metric
 
     made = []
@@ -101,7 +101,7 @@ def metrics(families: Iterable[Family]) -> "list[Metric]":
 
 
 def registry_of(families: Iterable[Family]) -> "CollectorRegistry":
-    """The library's registry of just these, for its writers of text."""
+    """Return the library's registry of just these, for its writers of text."""
     from prometheus_client import CollectorRegistry
 
     made = metrics(families)
@@ -116,7 +116,7 @@ def registry_of(families: Iterable[Family]) -> "CollectorRegistry":
 
 
 def text(families: Iterable[Family]) -> bytes:
-    """The families in Prometheus' text format (0.0.4)."""
+    """Return the families in Prometheus' text format (0.0.4)."""
     from prometheus_client import generate_latest
 
     return generate_latest(registry_of(families))
@@ -150,7 +150,7 @@ def _refusal(family: Family, point: Point, other: Point | None) -> tuple[str, st
 
 
 def _labels(tags: Mapping[str, str]) -> tuple[Labels, Sequence[str]]:
-    """Labels in order, and remarks. An empty value is no label, as to Prometheus.
+    """Return labels in order, and remarks. An empty value is no label, as to Prometheus.
 
     The values of tags that are one label are joined by ";", in the order of the tags' names, as
     OpenTelemetry prescribes for its own attributes.
@@ -176,5 +176,5 @@ def _described(sample: Sample) -> str:
 
 
 def _unicode(words: str) -> str:
-    """`words` without the lone surrogates that no encoding takes."""
+    """Return `words` without the lone surrogates that no encoding takes."""
     return words.encode("utf-8", "replace").decode("utf-8")

@@ -77,12 +77,12 @@ class Name:
     factor: Fraction = Fraction(1)
 
     def value(self, value: float) -> float:
-        """`value` in the base unit, rounded once where the factor divides; may overflow."""
+        """Return `value` in the base unit, rounded once where the factor divides; may overflow."""
         return float(value) * self.factor.numerator / self.factor.denominator + 0.0
 
 
 def family_name(name: str, unit: str) -> Name:
-    """What the metric `name` in `unit` is called; `text` is empty when nothing of it can stay."""
+    """Return what the metric `name` in `unit` is called; `text` is empty when nothing can stay."""
     words = _words(name)
     if not words:
         return Name("")
@@ -99,7 +99,7 @@ def family_name(name: str, unit: str) -> Name:
 
 
 def label_name(key: str) -> str:
-    """What the tag `key` is called as a label; empty when nothing of it can stay."""
+    """Return what the tag `key` is called as a label; empty when nothing of it can stay."""
     words = _words(key)
     text = "_".join(words)
     if text in _HISTOGRAM_LABELS or text[:1].isdigit():
@@ -113,7 +113,7 @@ def _words(text: str) -> list[str]:
 
 
 def _in_base(word: str, before: str, own: set[str], base: str) -> str:
-    """The base unit in place of the metric's unit; "24 hours" in a name is a span, no unit."""
+    """Return the base unit for the metric's unit; "24 hours" in a name is a span, no unit."""
     return base if word in own and not before.isdigit() else word
 
 
