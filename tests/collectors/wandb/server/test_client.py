@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from runmetrics.collectors.wandb.server.errors import (
 from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.deadline import Deadline
 from runmetrics.retry import http_date
-from runmetrics.sandbox.http import LoopbackServer
+from runmetrics.sandbox.http import LoopbackServer, Request, Response
 from tests.collectors.wandb.asking import (
     BASIC,
     DATA,
@@ -115,28 +116,36 @@ def test_w20_a_junk_date_is_no_date(text: str | None) -> None:
     assert http_date(text) is None
 
 
-def most_at_once(latency: float = 0.05, queries: int = 12, **headers: str) -> int:
-    """How many of some queries, made all at once, a server ever has under way at once."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with LoopbackServer(answering({"data": DATA}, named), latency_seconds=latency) as server:
+def most_at_once(awaited: int, remaining: int, queries: int = 12) -> int:
+    """How many of some queries, made all at once, a server ever has under way at once.
+
+    It holds them back until as many as awaited have come, and a moment longer for more to come.
+    """
+
+    def answer(request: Request) -> Response:
+        end = time.monotonic() + 10
+        while len(server.requests) > 1 and server.most_at_once < awaited and time.monotonic() < end:
+            time.sleep(0.005)
+        return answering({"data": DATA}, {"RateLimit-Remaining": str(remaining)})(request)
+
+    async def all_of_them() -> None:
+        async with caller.client as client:
+            await client.query(DOCUMENT)
+            await asyncio.gather(*(client.query(DOCUMENT) for _ in range(queries)))
+
+    with LoopbackServer(answer, latency_seconds=0.02) as server:
         caller = Caller(server.url, policy=fast(low_quota_pause_seconds=0))
-
-        async def all_of_them() -> None:
-            async with caller.client as client:
-                await client.query(DOCUMENT)
-                await asyncio.gather(*(client.query(DOCUMENT) for _ in range(queries)))
-
         asyncio.run(all_of_them())
         assert len(server.requests) == queries + 1
         return server.most_at_once
 
 
 def test_w3_at_most_four_requests_are_under_way_at_once_whoever_asks() -> None:
-    assert most_at_once(RateLimit_Remaining="100") == 4
+    assert most_at_once(awaited=4, remaining=100) == 4
 
 
 def test_w3_under_a_tenth_of_the_quota_one_request_is_under_way_at_once() -> None:
-    assert most_at_once(RateLimit_Remaining="99") == 1
+    assert most_at_once(awaited=1, remaining=99) == 1
 
 
 def test_w3_under_a_tenth_of_the_quota_there_is_a_pause_before_each_request() -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -155,18 +154,15 @@ def test_w7_a_connection_that_is_never_taken_is_given_up() -> None:
 
 def test_w8_a_slow_drip_is_cut_at_the_total_timeout() -> None:
     policy = fast(read_timeout_seconds=0.3, total_timeout_seconds=0.5)
-    began = time.monotonic()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(drip_seconds=0.1))
         error = Caller(server.url, policy=policy).fails(SlowAnswer, tries=1)
     assert str(error) == (
         f"W&B at {server.url} did not answer in full within 0.5 s (1 try): {SERVER_SIDE}"
     )
-    assert time.monotonic() - began < 3
 
 
 def test_w8_no_request_goes_on_after_the_deadline() -> None:
-    began = time.monotonic()
     with LoopbackServer(HEALTHY) as server:
         server.misbehave(Fault(silent=True))
         error = Caller(server.url, deadline=Deadline(0.3)).fails(OutOfTime)
@@ -174,7 +170,6 @@ def test_w8_no_request_goes_on_after_the_deadline() -> None:
         f"the time for reading W&B at {server.url} is over: raise --timeout, or ask for less"
     )
     assert error.exit_code == ExitCode.TEMPORARY
-    assert time.monotonic() - began < 3
 
 
 def test_w8_out_of_time_names_the_last_failure() -> None:
@@ -197,7 +192,6 @@ def test_h3_a_sigterm_in_the_middle_of_a_fetch_ends_it() -> None:
     deadline = Deadline(60)
     before = signal.signal(signal.SIGTERM, lambda *_: deadline.stop(10))
     killer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM))
-    began = time.monotonic()
     try:
         with LoopbackServer(HEALTHY) as server:
             server.misbehave(Fault(silent=True))
@@ -205,6 +199,7 @@ def test_h3_a_sigterm_in_the_middle_of_a_fetch_ends_it() -> None:
             error = Caller(
                 server.url, policy=fast(read_timeout_seconds=30), deadline=deadline
             ).fails(Stopped)
+            assert deadline.remaining() > 0  # at once, not when the grace is over
             Caller(server.url, deadline=deadline).fails(Stopped)
     finally:
         killer.join()
@@ -212,19 +207,17 @@ def test_h3_a_sigterm_in_the_middle_of_a_fetch_ends_it() -> None:
     assert str(error) == f"reading W&B at {server.url} was stopped by a signal"
     assert error.exit_code == ExitCode.TERMINATED
     assert len(server.requests) == 1
-    assert time.monotonic() - began < 2
 
 
 def test_h3_a_stop_in_the_middle_of_a_backoff_ends_it_without_another_request() -> None:
     deadline = Deadline(60)
     killer = threading.Timer(0.2, deadline.stop, (10,))
-    began = time.monotonic()
     with LoopbackServer(failing(503, headers={"Retry-After": "40"})) as server:
         killer.start()
         Caller(server.url, deadline=deadline).fails(Stopped)
+    assert deadline.remaining() > 0  # at once, not when the grace is over
     killer.join()
     assert len(server.requests) == 1
-    assert time.monotonic() - began < 5
 
 
 def test_h3_a_stop_just_before_another_try_leaves_it_unmade() -> None:
