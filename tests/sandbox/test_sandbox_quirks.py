@@ -190,3 +190,43 @@ def test_a_moving_project_can_be_played_between_two_requests() -> None:
         running = [names(sandbox, filters='{"state": "running"}') for _ in range(2)]
     assert running == [["a"], ["b"]]
     assert [document.query for document in sandbox.documents] == [PAGE, PAGE]
+
+
+def test_dotted_keys_may_be_paths_only() -> None:
+    runs = scored(literal={"n.y": 1}, nested={"n": {"y": 2}})
+    with holding(*runs, quirks=Quirks(dotted_keys_are_paths=True)) as sandbox:
+        assert names(sandbox, filters=above("n.y", 0)) == ["nested"]
+        sandbox.quirks = Quirks()
+        assert names(sandbox, filters=above("n.y", 0)) == ["literal", "nested"]
+
+
+def test_two_bounds_may_be_refused_or_match_nothing() -> None:
+    between = json.dumps({"summary_metrics.x": {"$gte": 0, "$lte": 9}})
+    with holding(*scored(a={"x": 1}), quirks=Quirks(bounds="none")) as sandbox:
+        assert names(sandbox, filters=between) == []
+        assert names(sandbox, filters=above("x", 0)) == ["a"]
+        sandbox.quirks = Quirks(bounds="refused")
+        response = post(sandbox, PAGE, filters=between)
+        assert response.status_code == 400
+        assert "summary_metrics.x: one operator was expected" in response.text
+
+
+def test_what_a_strict_schema_forbids_may_be_told_too() -> None:
+    query = (
+        '{ project(name: "p", entityName: "e") { n: runCount runs { edges { node { name } } } } }'
+    )
+    quirks = Quirks(hidden_rows={"a"}, hidden_as="null", counts_say=2**70)
+    with holding(*scored(a={}, b={}), quirks=quirks) as sandbox:
+        project = ask(sandbox, query)["project"]
+        assert project["n"] == 2**70
+        assert [edge["node"] for edge in project["runs"]["edges"]] == [None, {"name": "b"}]
+        sandbox.quirks = Quirks(edges_null=True)
+        assert ask(sandbox, query)["project"]["runs"]["edges"] is None
+
+
+def test_a_summary_may_be_shown_otherwise_than_it_is_filtered_by() -> None:
+    quirks = Quirks(shown_summaries={"a": None})
+    with holding(*scored(a={"x": 1}), quirks=quirks) as sandbox:
+        assert names(sandbox, filters=above("x", 0)) == ["a"]
+        (edge,) = ask(sandbox, QUERY_OF_SUMMARY)["project"]["runs"]["edges"]
+        assert edge["node"]["summaryMetrics"] is None
