@@ -68,6 +68,17 @@ def test_some_runs_diverged() -> None:
     assert 0 < sum(map(math.isnan, losses)) < 200
 
 
+def test_some_runs_hung_before_their_end() -> None:
+    silences = [
+        beat.timestamp() - run.summary["_timestamp"]
+        for run in made(2_000, 100)
+        if isinstance(run.summary, dict) and (beat := moment(run.heartbeat_at))
+    ]
+    assert len(silences) == 2_000
+    assert min(silences) >= 0
+    assert 0.02 < sum(silence > 60 for silence in silences) / len(silences) < 0.06
+
+
 def test_the_sandbox_as_a_process_says_where_it_is_and_ends_on_sigterm() -> None:
     command = [sys.executable, "-m", "runmetrics.sandbox", "--runs", "50", "--in-window", "10"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -17,6 +17,7 @@ WINDOW = timedelta(days=7)
 _YEAR_SECONDS = 365 * 86_400
 _STATES = ("finished",) * 78 + ("failed",) * 12 + ("crashed",) * 8 + ("killed",) * 2
 _RUNNING_SHARE = 0.01
+_HANGS = 0.04
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _WORDS = (
     ("amber", "brisk", "calm", "eager", "misty", "jolly"),
@@ -113,7 +114,8 @@ def fill(
 ) -> None:
     """Add a year of `runs`, `in_window` of them alive within the 7 days before `now`.
 
-    One in a hundred of those in the window is still running. `gpu_mix` is the share of runs by
+    One in a hundred of those in the window is still running; four in a hundred hung before their
+    end. `gpu_mix` is the share of runs by
     their number of GPUs. Equal arguments give equal runs.
     """
     random = Random(seed)  # noqa: S311 - made-up figures
@@ -149,6 +151,13 @@ def _configs(gpu_mix: Mapping[int, float]) -> dict[int, list[Mapping[str, Any]]]
     }
 
 
+def _final_silence(random: Random, seconds: float) -> float:
+    """Return the seconds from the last log to the end of a run: a moment, but of one that hung."""
+    if random.random() < _HANGS:
+        return seconds * random.random()
+    return random.random()
+
+
 def _made(
     random: Random,
     number: int,
@@ -168,12 +177,13 @@ def _made(
     beat = now - timedelta(seconds=idle)
     state = "running" if running else random.choice(_STATES)
     score = random.random()
+    silence = _final_silence(random, 0 if running else seconds)
     summary = {
         "accuracy": round(0.5 + score * 0.45, 6),
         "loss": round(0.05 + (1 - score) * 2 + random.random() * 0.1, 6),
         "_step": seconds // 2,
-        "_runtime": seconds - 1 + random.random(),
-        "_timestamp": beat.timestamp() - 1 + random.random(),
+        "_runtime": seconds - silence,
+        "_timestamp": beat.timestamp() - silence,
         "_wandb": {"runtime": 0 if running else seconds},
     }
     if state != "finished" and score < 0.3:
