@@ -233,7 +233,7 @@ def test_a_person_reads_from_the_sandbox_what_to_set(tmp_path: Path) -> None:
     ) as sandbox:
         os.close(theirs)
         with os.fdopen(ours, encoding="utf-8") as terminal:
-            lines = [terminal.readline().rstrip("\n") for _ in range(9)]
+            lines = [terminal.readline().rstrip("\n") for _ in range(10)]
             sandbox.send_signal(signal.SIGTERM)
             assert sandbox.wait(timeout=10) == 0
     local = r"http://127\.0\.0\.1:\d+"
@@ -241,6 +241,7 @@ def test_a_person_reads_from_the_sandbox_what_to_set(tmp_path: Path) -> None:
         lines,
         [
             r"# A W&B server and a Datadog intake .*Ctrl-C ends them.*",
+            r"# receives is shown here\. In another terminal:",
             rf"export WANDB_BASE_URL={local}",
             r"export WANDB_API_KEY=\w{40}",
             r"export WANDB_ENTITY=pufferai",
