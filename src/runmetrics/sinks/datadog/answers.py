@@ -88,7 +88,7 @@ class AnswerReader:
                 "the next run tries again",
             )
             return Refused(REJECTED, f"Datadog (202): {words}", way_there)
-        kind = one_line(excerpt(answer.headers.get("Content-Type", "untyped"), _MOST_KIND_BYTES))
+        kind = one_line(excerpt(answer.headers.get("Content-Type") or "untyped", _MOST_KIND_BYTES))
         cause = f"Datadog at {self.url} answered {answer.status} {kind}"
         return Unavailable(
             TemporaryError(
