@@ -232,7 +232,7 @@ def test_what_a_sink_took_is_one_line() -> None:
 def test_a_problem_is_one_log_line_that_names_its_metrics_in_fields(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    log_problems([HOURS])
+    log_problems(Collection(problems=(HOURS,)))
 
     (line,) = caplog.records
     assert (line.levelname, line.message) == ("ERROR", "W&B is away: wait")
@@ -247,12 +247,16 @@ def test_a_problem_is_one_log_line_that_names_its_metrics_in_fields(
 
 
 def test_of_several_projects_each_log_line_names_its_own(caplog: pytest.LogCaptureFixture) -> None:
-    log_problems([HOURS, Problem((), "W&B is away", tags=OTHER), Problem((), "odd")])
+    log_problems(
+        Collection(problems=(HOURS, Problem((), "W&B is away", tags=OTHER), Problem((), "odd")))
+    )
+    log_problems(Collection((Sample("a.b", 1.0, NOON, tags=OTHER),), problems=(HOURS,)))
 
     assert [line.message for line in caplog.records] == [
         "e/p: W&B is away: wait",
         "e/q: W&B is away",
         "odd",
+        "e/p: W&B is away: wait",
     ]
 
 

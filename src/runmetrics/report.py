@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.custom_metrics import bill, count_series
-from runmetrics.model import Delivery, Missing, Problem, RunRef, Sample
+from runmetrics.model import Collection, Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
 from runmetrics.text import counted, one_line
@@ -98,7 +98,7 @@ def log_outcome(outcome: Outcome) -> None:
     """
     for notice in _notices(outcome):
         _log.warning(notice)
-    log_problems(outcome.collection.problems)
+    log_problems(outcome.collection)
     for delivery in outcome.deliveries:
         for notice in delivery.notices:
             _log.warning(notice, extra={"sink": delivery.sink})
@@ -114,10 +114,10 @@ def log_bill(outcome: Outcome, price: float | None) -> None:
         _log.debug(line)
 
 
-def log_problems(problems: Sequence[Problem]) -> None:
-    """Log a line for each problem; its project is in the words where there are several."""
-    several = len({_project(problem.tags) for problem in problems}) > 1
-    for problem in problems:
+def log_problems(collection: Collection) -> None:
+    """Log a line for each problem; its project is in the words where several are read."""
+    several = len(_projects(collection)) > 1
+    for problem in collection.problems:
         where = _project(problem.tags)
         said = f"{where}: {problem}" if several and where else str(problem)
         fields = {
@@ -176,7 +176,7 @@ def _table(outcome: Outcome, width: int) -> Any:
 
     collection = outcome.collection
     rows: Sequence[Sample | Missing] = (*collection.samples, *collection.missing)
-    projects = {_project(each.tags) for each in (*rows, *collection.problems)} - {""}
+    projects = _projects(collection)
     several = len(projects) > 1
     title = _plain(", ".join(sorted(projects)), style="table.title")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
@@ -217,6 +217,15 @@ def _unknown(problems: Sequence[Problem], *, several: bool) -> "dict[str, list[T
         if names:
             found.setdefault(problem.cause, []).extend(names)
     return found
+
+
+def _projects(collection: Collection) -> set[str]:
+    told: tuple[Sample | Missing | Problem, ...] = (
+        *collection.samples,
+        *collection.missing,
+        *collection.problems,
+    )
+    return {_project(each.tags) for each in told} - {""}
 
 
 def _project(tags: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ def explain(
         outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
     for default in outcome.collection.defaults:
         _log.warning(default)
-    log_problems(outcome.collection.problems)
+    log_problems(outcome.collection)
     with output():
         if as_json:
             typer.echo(metrics_report.explanation_as_json(explainer, outcome))
