@@ -39,7 +39,7 @@ class Count:
             return witness
         if isinstance(witness, Unknown):
             fresh = yield from self._ask_again(self._last_hour)
-            return fresh.agreed(0, witness)
+            return fresh.agreed(0, witness) if fresh.count == count else witness
         if witness is None or self._lately is None:
             return count
         lately = opened.known(self._lately)
