@@ -82,7 +82,7 @@ def value_of(metric: Metric, run: Run, rules: Rules) -> float | None:
         return None
     since = rules.now - metric.window if metric.window else None
     value = measure(metric.field, run, rules, since)
-    if not metric.priced or not value:
+    if not metric.priced or value is None:
         return value
     dollars = price(run, rules)
     return None if dollars is None else value * dollars

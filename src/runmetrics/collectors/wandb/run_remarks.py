@@ -1,5 +1,6 @@
 """What is said of the runs behind the numbers: how many are odd, of which kind, and an example."""
 
+import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +42,12 @@ def remarks_of(
     counted_by = _distinct(
         run for metric, series in known if _counts_gpus(metric) for run in series.selected
     )
-    priced = _distinct(run for metric, series in known if metric.priced for run in series.selected)
+    unpriced = _distinct(
+        run
+        for metric, series in known
+        for run in series.selected
+        if _lacks_price(metric, run, rules)
+    )
     impossible = [run for run in distinct if run.faults]
     found = [
         Remark("impossible", len(impossible), faults(impossible)),
@@ -58,7 +64,7 @@ def remarks_of(
             f"without a usable number under {rules.gpus_per_run}: GPUs counted as W&B knows them",
         ),
         _odd(
-            *("unpriced", [run for run in priced if price(run, rules) is None]),
+            *("unpriced", unpriced),
             "without a known GPU, or of a type without a price: their cost is left out",
         ),
         Remark("gpus_assumed", sum(assumes_gpus(run, rules) for run in counted_by)),
@@ -119,6 +125,13 @@ def assumed(metric: Metric, series: Series, rules: Rules) -> str:
 def _odd(kind: str, runs: Sequence[Run], how: str) -> Remark:
     example = f" (such as {runs[0].id})" if runs else ""
     return Remark(kind, len(runs), (f"{counted(len(runs), 'run')}{example} {how}",))
+
+
+def _lacks_price(metric: Metric, run: Run, rules: Rules) -> bool:
+    """Return whether the run has GPU hours of a priced metric, and no price for them."""
+    if not metric.priced or price(run, rules) is not None:
+        return False
+    return bool(value_of(dataclasses.replace(metric, priced=False), run, rules))
 
 
 def _counts_gpus(metric: Metric) -> bool:
