@@ -199,7 +199,7 @@ def test_where_the_hours_went_and_what_they_cost() -> None:
         of("silent", "killed", gpu_count=1, gpu="A100"),
         of("cheap", "finished", gpu_count=4, gpu="T4", summary=logged(1)),
         of("nothing", "pending"),
-        run("died at once", "failed", created_at=ago(hours=1), beat=ago(hours=1), gpu="T4"),
+        run("died at once", "failed", created_at=ago(hours=1), gpu="T4", gpu_count=1),
         yaml=COST,
     )
 
