@@ -20,7 +20,8 @@ from runmetrics.model import (
     Sample,
 )
 from runmetrics.pipeline import Outcome
-from runmetrics.report import as_json, delivered, log_problems, print_table, show_value
+from runmetrics.report import as_json, delivered, log_problems, print_table
+from runmetrics.text import show_value
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FREE = Cost()

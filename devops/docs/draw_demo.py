@@ -1,4 +1,4 @@
-"""Draws docs/images/demo.svg: what `runmetrics demo` prints on a terminal, table included."""
+"""Draw docs/images/demo.svg: what `runmetrics demo` prints on a terminal, table included."""
 
 import re
 import subprocess
@@ -24,8 +24,8 @@ def main() -> None:
     )
     lines = [line.rstrip() for line in ran.stdout.splitlines()]
     console = Console(record=True, width=WIDTH, file=Path("/dev/null").open("w"))  # noqa: SIM115
-    console.print(Text("\n".join(["$ runmetrics demo", *lines])))
-    drawn = console.export_svg(title="runmetrics demo", unique_id="demo")
+    console.print(Text("\n".join(["$ uv run runmetrics demo", *lines])))
+    drawn = console.export_svg(title="uv run runmetrics demo", unique_id="demo")
     PICTURE.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL))
 
 

@@ -9,7 +9,7 @@ from runmetrics.custom_metrics import bill, count_series
 from runmetrics.model import Collection, Delivery, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
-from runmetrics.text import counted, one_line
+from runmetrics.text import counted, one_line, show_value
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,6 @@ JSON_SCHEMA_VERSION = 1
 
 _log = logging.getLogger("runmetrics")
 
-_UNITS = {"percent": "%"}
 _TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
 _LONGEST_RUN_NAME = 60
 _WIDE = 110
@@ -152,21 +151,6 @@ def delivered(delivery: Delivery) -> str:
     if delivery.spooled:
         text += f"; {delivery.spooled} wait in the spool"
     return text
-
-
-def show_value(value: float, unit: str) -> str:
-    """Return a value with its unit: whole numbers as such, others with few digits."""
-    digits = 4 if unit else 6
-    number = f"{value:,.{digits}g}"
-    if abs(value) < 1e15 and value == int(value):
-        number = f"{value + 0:,.0f}"  # minus 0 is 0
-    elif 10 ** (digits - 1) <= abs(value) < 1e15:
-        number = f"{value:,.1f}"
-    if unit in _UNITS:
-        return f"{number} {_UNITS[unit]}"
-    if not unit:
-        return number
-    return f"{number} {unit}{'s' * (value != 1)}"
 
 
 def _table(outcome: Outcome, width: int) -> Any:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 
+_SIGNS = {"percent": "%"}
+
 
 def one_line(text: str) -> str:
     """Return foreign text with a space for each sign that would break a line or steer a terminal.
@@ -51,3 +53,18 @@ def rough_length(seconds: float) -> str:
 def were(count: int, noun: str) -> str:
     """Return a count with its noun and verb: "1 sample was", "2 samples were"."""
     return f"{counted(count, noun)} {'was' if count == 1 else 'were'}"
+
+
+def show_value(value: float, unit: str) -> str:
+    """Return a value with its unit: whole numbers as such, others with few digits."""
+    digits = 4 if unit else 6
+    number = f"{value:,.{digits}g}"
+    if abs(value) < 1e15 and value == int(value):
+        number = f"{value + 0:,.0f}"  # minus 0 is 0
+    elif 10 ** (digits - 1) <= abs(value) < 1e15:
+        number = f"{value:,.1f}"
+    if unit in _SIGNS:
+        return f"{number} {_SIGNS[unit]}"
+    if not unit:
+        return number
+    return f"{number} {unit}{'s' * (value != 1)}"

@@ -19,12 +19,11 @@ from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import TemporaryError
 from runmetrics.logs import excerpt
-from runmetrics.report import show_value
 from runmetrics.sandbox.history import fill
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.store import EARLIEST, Store, StoredRun, as_object, moment
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from runmetrics.text import counted, typed
+from runmetrics.text import counted, show_value, typed
 
 ENTITY, PROJECT = "pufferai", "metta"
 RUNS, IN_WINDOW = 26_000, 2_000

@@ -19,8 +19,8 @@ from runmetrics.collectors.wandb.reading.plan import Plan
 from runmetrics.custom_metrics import dollars
 from runmetrics.model import Missing, Sample
 from runmetrics.pipeline import Outcome
-from runmetrics.report import JSON_SCHEMA_VERSION, show_value
-from runmetrics.text import counted, one_line
+from runmetrics.report import JSON_SCHEMA_VERSION
+from runmetrics.text import counted, one_line, show_value
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from runmetrics.report import show_value
 from runmetrics.sandbox.http import Request, Response
 from runmetrics.sandbox.intake import decoded
-from runmetrics.text import counted, one_line
+from runmetrics.text import counted, one_line, show_value
 
 MOST_SERIES = 30
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from runmetrics.report import show_value
 from runmetrics.serve.entries import Entry, name_of, own_tags
 from runmetrics.serve.markup import bar, el, held_badge
 from runmetrics.serve.snapshot import Value
+from runmetrics.text import show_value
 
 _PART = re.compile(r"wandb\.gpu_hours\.(active|stalled|unlogged)(_\w+)?")
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from runmetrics.report import show_value
-from runmetrics.text import one_line, rough_length
+from runmetrics.text import one_line, rough_length, show_value
 
 Child = Element | str
 Attributes = Mapping[str, str]

@@ -5,14 +5,13 @@ from itertools import groupby
 from xml.etree.ElementTree import Element
 
 from runmetrics.model import Missing
-from runmetrics.report import show_value
 from runmetrics.serve.chart import chart
 from runmetrics.serve.entries import Entry, entries, name_of, own_tags, project_of, tags_of
 from runmetrics.serve.gpu_hours import gpu_hours_card
 from runmetrics.serve.markup import el, held_badge, link, quantity
 from runmetrics.serve.ranking import ranking_card
 from runmetrics.serve.snapshot import Snapshot, Value
-from runmetrics.text import rough_length
+from runmetrics.text import rough_length, show_value
 
 MOST_CARDS = 200
 

@@ -296,7 +296,7 @@ def test_a_number_that_rests_on_assumed_gpus_says_how_much_of_it() -> None:
 
     assert values(collection)[GPU_HOURS] == 10
     assert note(collection, GPU_HOURS) == (
-        "2 of 10 are of 2 runs without a recorded or seen GPU, taken for one"
+        "2 of 10 hours are of 2 runs without a recorded or seen GPU, taken for one"
     )
     assert collection.remarks == {"gpus_assumed": 2}
 

@@ -19,7 +19,7 @@ from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reduce import value_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
-from runmetrics.text import counted, exact_length
+from runmetrics.text import counted, exact_length, show_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def assumed(metric: Metric, series: Series, rules: Rules) -> str:
     which = f"{counted(len(runs), 'run')} without a recorded or seen GPU, taken for one"
     if metric.aggregate is not Aggregate.SUM:
         return f"rests on {which}"
-    return f"{share:,.4g} of {series.value:,.4g} are of {which}"
+    of = show_value(series.value, metric.unit)
+    return f"{show_value(share, '')} of {of} are of {which}"
 
 
 def _odd(kind: str, runs: Sequence[Run], how: str) -> Remark:
