@@ -47,11 +47,11 @@ def test_every_file_of_the_example_is_in_the_guide() -> None:
 def test_links_and_names_of_files_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
-    modules = re.findall(r"\(`(\w+\.py)`\)", text)
-    names = {path.name for path in (REPOSITORY / "src").rglob("*.py")}
+    modules = re.findall(r"`([\w/]+\.py)`", text.partition("<!-- begin: modules -->")[0])
+    files = [f"/{path.as_posix()}" for path in (REPOSITORY / "src").rglob("*.py")]
 
     assert [link for link in links if not (page.parent / link).exists()] == []
-    assert [module for module in modules if module not in names] == []
+    assert [each for each in modules if not any(file.endswith(f"/{each}") for file in files)] == []
 
 
 # the guide, followed from top to bottom
