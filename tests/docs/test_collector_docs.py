@@ -48,7 +48,8 @@ def test_links_and_names_of_files_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     modules = re.findall(r"`([\w/]+\.py)`", text.partition("<!-- begin: modules -->")[0])
-    files = [f"/{path.as_posix()}" for path in (REPOSITORY / "src").rglob("*.py")]
+    folders = (REPOSITORY / "src", REPOSITORY / "examples")
+    files = [path.as_posix() for folder in folders for path in folder.rglob("*.py")]
 
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [each for each in modules if not any(file.endswith(f"/{each}") for file in files)] == []
