@@ -66,7 +66,8 @@ def test_json_has_a_stable_shape_and_is_all_that_stdout_holds(
     report = ended.report
     assert list(report) == [
         *("schema", "collector", "time", "dry_run", "exit_code", "seconds"),
-        *("samples", "missing", "problems", "notices", "about_itself", "deliveries", "cost"),
+        *("samples", "missing", "problems", "notices", "datadog_tags", "about_itself"),
+        *("deliveries", "cost"),
     ]
     assert (report["schema"], report["dry_run"], report["exit_code"]) == (1, False, 0)
     assert ended.values == VALUES
