@@ -21,8 +21,8 @@ from benchmarks.processes import OURS, Figures, Server, peer, run, started
 
 PASSES = ("states", "summaries", "systems")
 HEAD = (
-    "| who | requests | at once | compressed | decoded | runs returned | whole process | peak |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|"
+    "| who | requests | at once | compressed | decoded | runs returned | whole process | processor "
+    "| peak |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|"
 )
 
 
