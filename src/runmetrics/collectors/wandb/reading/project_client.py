@@ -204,6 +204,7 @@ class ProjectClient:
     async def _smaller(
         self, asks: list[Ask[Any]], kind: type[Exception], why: Unknown, *, part: bool
     ) -> Found:
+        """Ask for less: for counts and pages apart, for half of the questions, for parts of one."""
         refused = kind is BadDocument
         if not (refused or part):
             await self._probe(why)
@@ -212,7 +213,8 @@ class ProjectClient:
             return dict.fromkeys(asks, why)  # a number is small: this is no answer to a count
         if len(asks) == 1:
             return {asks[0]: why if refused else await self._in_parts(asks[0], why)}
-        first = set(asks[: len(asks) // 2] if refused or len(counts) in (0, len(asks)) else counts)
+        alike = refused or len(counts) in (0, len(asks))
+        first = set(asks[: len(asks) // 2] if alike else counts)
         found = await self._found([ask for ask in asks if ask in first], part=True)
         return found | await self._found([ask for ask in asks if ask not in first], part=True)
 

@@ -65,7 +65,8 @@ async def every_run(client: ProjectClient, plan: Plan, now: datetime) -> Runs | 
     }
     if len(runs) != total:
         return Disagreement(
-            f"W&B counts {total} runs, but {len(runs)} could be read", "try again; ask its makers"
+            f"W&B counts {total:,} runs, but {len(runs):,} could be read",
+            "see which runs this key may not read; the next collection tries again",
         )
     client.notices.append(f"{_NO_FILTERS}: all {total:,} of the project were read")
     return tuple(runs.values())
