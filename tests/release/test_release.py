@@ -1,11 +1,13 @@
 """A release: one version everywhere, workflows that are right, and the same bytes every time."""
 
+import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,25 +65,53 @@ def test_a_release_is_made_only_where_tag_version_changelog_and_addresses_agree(
     assert (done.returncode, done.stderr.strip()) == (bool(why), why)
 
 
+def build_wheel(source: Path, target: Path) -> Path:
+    """Build a wheel from a copy of the repository at `source` into `target`."""
+    shutil.copytree(
+        REPOSITORY,
+        source,
+        ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benchmarks"),
+    )
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target],
+        cwd=source,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = target.iterdir()
+    return wheel
+
+
 def test_the_wheel_is_the_same_byte_for_byte_when_it_is_built_again(tmp_path: Path) -> None:
-    built = []
-    for name in ("one", "two"):
-        source, target = tmp_path / name, tmp_path / f"{name}-wheel"
-        shutil.copytree(
-            REPOSITORY,
-            source,
-            ignore=shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benchmarks"),
-        )
-        subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target],
-            cwd=source,
+    one = build_wheel(tmp_path / "a", tmp_path / "one")
+    two = build_wheel(tmp_path / "b", tmp_path / "two")
+
+    assert (one.name, one.read_bytes()) == (two.name, two.read_bytes())
+
+
+def test_the_wheel_has_all_that_its_commands_need(tmp_path: Path, version: str) -> None:
+    wheel = build_wheel(tmp_path / "source", tmp_path / "built")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    shutil.rmtree(tmp_path / "source")
+
+    def python(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(installed)},
             check=True,
             capture_output=True,
-        )
-        (wheel,) = target.iterdir()
-        built.append((wheel.name, wheel.read_bytes()))
+            text=True,
+        ).stdout
 
-    assert built[0] == built[1]
+    run = functools.partial(python, "-m", "runmetrics")
+    assert python("-c", "import runmetrics; print(runmetrics.__file__)").startswith(str(installed))
+    assert run("--version") == f"runmetrics {version}\n"
+    assert "datadog/dashboards/wandb.json" in run("dashboards", "list")
+    assert "wandb.runs.active" in run("metrics")
+    assert "assets/" in run("monitors", "export", "assets")
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
