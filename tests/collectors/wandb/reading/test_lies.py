@@ -111,7 +111,10 @@ def test_w26_a_hidden_run_as_late_as_the_latest_makes_it_unknown() -> None:
 def test_w26_where_no_run_at_all_is_shown_nothing_is_known_of_the_week() -> None:
     names = {each.id for each in thirty_runs()}
     with sandbox_of(*thirty_runs(), quirks=Quirks(hidden_rows=names)) as sandbox:
-        assert values(read(sandbox)) == {}
+        found = read(sandbox)
+
+    assert (values(found), unknown(found)) == ({}, {*TEN})
+    assert "W&B counts 30 runs and shows none, twice" in {each.cause for each in found.problems}
 
 
 @pytest.mark.parametrize("text", [None, "", "null", "{not json"])

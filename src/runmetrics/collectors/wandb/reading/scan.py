@@ -25,6 +25,7 @@ from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.collectors.wandb.values import parse_time
 from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
+from runmetrics.text import counted
 
 _ORDER = "+created_at"
 _DATE_RESOLUTION = timedelta(seconds=2)
@@ -114,14 +115,14 @@ class Scan(Generic[T]):
         left = count - rows
         if left <= 0 or read.last is None or not read.has_next or self._by_cursor:
             return [self._follow(self._first, read)] if read.has_next or self._by_cursor else []
-        counted = [
+        boundaries = [
             (time, later)
             for time, ask in self._later
             if not isinstance(later := opened[ask], Unknown)
         ]
         asks = [
             dataclasses.replace(self._first, filter=self.filter & created)
-            for created in cut(read.last, self.now, left, rows, counted)
+            for created in cut(read.last, self.now, left, rows, boundaries)
         ]
         if len(asks) > with_closing:
             return [self._follow(ask) for ask in asks]
@@ -172,6 +173,11 @@ class Scan(Generic[T]):
         hidden = self._by_cursor and 0 < shown < after  # twice not shown, where all is counted
         if steady and (shown == after or hidden):
             return self._learned(after)
+        if steady and not shown:
+            return Disagreement(
+                f"W&B counts {counted(after, 'run')} and shows none, twice",
+                "see which runs this key may read in W&B",
+            )
         return Disagreement(
             f"W&B counts {self._before} runs before and {after} after, but {shown} could be read, "
             "twice",
