@@ -21,7 +21,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 
 def test_the_bare_command_shows_where_to_begin_with_commands_that_there_are() -> None:
-    commands = [line.split()[1] for line in run().splitlines()]
+    commands = [line.split()[1] for line in run().splitlines()[2:]]
 
     assert commands[0] == "demo"
     assert {*commands} - {"--help"} <= {*typer.main.get_group(app).commands}
@@ -31,9 +31,9 @@ def test_in_a_clone_commands_are_spelled_as_they_are_typed_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert typed("discover") == "runmetrics discover"
-    assert run().startswith("  runmetrics demo ")
+    assert "\n  runmetrics demo " in run()
 
     monkeypatch.setenv("UV_RUN_RECURSION_DEPTH", "1")
 
     assert typed("discover") == "uv run runmetrics discover"
-    assert run().startswith("  uv run runmetrics demo ")
+    assert "\n  uv run runmetrics demo " in run()

@@ -79,6 +79,9 @@ def _program(context: typer.Context, version: _VersionOption = False) -> None:
         typer.echo(f"runmetrics {version_of('runmetrics')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
+        typer.echo(
+            "Metrics about Weights & Biases training runs, on your dashboards. Begin with:\n"
+        )
         for command, purpose in _WHERE_TO_BEGIN.items():
             typer.echo(f"  {typed(command):40} {purpose}")
 
