@@ -92,7 +92,7 @@ def _code(text: str) -> str:
 
 
 def settings() -> str:
-    """Every setting: variables, meaning, default."""
+    """List every setting: variables, meaning, default."""
     rows = (
         (", ".join(map(_code, variables.split(", "))), meaning, _code(default))
         for variables, meaning, default in settings_table()
@@ -101,7 +101,7 @@ def settings() -> str:
 
 
 def keys_of(model: type[Entry]) -> Iterator[list[str]]:
-    """Key and meaning of everything that a mapping of the file may hold."""
+    """Yield key and meaning of everything that a mapping of the file may hold."""
     for name, field in model.model_fields.items():
         yield [_code(field.alias or name), field.description or ""]
 
@@ -119,14 +119,14 @@ def groups() -> str:
 
 
 def exit_codes() -> str:
-    """Every exit code and what it means."""
+    """List every exit code and what it means."""
     return _table(
         ("code", "meaning"), ((str(int(code)), text) for code, text in _EXIT_CODES.items())
     )
 
 
 def json_output() -> str:
-    """One outcome as --json prints it."""
+    """Show one outcome as --json prints it."""
     time = datetime(2026, 1, 31, 12, tzinfo=UTC)
     tags = {"wandb_entity": "acme", "wandb_project": "llm", "collector": "wandb"}
     best = RunRef("k3jx0a9q", "calm-lake-7", "https://wandb.ai/acme/llm/runs/k3jx0a9q")
@@ -154,14 +154,14 @@ def _catalog(packs: Iterable[str]) -> Catalog:
 
 
 def metrics_of(pack: str) -> list[Metric]:
-    """The built-in metrics of a pack, or the ten where it is empty."""
+    """Return the built-in metrics of a pack, or the ten where it is empty."""
     catalog = _catalog([pack] if pack else [])
     ten = {metric.name for metric in _catalog([]).metrics}
     return [metric for metric in catalog.metrics if not pack or metric.name not in ten]
 
 
 def without_data(metric: Metric) -> str:
-    """What becomes of a metric where there is nothing to compute it from."""
+    """Return what becomes of a metric where there is nothing to compute it from."""
     if metric.aggregate is Aggregate.COUNT and not metric.by:
         return "0"
     if metric.aggregate is Aggregate.SUM and not metric.by:
@@ -213,7 +213,7 @@ def described_values(text: str) -> Iterator[tuple[str, str]]:
 
 
 def chart_values() -> str:
-    """Every value of the chart: path, default, meaning."""
+    """List every value of the chart: path, default, meaning."""
     text = VALUES.read_text()
     values = yaml.safe_load(text)
     rows = ((_code(path), _default(values, path), said) for path, said in described_values(text))
@@ -230,7 +230,7 @@ def _default(values: Any, path: str) -> str:
 
 
 def commands() -> str:
-    """The --help of every command."""
+    """Show the --help of every command."""
     return (
         "".join(f"## {title}\n\n{_fenced(text, 'text')}\n" for title, text in _helps()).rstrip()
         + "\n"
