@@ -233,7 +233,7 @@ def _read(metric: Metric, gpus_per_run: str | float) -> Read:
 
 
 def _merged(reads: Iterable[ScanRead]) -> list[ScanRead]:
-    """One scan per filter and window, less those that lie within another."""
+    """Return one scan per filter and window, less those that lie within another."""
     merged: dict[tuple[Filter, timedelta | None, bool], ScanRead] = {}
     for read in reads:
         key = (read.where, read.window, bool(read.states))
@@ -246,7 +246,7 @@ def _merged(reads: Iterable[ScanRead]) -> list[ScanRead]:
 
 
 def _folded(scans: list[ScanRead], wider: list[ScanRead]) -> list[ScanRead]:
-    """The scans without those that one of the wider ones serves as well."""
+    """Return the scans without those that one of the wider ones serves as well."""
     return [
         scan
         for scan in scans
@@ -255,7 +255,7 @@ def _folded(scans: list[ScanRead], wider: list[ScanRead]) -> list[ScanRead]:
 
 
 def _serves(scan: ScanRead, wanted: ScanRead) -> bool:
-    """Whether a scan holds every run and every part of another, which then need not be read."""
+    """Return whether a scan holds all of another, which then need not be read."""
     if scan.where != wanted.where or not scan.selection.covers(wanted.selection):
         return False
     if scan.states:
@@ -270,7 +270,7 @@ def _home(read: ScanRead, scans: list[ScanRead]) -> ScanRead:
 
 
 def _with_latest(scan: ScanRead, scans: list[ScanRead], ranked: Iterable[RankedRead]) -> ScanRead:
-    """The widest window also answers `latest` for its filter: whoever beat last is in it."""
+    """Have the widest window also answer `latest` for its filter: whoever beat last is in it."""
     same = (other for other in scans if other.where == scan.where and other.window)
     if scan is not _widest(same):
         return scan
