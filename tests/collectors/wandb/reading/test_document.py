@@ -223,7 +223,7 @@ def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> No
 
     page = ASK.read({"edges": rows, "pageInfo": {"hasNextPage": True}})
 
-    assert page == Page([{"name": "a"}], "c-x", True)
+    assert page == Page([{"name": "a"}], "c-x", True, hidden=2)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_rows_that_the_server_hides_are_left_out_and_their_cursor_counts() -> No
 def test_what_is_no_run_is_no_row(row: Any) -> None:
     page = ASK.read({"edges": [row], "pageInfo": {"hasNextPage": False}})
 
-    assert page == Page([])
+    assert page == Page([], hidden=1)
 
 
 @pytest.mark.parametrize("count", [-1, 2**53, 2**70, -(10**400)])

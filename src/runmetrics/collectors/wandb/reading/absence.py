@@ -45,8 +45,8 @@ def nobody_has_a_number(
 
     `bounded`: `head` was to hold numbers only, else whatever has the key.
     """
-    if rows.blank:
-        return rows.blank
+    if rows.blank or head.hidden:
+        return rows.blank or hidden_runs(head.hidden)
     if rows.foreign or head.has_next:
         return NotProven(for_good=rows.foreign)
     have = CountAsk(read.base & read.having)

@@ -44,13 +44,13 @@ class Count:
             return count
         lately = opened.known(self._lately)
         seen = sum(not self.read.states or run.state in self.read.states for run in witness.runs)
-        if lately <= count and not self.read.states:
+        if max(lately, seen) <= count and not self.read.states:
             return count - witness.hidden
-        if lately <= count and 0 <= lately - seen <= witness.hidden:
+        if lately <= count and self.read.states and 0 <= lately - seen <= witness.hidden:
             return count - (lately - seen)
         fresh = yield from self._ask_again(self._lately)
         low, high = sorted((lately, fresh.lately))
-        moving = lately <= count and low <= seen <= high
+        moving = max(lately, seen) <= count and low <= seen <= high
         return fresh.agreed(witness.hidden, count if moving else self._disagreement(fresh, seen))
 
     def _ask_again(self, lately: CountAsk) -> "Reader[_Fresh]":

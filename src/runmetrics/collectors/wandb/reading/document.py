@@ -75,12 +75,16 @@ class TotalAsk(Ask[int]):
 
 @dataclass(slots=True)
 class Page:
-    """A page as it came. `unreadable` names, by run id, the parts the server could not serve."""
+    """A page as it came; `hidden` is how many of its rows show no run.
+
+    `unreadable` names, by run id, the parts the server could not serve.
+    """
 
     nodes: list[dict[str, Any]]
     end_cursor: str | None = None
     has_next: bool = False
     unreadable: dict[str, frozenset[str]] = field(default_factory=dict)
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +120,10 @@ class PageAsk(Ask[Page]):
             return _LEFT_OUT
         edges = [row for row in rows if isinstance(row, dict)]
         nodes = [shortened(row["node"]) for row in edges if isinstance(row.get("node"), dict)]
+        nodes = [node for node in nodes if isinstance(node.get("name"), str)]
         last = info.get("endCursor") or (edges[-1].get("cursor") if edges else None)
-        return Page(
-            [node for node in nodes if isinstance(node.get("name"), str)],
-            last if isinstance(last, str) else None,
-            has_next,
-        )
+        end = last if isinstance(last, str) else None
+        return Page(nodes, end, has_next, hidden=len(rows) - len(nodes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class Extreme:
             return NotProven()
         head = opened[self._numbers]
         if not isinstance(head, Unknown):
-            if not head.nodes and not also and opened[self._having] == 0 and self.read.plain:
+            empty = not (head.nodes or head.hidden or also)
+            if empty and opened[self._having] == 0 and self.read.plain:
                 return Winner(None)
             proof = yield from self._climb(head, also, bounded=True)
             if not isinstance(proof, NotProven) or proof.for_good:
@@ -94,10 +95,11 @@ class Extreme:
             better = best(self.read, [winner, *rows.runs]) or winner
             if page.has_next and better is winner:
                 return NotProven()
-            if not page.has_next and counted <= len(rows.runs):
+            hidden = max(counted - len(rows.runs), page.hidden)
+            if not page.has_next and hidden <= 0:
                 return Winner(better)
             if not page.has_next and missed:
-                return hidden_runs(counted - len(rows.runs))
+                return hidden_runs(hidden)
             winner, missed = better, not page.has_next
         return NotProven()
 

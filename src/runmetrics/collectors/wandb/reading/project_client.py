@@ -251,7 +251,8 @@ class ProjectClient:
                 break
         unreadable = {run: parts for page in pages for run, parts in page.unreadable.items()}
         nodes = [node for page in pages for node in page.nodes]
-        return Page(nodes, pages[-1].end_cursor, pages[-1].has_next, unreadable)
+        hidden = sum(page.hidden for page in pages)
+        return Page(nodes, pages[-1].end_cursor, pages[-1].has_next, unreadable, hidden)
 
     async def _without_what_hurts(self, ask: PageAsk, why: Unknown) -> Page | Unknown:
         """Read one run part by part; what cannot be served is named in the page's `unreadable`."""
