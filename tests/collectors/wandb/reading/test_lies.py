@@ -195,6 +195,20 @@ def test_w28_a_count_is_held_against_the_last_hour_where_the_week_cannot_be_read
     assert {ACTIVE: 0, TOTAL: 30}.items() <= values(found).items() <= EXACT.items()
 
 
+def test_w28_a_filtered_count_without_a_scan_is_held_against_its_own_last_hour() -> None:
+    """The index of all runs is up to date, that of the groups is not."""
+    yaml = "builtin: false\nmetrics: [{name: m.team, count: runs, where: {group: team}}]\n"
+    runs = [run(name, beat=ago(minutes=40), group="team") for name in "ab"]
+    with sandbox_of(*runs, run("other", beat=ago(days=3))) as sandbox:
+        honest = collect(sandbox, yaml=yaml)
+        sandbox.quirks = Quirks(counts_from=sandbox.store.copy())
+        sandbox.store.run("e", "p", "a").group = "others"
+        lagging = collect(sandbox, yaml=yaml)
+
+    assert (values(honest), honest.cost.requests) == ({"m.team": 2}, 1)
+    assert (values(lagging), unknown(lagging)) == ({}, {"m.team"})
+
+
 def test_pages_without_rows_are_no_pages_of_no_run() -> None:
     with sandbox_of(*thirty_runs(), quirks=Quirks(edges_null=True)) as sandbox:
         found = read(sandbox)

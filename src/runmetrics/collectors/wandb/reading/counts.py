@@ -8,6 +8,7 @@ could not be read, beside those of the last hour. What is contradicted still is 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk
 from runmetrics.collectors.wandb.reading.filters import Filter, alive_since, in_states
@@ -15,6 +16,8 @@ from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
+
+T = TypeVar("T")
 
 
 class Count:
@@ -29,8 +32,13 @@ class Count:
 
     @property
     def opening(self) -> Asks:
-        """The count, and the same within the scan that it will be held against."""
-        return [self._all] if self._lately is None else [self._all, self._lately]
+        """The count, and the same within the scan that it will be held against.
+
+        Where no scan is of the same runs, those of the last hour are listed instead.
+        """
+        if self._lately is not None:
+            return [self._all, self._lately]
+        return [self._all, self._last_hour, _listing(self._last_hour)]
 
     def settle(self, opened: Answers, witness: Scanned | Unknown | None) -> Reader[int | Unknown]:
         """Return the count, less the runs that are known to be hidden; else why it is not known."""
@@ -40,8 +48,16 @@ class Count:
         if isinstance(witness, Unknown):
             fresh = yield from self._ask_again(self._last_hour)
             return fresh.agreed(0, witness) if fresh.count == count else witness
-        if witness is None or self._lately is None:
+        if witness is None:
             return count
+        if self._lately is None:
+            found = self._fresh(opened, self._last_hour).agreed(witness.hidden, None)
+            if found is not None:
+                return found
+            fresh = yield from self._ask_again(self._last_hour)
+            busy = not fresh.whole and fresh.listed <= fresh.lately <= fresh.count
+            otherwise = fresh.count if busy else self._disagreement(fresh, fresh.listed)
+            return fresh.agreed(witness.hidden, otherwise)
         lately = opened.known(self._lately)
         seen = sum(not self.read.states or run.state in self.read.states for run in witness.runs)
         if max(lately, seen) <= count and not self.read.states:
@@ -54,9 +70,10 @@ class Count:
         return fresh.agreed(witness.hidden, count if moving else self._disagreement(fresh, seen))
 
     def _ask_again(self, lately: CountAsk) -> "Reader[_Fresh]":
-        listing = PageAsk(lately.filter, "+created_at", PAGE_SIZE)
-        answers = yield [self._all, lately, listing]
-        page = answers.known(listing)
+        return self._fresh((yield [self._all, lately, _listing(lately)]), lately)
+
+    def _fresh(self, answers: Answers, lately: CountAsk) -> "_Fresh":
+        page = answers.known(_listing(lately))
         listed = {
             node["name"]
             for node in page.nodes
@@ -76,6 +93,10 @@ class Count:
         )
 
 
+def _listing(lately: CountAsk) -> PageAsk:
+    return PageAsk(lately.filter, "+created_at", PAGE_SIZE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Fresh:
     """A count, the same of those that moved lately, and how many of the latter are listed."""
@@ -85,7 +106,7 @@ class _Fresh:
     listed: int
     whole: bool
 
-    def agreed(self, hidden: int, otherwise: int | Unknown) -> int | Unknown:
+    def agreed(self, hidden: int, otherwise: T) -> int | T:
         """Return the count less what is not listed, if that much may be hidden."""
         missing = self.lately - self.listed
         if self.whole and 0 <= missing <= hidden and self.lately <= self.count:
