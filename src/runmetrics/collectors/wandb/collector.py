@@ -4,13 +4,11 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb import remarks, run_remarks
-from runmetrics.collectors.wandb.groups import Series, estimate_series
+from runmetrics.collectors.wandb.groups import estimate_series
 from runmetrics.collectors.wandb.measures import Rules
-from runmetrics.collectors.wandb.metrics.catalog import Metric, load_catalog
+from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.projects import (
     Found,
     find_projects,
@@ -18,36 +16,20 @@ from runmetrics.collectors.wandb.projects import (
     side_by_side,
 )
 from runmetrics.collectors.wandb.reading.execute import Reading, read_project
-from runmetrics.collectors.wandb.reading.filters import EVERYTHING
-from runmetrics.collectors.wandb.reading.plan import (
-    CountRead,
-    Plan,
-    RankedRead,
-    ScanRead,
-    bare_counts,
-    compile_plan,
-    metric_selection,
-)
+from runmetrics.collectors.wandb.reading.plan import compile_plan
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
-from runmetrics.collectors.wandb.reduce import reduce
-from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.results import Results
 from runmetrics.collectors.wandb.series_bound import Part, bounded
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
-from runmetrics.collectors.wandb.server.pages import run_page
-from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.errors import RunmetricsError
 from runmetrics.event_loop import Loop
-from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
+from runmetrics.model import Collection, Cost, Problem
 from runmetrics.plugins import Setup
-from runmetrics.spelling import shown
 
 _log = logging.getLogger(__name__)
-
-_FREE_REQUESTS = 3
-"""Similar keys are looked for while a project with a page of runs costs no more than this."""
 
 _RETRY = RetryPolicy()
 
@@ -145,11 +127,12 @@ class WandbCollector:
                 fix = await near_projects(server, entity, project)
                 problem = dataclasses.replace(problem, fix=fix)
             return Part.of(Collection(problems=(problem,), notices=tuple(client.notices)))
-        report = _Report(self, client, reading, now, tags)
-        part = Part.of(await report.collection(self.catalog.metrics))
+        metrics = self.catalog.metrics
+        results = Results(metrics, self.plan, self.rules(reading), client, reading, now, tags)
+        part = Part.of(await results.collection(metrics))
         if self.catalog.max_series_total is not None:
-            unsplit = [dataclasses.replace(metric, by=()) for metric in self.catalog.metrics]
-            part = dataclasses.replace(part, whole=await report.collection(unsplit))
+            unsplit = [dataclasses.replace(metric, by=()) for metric in metrics]
+            part = dataclasses.replace(part, whole=await results.collection(unsplit))
         for watcher in self.watchers:
             await watcher(client, reading)
         return part
@@ -169,150 +152,3 @@ class WandbCollector:
             self.settings.stall_after,
             self.catalog.prices,
         )
-
-
-def _with_filter(why: Unknown, metric: Metric) -> Unknown:
-    """Name the metric's filter where something is wrong with what was asked."""
-    if not metric.where or why.code is not ExitCode.CONFIGURATION:
-        return why
-    return dataclasses.replace(why, cause=f"{why.cause} (where: {shown(metric.where)})")
-
-
-@dataclass(slots=True)
-class _Report:
-    """Turns what was read of one project into samples, what is missing, and problems."""
-
-    collector: WandbCollector
-    client: ProjectClient
-    reading: Reading
-    now: datetime
-    tags: Mapping[str, str]
-    logged: set[str] | None = None
-
-    async def collection(self, metrics: Sequence[Metric]) -> Collection:
-        """Return what was read, as values of these metrics."""
-        rules = self.collector.rules(self.reading)
-        known: list[tuple[Metric, Series]] = []
-        unknown: dict[Unknown, list[str]] = {}
-        over_cap: list[str] = []
-        for metric in metrics:
-            learned = self._lost(metric) or series_of(
-                metric, self.collector.plan, self.reading, rules
-            )
-            if isinstance(learned, Unknown):
-                unknown.setdefault(_with_filter(learned, metric), []).append(metric.name)
-            else:
-                known += [(metric, series) for series in learned or [Series(None)]]
-                over = remarks.over_cap(metric, learned, rules.max_series)
-                over_cap += [f"{self._project}: {text}" for text in over]
-        if self.logged is None:
-            self.logged = await self._logged_instead(known)
-        logged = self.logged
-        samples: list[Sample] = []
-        missing: list[Missing] = []
-        for metric, series in known:
-            tags = {**self.tags, **series.tags}
-            notes = (
-                remarks.note(metric, series, logged),
-                run_remarks.assumed(metric, series, rules),
-            )
-            note = "; ".join(filter(None, notes))
-            if series.value is None:
-                missing.append(Missing(metric.name, note, metric.unit, tags))
-                continue
-            samples.append(
-                Sample(
-                    metric.name,
-                    series.value,
-                    self.now,
-                    unit=metric.unit,
-                    tags=tags,
-                    description=metric.description,
-                    runs=series.known,
-                    run=run_ref(self.client, series.holder) if series.holder else None,
-                    note=note,
-                )
-            )
-        problems = [
-            Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
-            for why, names in unknown.items()
-        ]
-        about_runs = run_remarks.remarks_of(self.reading.runs, known, rules)
-        hidden = run_remarks.hidden(self.reading.scans)
-        about_runs += [hidden] if hidden.count else []
-        notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
-        notices += [*self._vain_filters(), *over_cap]
-        return Collection(
-            tuple(samples),
-            tuple(missing),
-            tuple(problems),
-            tuple(notices),
-            Cost(runs_read=len(self.reading.runs)),
-            remarks={each.kind: each.count for each in about_runs},
-        )
-
-    def _lost(self, metric: Metric) -> Unknown | None:
-        """Names a field that the metric needs and that this server does not have."""
-        needed = metric_selection(metric, gpus_per_run=1).parts  # GPUs are counted without, too
-        for name in sorted(needed & self.client.lost):
-            return Unknown(
-                f"this W&B server has no field {name!r}",
-                "use a newer server, or drop the metric in the configuration file",
-                ExitCode.CONFIGURATION,
-            )
-        return None
-
-    async def _logged_instead(self, known: Sequence[tuple[Metric, Series]]) -> set[str]:
-        """Return what runs without the key log instead, if that costs no more than is free.
-
-        A run with NaN or text under the key has it, and is not asked.
-        """
-        lacking: list[Run] = []
-        for metric, series in known:
-            if metric.field is not None and metric.field.source == "summary":
-                runs = series.selected or self.reading.runs
-                name = str(metric.field)
-                lacking += [run for run in runs if name not in run.values][-1:]
-        if self.client.server.requests >= _FREE_REQUESTS:
-            return set()
-        return await remarks.logged_keys(self.client, lacking)
-
-    @property
-    def _project(self) -> str:
-        return f"{self.client.entity}/{self.client.project}"
-
-    def _vain_filters(self) -> list[str]:
-        metrics = self.collector.catalog.metrics
-        wheres = [read.where for read in bare_counts(metrics) if self.reading.counts[read] == 0]
-        if EVERYTHING in wheres:  # an empty project
-            return []
-        return [f"{self._project}: {remarks.vain_filter(where, metrics)}" for where in wheres]
-
-
-def run_ref(client: ProjectClient, run: Run) -> RunRef:
-    """Return the run as people find it: its id, its name and its page."""
-    page = run_page(client.server.endpoint.app_url, client.entity, client.project, run.id)
-    return RunRef(run.id, run.display_name, page)
-
-
-def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:
-    """Return the metric's values from what was read of a project."""
-    if reading.clock and metric.timed:
-        return reading.clock
-    match plan.answers[metric.name]:
-        case CountRead() as read:
-            count = reading.counts[read]
-            return count if isinstance(count, Unknown) else [Series(float(count), known=count)]
-        case RankedRead() as read:
-            winner = reading.ranked[read]
-            if isinstance(winner, Unknown):
-                return winner
-            run = winner.run
-            if run is None:
-                return [Series(None)]
-            return [Series(run.number(str(read.field)), [run], 1, run)]
-        case ScanRead() as read:
-            scanned = reading.scans[read]
-            if isinstance(scanned, Unknown):
-                return scanned
-            return reduce(metric, scanned.runs, rules)

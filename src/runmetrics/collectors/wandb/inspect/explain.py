@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from runmetrics.collectors.wandb.collector import WandbCollector, run_ref, series_of
+from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
@@ -23,6 +23,7 @@ from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, Scan
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import best, rank
 from runmetrics.collectors.wandb.reduce import PERCENTILES, detail_of, value_of
+from runmetrics.collectors.wandb.results import run_ref, series_of
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline

@@ -1,0 +1,182 @@
+"""Turns what was read of one project into values, what has none, and problems."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from runmetrics.collectors.wandb import remarks, run_remarks
+from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.measures import Rules
+from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.reading.execute import Reading
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING
+from runmetrics.collectors.wandb.reading.plan import (
+    CountRead,
+    Plan,
+    RankedRead,
+    ScanRead,
+    bare_counts,
+    metric_selection,
+)
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reduce import reduce
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.server.pages import run_page
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.errors import ExitCode
+from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
+from runmetrics.spelling import shown
+
+_FREE_REQUESTS: Final = 3
+"""Similar keys are looked for while a project with a page of runs costs no more than this."""
+
+
+def _with_filter(why: Unknown, metric: Metric) -> Unknown:
+    """Name the metric's filter where something is wrong with what was asked."""
+    if not metric.where or why.code is not ExitCode.CONFIGURATION:
+        return why
+    return dataclasses.replace(why, cause=f"{why.cause} (where: {shown(metric.where)})")
+
+
+@dataclass(slots=True)
+class Results:
+    """What was read of one project, as values of the `metrics` of a `plan`.
+
+    `now` is the time of the values, `tags` are those of all of them.
+    """
+
+    metrics: Sequence[Metric]
+    plan: Plan
+    rules: Rules
+    client: ProjectClient
+    reading: Reading
+    now: datetime
+    tags: Mapping[str, str]
+    logged: set[str] | None = None
+
+    async def collection(self, metrics: Sequence[Metric]) -> Collection:
+        """Return what was read, as values of these metrics."""
+        known: list[tuple[Metric, Series]] = []
+        unknown: dict[Unknown, list[str]] = {}
+        over_cap: list[str] = []
+        for metric in metrics:
+            learned = self._lost(metric) or series_of(metric, self.plan, self.reading, self.rules)
+            if isinstance(learned, Unknown):
+                unknown.setdefault(_with_filter(learned, metric), []).append(metric.name)
+            else:
+                known += [(metric, series) for series in learned or [Series(None)]]
+                over = remarks.over_cap(metric, learned, self.rules.max_series)
+                over_cap += [f"{self._project}: {text}" for text in over]
+        if self.logged is None:
+            self.logged = await self._logged_instead(known)
+        logged = self.logged
+        samples: list[Sample] = []
+        missing: list[Missing] = []
+        for metric, series in known:
+            tags = {**self.tags, **series.tags}
+            notes = (
+                remarks.note(metric, series, logged),
+                run_remarks.assumed(metric, series, self.rules),
+            )
+            note = "; ".join(filter(None, notes))
+            if series.value is None:
+                missing.append(Missing(metric.name, note, metric.unit, tags))
+                continue
+            samples.append(
+                Sample(
+                    metric.name,
+                    series.value,
+                    self.now,
+                    unit=metric.unit,
+                    tags=tags,
+                    description=metric.description,
+                    runs=series.known,
+                    run=run_ref(self.client, series.holder) if series.holder else None,
+                    note=note,
+                )
+            )
+        problems = [
+            Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
+            for why, names in unknown.items()
+        ]
+        about_runs = run_remarks.remarks_of(self.reading.runs, known, self.rules)
+        hidden = run_remarks.hidden(self.reading.scans)
+        about_runs += [hidden] if hidden.count else []
+        notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
+        notices += [*self._vain_filters(), *over_cap]
+        return Collection(
+            tuple(samples),
+            tuple(missing),
+            tuple(problems),
+            tuple(notices),
+            Cost(runs_read=len(self.reading.runs)),
+            remarks={each.kind: each.count for each in about_runs},
+        )
+
+    def _lost(self, metric: Metric) -> Unknown | None:
+        """Name a field that the metric needs and that this server does not have."""
+        needed = metric_selection(metric, gpus_per_run=1).parts  # GPUs are counted without, too
+        for name in sorted(needed & self.client.lost):
+            return Unknown(
+                f"this W&B server has no field {name!r}",
+                "use a newer server, or drop the metric in the configuration file",
+                ExitCode.CONFIGURATION,
+            )
+        return None
+
+    async def _logged_instead(self, known: Sequence[tuple[Metric, Series]]) -> set[str]:
+        """Return what runs without the key log instead, if that costs no more than is free.
+
+        A run with NaN or text under the key has it, and is not asked.
+        """
+        lacking: list[Run] = []
+        for metric, series in known:
+            if metric.field is not None and metric.field.source == "summary":
+                runs = series.selected or self.reading.runs
+                name = str(metric.field)
+                lacking += [run for run in runs if name not in run.values][-1:]
+        if self.client.server.requests >= _FREE_REQUESTS:
+            return set()
+        return await remarks.logged_keys(self.client, lacking)
+
+    @property
+    def _project(self) -> str:
+        return f"{self.client.entity}/{self.client.project}"
+
+    def _vain_filters(self) -> list[str]:
+        counts = bare_counts(self.metrics)
+        wheres = [read.where for read in counts if self.reading.counts[read] == 0]
+        if EVERYTHING in wheres:  # an empty project
+            return []
+        return [f"{self._project}: {remarks.vain_filter(where, self.metrics)}" for where in wheres]
+
+
+def run_ref(client: ProjectClient, run: Run) -> RunRef:
+    """Return the run as people find it: its id, its name and its page."""
+    page = run_page(client.server.endpoint.app_url, client.entity, client.project, run.id)
+    return RunRef(run.id, run.display_name, page)
+
+
+def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> list[Series] | Unknown:
+    """Return the metric's values from what was read of a project."""
+    if reading.clock and metric.timed:
+        return reading.clock
+    match plan.answers[metric.name]:
+        case CountRead() as read:
+            count = reading.counts[read]
+            return count if isinstance(count, Unknown) else [Series(float(count), known=count)]
+        case RankedRead() as read:
+            winner = reading.ranked[read]
+            if isinstance(winner, Unknown):
+                return winner
+            run = winner.run
+            if run is None:
+                return [Series(None)]
+            return [Series(run.number(str(read.field)), [run], 1, run)]
+        case ScanRead() as read:
+            scanned = reading.scans[read]
+            if isinstance(scanned, Unknown):
+                return scanned
+            return reduce(metric, scanned.runs, rules)
