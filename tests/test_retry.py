@@ -1,9 +1,15 @@
-"""The waits between tries: spread, bounded, never shorter than the server asked for."""
+"""Another try: after a wait that is spread, bounded, never shorter than the server asked for."""
+
+import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from runmetrics.deadline import Deadline
 from runmetrics.retry import (
     Backoff,
+    Retries,
+    TransientFailure,
     asked_wait,
     http_date,
     plain_number,
@@ -11,41 +17,139 @@ from runmetrics.retry import (
     retry_after,
 )
 
-POLICY = Backoff(tries=4, first_seconds=1.0, most_seconds=3.0)
+POLICY = Backoff(tries=5, first_seconds=1.0, most_seconds=3.0)
+
+
+class Clock(Deadline):
+    """A deadline whose time stands still; it notes the waits, which take none."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__(seconds, clock=lambda: 0.0)
+        self.waits: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return not self.stopped
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+class Busy(TransientFailure):
+    def __init__(self, asked_seconds: float | None = None, tries: int | None = None) -> None:
+        super().__init__("busy")
+        self.what, self.asked_seconds, self.tries = "busy", asked_seconds, tries
+
+
+def failing(*failures: Exception) -> Callable[[], str]:
+    """Return an attempt that fails with these in turn, then answers."""
+    left = list(failures)
+
+    def attempt() -> str:
+        if left:
+            raise left.pop(0)
+        return "answer"
+
+    return attempt
 
 
 @pytest.fixture
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let chance choose the greatest wait each time."""
-    monkeypatch.setattr("runmetrics.retry.random.uniform", lambda _least, most: most)
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)
+    monkeypatch.setattr("random.random", lambda: 1.0)
 
 
 @pytest.mark.usefixtures("longest_waits")
 def test_the_longest_wait_doubles_with_each_failure_up_to_its_bound() -> None:
-    assert [POLICY.wait_seconds(failed) for failed in (1, 2, 3, 2000)] == [1, 2, 3, 3]
+    clock = Clock()
+
+    assert Retries(POLICY, clock).call(failing(Busy(), Busy(), Busy(), Busy())) == "answer"
+    assert clock.waits == [1, 2, 3, 3]
+
+
+@pytest.mark.usefixtures("longest_waits")
+def test_what_is_awaited_is_tried_again_by_the_same_rules() -> None:
+    clock, answer = Clock(), failing(Busy(), Busy(asked_seconds=7))
+
+    async def attempt() -> str:
+        return answer()
+
+    assert asyncio.run(Retries(POLICY, clock).call_async(attempt, clock.sleep)) == "answer"
+    assert clock.waits == [1, 8]
 
 
 def test_a_wait_is_anything_from_nothing_to_its_bound() -> None:
-    waits = [POLICY.wait_seconds(3) for _ in range(200)]
-    assert 0 <= min(waits) < 1
-    assert 2 < max(waits) <= 3
+    clock = Clock()
+    Retries(Backoff(201, 3.0, 3.0), clock).call(failing(*(Busy() for _ in range(200))))
+
+    assert 0 <= min(clock.waits) < 1
+    assert 2 < max(clock.waits) <= 3
 
 
 @pytest.mark.usefixtures("longest_waits")
 def test_a_wait_is_never_shorter_than_the_server_asked_for_and_a_little_longer() -> None:
-    assert POLICY.wait_seconds(1, 7.0) == 8.0
-    assert POLICY.wait_seconds(3, 0.5) == 3.0
+    clock = Clock()
+    Retries(POLICY, clock).call(failing(Busy(7.0), Busy(), Busy(0.5)))
+
+    assert clock.waits == [8, 2, 3]
 
 
-def test_after_the_last_try_there_is_no_next_wait() -> None:
-    assert POLICY.next_wait(3, left=60) is not None
-    assert POLICY.next_wait(4, left=60) is None
-    assert POLICY.next_wait(1, left=60, tries=1) is None
+@pytest.mark.parametrize(
+    ("tries", "of_its_kind", "failed"), [(None, None, 5), (1, None, 1), (None, 3, 3), (2, 3, 2)]
+)
+def test_after_the_last_try_the_failure_itself_is_raised(
+    tries: int | None, of_its_kind: int | None, failed: int
+) -> None:
+    clock, failures = Clock(), [Busy(tries=of_its_kind) for _ in range(9)]
+    retries = Retries(POLICY, clock, tries)
+
+    with pytest.raises(Busy) as raised:
+        retries.call(failing(*failures))
+
+    assert raised.value is failures[failed - 1]
+    assert (retries.failed, retries.used_up, len(clock.waits)) == (failed, True, failed - 1)
 
 
-def test_a_wait_that_does_not_fit_the_time_that_is_left_is_none() -> None:
-    assert POLICY.next_wait(1, left=6.9, asked=7.0) is None
-    assert POLICY.next_wait(1, left=8.1, asked=7.0) is not None
+def test_a_wait_that_does_not_fit_the_time_that_is_left_is_not_begun() -> None:
+    short, enough = Clock(6.9), Clock(8.1)
+    retries = Retries(POLICY, short)
+
+    with pytest.raises(Busy):
+        retries.call(failing(Busy(7.0)))
+
+    assert (retries.failed, retries.used_up, short.waits) == (1, False, [])
+    assert Retries(POLICY, enough).call(failing(Busy(7.0))) == "answer"
+
+
+def test_a_stop_in_a_wait_ends_it_without_another_try() -> None:
+    clock, failure = Clock(), Busy()
+    clock.stop(grace=60)
+
+    with pytest.raises(Busy) as raised:
+        Retries(POLICY, clock).call(failing(failure))
+
+    assert raised.value is failure
+
+
+def test_any_other_failure_ends_it_at_once() -> None:
+    clock = Clock()
+
+    with pytest.raises(ValueError, match="final"):
+        Retries(POLICY, clock).call(failing(ValueError("final")))
+
+    assert clock.waits == []
+
+
+@pytest.mark.usefixtures("longest_waits")
+def test_each_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    Retries(POLICY, Clock()).call(failing(Busy(), Busy()))
+
+    assert [(line.levelname, line.message) for line in caplog.records] == [
+        ("INFO", "busy; trying again in 1.0 s"),
+        ("INFO", "busy; trying again in 2.0 s"),
+    ]
 
 
 @pytest.mark.parametrize(

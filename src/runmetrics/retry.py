@@ -1,15 +1,23 @@
-"""When a failed request is tried again: the waits between tries, and those that a server asks for.
+"""When a failed request is tried again: one set of rules for W&B, every sink and the assets.
 
-The same rules serve W&B and every sink. The loops around them stand where the requests are made,
-because reading is asynchronous and delivery is not.
+Tenacity does the trying; the waits that a server asks for are read here.
 """
 
-import random
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import tenacity
+
+from runmetrics.deadline import Deadline
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_Sleep = Callable[[float], Awaitable[None]]
 
 _LONGEST_BELIEVED_SECONDS = 86_400.0
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
@@ -27,22 +35,69 @@ class Backoff:
     first_seconds: float = 0.5
     most_seconds: float = 30.0
 
-    def wait_seconds(self, failed: int, asked: float | None = None) -> float:
-        """Return the wait after `failed` tries failed; never less than the `asked` seconds."""
-        wait = _up_to(min(self.most_seconds, self.first_seconds * 2.0 ** min(failed - 1, 64)))
-        return wait if asked is None else max(wait, asked + _up_to(self.first_seconds))
 
-    def next_wait(
-        self, failed: int, left: float, *, asked: float | None = None, tries: int | None = None
-    ) -> float | None:
-        """Return the wait before the next try; None when there is no try or no time for one.
+class TransientFailure(Exception):  # noqa: N818 - a state of things that may pass
+    """A failure that another try may fix: `what` happened.
 
-        `left` are the seconds that remain for everything, `tries` overrides the policy's.
-        """
-        if failed >= (self.tries if tries is None else tries):
-            return None
-        wait = self.wait_seconds(failed, asked)
-        return wait if wait <= left else None
+    `asked_seconds` is the wait that the server asks for, `tries` caps the tries for this kind.
+    """
+
+    what: str
+    asked_seconds: float | None = None
+    tries: int | None = None
+
+
+class Retries:
+    """The tries of one request, until none is left or the next wait would pass the deadline.
+
+    Then the last TransientFailure, `failure`, is raised; `failed` counts the tries with one.
+    """
+
+    failure: TransientFailure
+
+    def __init__(self, policy: Backoff, deadline: Deadline, tries: int | None = None) -> None:
+        self.failed = 0
+        self._tries, self._deadline = tries or policy.tries, deadline
+        self._jitter = tenacity.wait_random(max=policy.first_seconds)
+        self._backoff = tenacity.wait_random_exponential(policy.first_seconds, policy.most_seconds)
+        self._rules: dict[str, Any] = {
+            "retry": tenacity.retry_if_exception(self._may_pass),
+            "wait": self._wait,
+            "stop": lambda state: self.used_up or state.upcoming_sleep > deadline.remaining(),
+            "before_sleep": self._say,
+            "reraise": True,
+        }
+
+    def call(self, attempt: Callable[[], _T]) -> _T:
+        """Return what `attempt` returns; a stop of the run ends a wait without another try."""
+        return tenacity.Retrying(sleep=self._sleep, **self._rules)(attempt)
+
+    async def call_async(self, attempt: Callable[[], Awaitable[_T]], sleep: _Sleep) -> _T:
+        """Return what `attempt` returns."""
+        return await tenacity.AsyncRetrying(sleep=sleep, **self._rules)(attempt)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether no try is left for what failed last."""
+        return self.failed >= min(self._tries, self.failure.tries or self._tries)
+
+    def _may_pass(self, error: BaseException) -> bool:
+        if not isinstance(error, TransientFailure):
+            return False
+        self.failed += 1
+        self.failure = error
+        return True
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        wait, asked = self._backoff(state), self.failure.asked_seconds
+        return wait if asked is None else max(wait, asked + self._jitter(state))
+
+    def _say(self, state: tenacity.RetryCallState) -> None:
+        _log.info("%s; trying again in %.1f s", self.failure.what, state.upcoming_sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        if not self._deadline.wait(seconds):
+            raise self.failure
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -86,7 +141,3 @@ def http_date(text: str | None) -> datetime | None:
         return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _up_to(seconds: float) -> float:
-    return random.uniform(0, seconds)  # noqa: S311 - it spreads load and guards nothing

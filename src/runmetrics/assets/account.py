@@ -22,8 +22,8 @@ from runmetrics.errors import (
 )
 from runmetrics.http import Answer, NoAnswer, Request, send
 from runmetrics.logs import excerpt, quoted, redact
-from runmetrics.retry import asked_wait
-from runmetrics.sinks.batches import RetryPolicy
+from runmetrics.retry import Retries, asked_wait
+from runmetrics.sinks.batches import RetryPolicy, Unavailable
 from runmetrics.sinks.datadog.answers import PASSING
 from runmetrics.sinks.datadog.sink import intake_url
 
@@ -141,27 +141,31 @@ class _Transport:
         """Ask until there is an answer or the tries are used up; raises RunmetricsError."""
         content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
         target = f"{url}?{urlencode(query_params)}" if query_params else url
-        for attempt in range(1, self._policy.tries + 1):
-            try:
-                answer = send(
-                    Request(target, headers, content, method),
-                    self._deadline,
-                    seconds=self._policy.request_seconds,
-                    most_bytes=MOST_ANSWER_BYTES,
-                )
-            except NoAnswer as failure:
-                error: RunmetricsError = self._missing(failure)
-                again, reset = failure.fault.passing and method != "POST", None
-            else:
-                if answer.status < 300 and _is_json(answer):
-                    return answer
-                error = self._meaning(answer)
-                again = answer.status == 429 or (answer.status in PASSING and method != "POST")
-                reset = asked_wait(answer.headers, "X-RateLimit-Reset")
-            wait = self._policy.next_wait(attempt, self._deadline.remaining(), asked=reset)
-            if not again or wait is None or not self._deadline.wait(wait):
-                break
-        raise error
+        request = Request(target, headers, content, method)
+        try:
+            return Retries(self._policy, self._deadline).call(lambda: self._ask_once(request))
+        except Unavailable as failure:
+            raise failure.error from None
+
+    def _ask_once(self, request: Request) -> Answer:
+        """Return the answer; raise Unavailable where the same may be asked again."""
+        repeatable = request.method != "POST"
+        try:
+            answer = send(
+                request,
+                self._deadline,
+                seconds=self._policy.request_seconds,
+                most_bytes=MOST_ANSWER_BYTES,
+            )
+        except NoAnswer as failure:
+            error = self._missing(failure)
+            raise (Unavailable(error) if failure.fault.passing and repeatable else error) from None
+        if answer.status < 300 and _is_json(answer):
+            return answer
+        meaning = self._meaning(answer)
+        if answer.status == 429 or (answer.status in PASSING and repeatable):
+            raise Unavailable(meaning, asked_wait(answer.headers, "X-RateLimit-Reset"))
+        raise meaning
 
     def _missing(self, failure: NoAnswer) -> RunmetricsError:
         return TemporaryError(

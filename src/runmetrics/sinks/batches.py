@@ -5,8 +5,6 @@ ingest switch). Halving tells: where single items are refused and others are tak
 and dropped; where nothing at all is taken, nothing is dropped.
 """
 
-import itertools
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +13,8 @@ from typing import Generic, Protocol, TypeVar
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError, TemporaryError
 from runmetrics.model import Delivery, Drop, Sample
-from runmetrics.retry import Backoff
+from runmetrics.retry import Backoff, Retries, TransientFailure
 from runmetrics.text import were
-
-log = logging.getLogger(__name__)
 
 REJECTED, TOO_LARGE = "rejected", "too_large"
 
@@ -53,15 +49,12 @@ class Item(Protocol):
 T = TypeVar("T", bound=Item)
 
 
-class Unavailable(Exception):  # noqa: N818 - it is what happened
-    """A failure that may pass when the same batch is sent again.
+class Unavailable(TransientFailure):
+    """A failed post that may be sent again; `error` is what is said when it is not."""
 
-    `error` is what is said if it does not, `asked_seconds` the wait that was asked for.
-    """
-
-    def __init__(self, error: TemporaryError, asked_seconds: float | None = None) -> None:
+    def __init__(self, error: RunmetricsError, asked_seconds: float | None = None) -> None:
         super().__init__(str(error))
-        self.error, self.asked_seconds = error, asked_seconds
+        self.what, self.error, self.asked_seconds = error.cause, error, asked_seconds
 
 
 class Refused(Exception):  # noqa: N818 - it is what happened
@@ -221,22 +214,19 @@ class BatchDelivery(Generic[T]):
 
         Raises Unavailable once the tries are used up or the run is stopped.
         """
-        for failed in itertools.count(1):
-            if not self.deadline.remaining():
-                break
-            try:
+
+        def attempt() -> Taken:
+            if self.deadline.remaining():
                 return self.post(batch)
-            except Unavailable as failure:
-                asked, left = failure.asked_seconds, self.deadline.remaining()
-                if asked is not None and asked > left:
-                    raise failure.error from None
-                wait = self.policy.next_wait(failed, left, asked=asked, tries=tries)
-                if wait is None:
-                    raise
-                log.warning("%s; next try in %.1f s", failure.error.cause, wait)
-                if not self.deadline.wait(wait):
-                    raise
-        raise TemporaryError(f"no time was left to deliver to {self.receiver}", "raise --timeout")
+            cause = f"no time was left to deliver to {self.receiver}"
+            raise TemporaryError(cause, "raise --timeout")
+
+        try:
+            return Retries(self.policy, self.deadline, tries).call(attempt)
+        except Unavailable as failure:
+            if (failure.asked_seconds or 0) > self.deadline.remaining():
+                raise failure.error from None
+            raise
 
     def _is_about_the_way_there(self) -> bool:
         return not self.ledger.accepted and len(self.ledger.rejections) >= _ENOUGH_REFUSED

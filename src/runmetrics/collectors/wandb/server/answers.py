@@ -147,7 +147,7 @@ class AnswerReader:
             return Transient(
                 f"{endpoint} answered {status}{said}",
                 lambda cause: ServerFault(cause, _SERVER_SIDE, status=status, errors=errors),
-                asked_wait=asked_wait(whole.headers, status) if status == 503 else None,
+                asked_seconds=asked_wait(whole.headers, status) if status == 503 else None,
             )
         return NotWandb(f"{endpoint} answered {status}, as W&B does not", _CHECK_ADDRESS)
 
@@ -194,7 +194,7 @@ class AnswerReader:
         return Transient(
             f"{self._endpoint} limits the rate of requests, {how}",
             lambda cause: RateLimited(cause, LOWER_THE_RATE),
-            asked_wait=asked,
+            asked_seconds=asked,
         )
 
     def _not_graphql(self, whole: http.Answer) -> Transient:

@@ -21,10 +21,11 @@ from runmetrics.collectors.wandb.server.errors import (
 )
 from runmetrics.collectors.wandb.server.outage import Outage
 from runmetrics.collectors.wandb.server.pace import Pace
-from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, try_again
+from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, last_error
 from runmetrics.deadline import Deadline
 from runmetrics.http import Meter, NoAnswer, Request, exchange, new_tls
 from runmetrics.proxies import proxy_for
+from runmetrics.retry import Retries
 
 if TYPE_CHECKING:
     from runmetrics.config.credentials import ApiKey
@@ -142,7 +143,6 @@ class WandbClient:
         both at once, even in the middle of a wait.
         """
         content = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
-        failures: list[str] = []
 
         async def attempt() -> Answer:
             async with self._pace.turn():
@@ -151,26 +151,23 @@ class WandbClient:
                 try:
                     answer = await self._post(content)
                 except Transient as fault:
-                    failures.append(fault.what)
                     self._outage.failed(fault, little=little)
                     raise
                 self._outage.answered()
                 return answer
 
         self._check_stopped()
+        retries = Retries(self._policy, self._deadline, tries)
         scope = asyncio.timeout(self._deadline.remaining())
         self._scopes.add(scope)
         try:
             async with scope:
-                return await try_again(
-                    attempt,
-                    tries=tries or self._policy.tries,
-                    policy=self._policy,
-                    deadline=self._deadline,
-                )
+                return await retries.call_async(attempt, self._policy.sleep)
+        except Transient as fault:
+            raise last_error(fault, retries, self._deadline.remaining()) from fault.__cause__
         except TimeoutError:
             self._check_stopped()
-            last = f"; the last try failed: {failures[-1]}" if failures else ""
+            last = f"; the last try failed: {retries.failure.what}" if retries.failed else ""
             raise OutOfTime(
                 f"the time for reading {self.endpoint} is over{last}",
                 "raise --timeout, or ask for less",

@@ -31,7 +31,7 @@ class Outage:
 
     def failed(self, fault: Transient, *, little: bool) -> None:
         """Take in a failed try; `little` was asked. A server that asks for a pause is alive."""
-        if fault.asked_wait is None:
+        if fault.asked_seconds is None:
             self._failures += 1
             self._failed_on_little |= little
             self._what, self._error = fault.what, fault.error
