@@ -286,12 +286,12 @@ def test_runs_that_have_no_number_under_the_key_cost_no_full_read(
     assert somebody.cost.requests <= 4
 
 
-def test_keys_with_slashes_that_nobody_has_are_known_from_one_that_the_latest_run_has() -> None:
+def test_keys_with_slashes_that_nobody_has_are_known_from_one_that_a_late_run_has() -> None:
     runs = [old(f"r{number:04}", {"val/loss": number}) for number in range(2_500)]
     yaml = "builtin: false\nmetrics:\n" + "".join(
         f"- {{name: a.b{index}, max: summary.val/k{index}}}\n" for index in range(5)
     )
-    with sandbox_of(*runs) as sandbox:
+    with sandbox_of(*runs, run("just started", "running", beat=ago(seconds=5))) as sandbox:
         collection = collect(sandbox, yaml=yaml)
 
     assert set(missing(collection)) == {f"a.b{index}" for index in range(5)}

@@ -30,6 +30,9 @@ from runmetrics.collectors.wandb.unknown import hidden_runs
 from runmetrics.collectors.wandb.values import decode_object, number, unwrapped
 
 _DIVERGED = ["NaN", "Infinity", "-Infinity"]
+_MOST_SUMMARIES = 3
+"""Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
+
 _CONTROL: Final = CountAsk(
     Filter.of(
         {"$or": [numbers_under(f"summary_metrics.{key}") for key in ("_timestamp", "_runtime")]}
@@ -76,9 +79,9 @@ def nobody_has_a_number(
 
 
 def _filters_by_such_keys(read: RankedRead) -> Reader[bool]:
-    """Return whether the server finds the latest run by a key with the same signs as this one."""
+    """Return whether the server finds one of the latest runs by a key with the same signs."""
     parts = Selection(frozenset({read.part}))
-    latest = PageAsk(EVERYTHING, "-heartbeat_at", 1, parts)
+    latest = PageAsk(EVERYTHING, "-heartbeat_at", _MOST_SUMMARIES, parts)
     for node in (yield [latest]).known(latest).nodes:
         found = decode_object(node.get(read.part)) or {}
         found = found if read.part == "summaryMetrics" else unwrapped(found)
