@@ -30,7 +30,7 @@ from tests.collectors.wandb.oracle import the_ten
 from tests.collectors.wandb.reading.test_faults_reading import outcome
 
 CASES = int(os.environ.get("READING_FUZZ", "40"))
-KEPT = (52, 67, 107, 635, 679, 820, 5172, 5202)
+KEPT = (52, 67, 107, 635, 679, 820, 5172, 5202, 9753)
 """Seeds that found something once."""
 
 Answer = dict[str, Any]

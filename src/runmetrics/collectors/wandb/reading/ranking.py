@@ -34,7 +34,7 @@ Proof = Winner | Unknown | NotProven
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The runs of a page that a filter by a key brought.
+    """The distinct runs of a page that a filter by a key brought.
 
     `foreign`: one does not have that very key, so the filter means another. `blank` says that one
     has nothing readable where the key should be.
@@ -47,13 +47,13 @@ class Rows:
 
 def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
     """Return the runs of a page; raises Unanswered for one whose part cannot be served."""
-    runs: list[Run] = []
+    runs: dict[str, Run] = {}
     foreign, blank = False, None
     by_name = read.part == "summaryMetrics"
     for node in page.nodes:
         lost = page.unreadable.get(node["name"], frozenset())
         run = make_run(node, read.selection, now, lost)
-        runs.append(run)
+        runs[run.id] = run
         text = node.get(read.part)
         found = decode_object(text)
         if found is None or text in _BLANK:
@@ -64,9 +64,9 @@ def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
             )
         elif look_up(found if by_name else unwrapped(found), read.field.key) is ABSENT:
             foreign = True
-    if why := unreadable(runs, read.part):
+    if why := unreadable(runs.values(), read.part):
         raise Unanswered(why)
-    return Rows(runs, foreign, blank)
+    return Rows(list(runs.values()), foreign, blank)
 
 
 def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:
