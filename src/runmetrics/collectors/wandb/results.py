@@ -9,9 +9,10 @@ from typing import Final
 from runmetrics.collectors.wandb import remarks, run_remarks
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
-from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
+from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import (
     CountRead,
     Plan,
@@ -21,14 +22,15 @@ from runmetrics.collectors.wandb.reading.plan import (
     metric_selection,
 )
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.reduce import reduce
+from runmetrics.collectors.wandb.reduce import PERCENTILES, reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.pages import run_page
-from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
 from runmetrics.spelling import shown
 
+_OF_ONE_RUN: Final = (Aggregate.MAX, Aggregate.MIN, Aggregate.LATEST)
 _FREE_REQUESTS: Final = 3
 """Similar keys are looked for while a project with a page of runs costs no more than this."""
 
@@ -179,4 +181,13 @@ def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> lis
             scanned = reading.scans[read]
             if isinstance(scanned, Unknown):
                 return scanned
-            return reduce(metric, scanned.runs, rules)
+            return _hidden_from(metric, scanned) or reduce(metric, scanned.runs, rules)
+
+
+def _hidden_from(metric: Metric, scanned: Scanned) -> Unknown | None:
+    """Say that a hidden run may hold the value, where one run alone does, or moves its rank."""
+    if not scanned.hidden:
+        return None
+    if metric.aggregate in PERCENTILES:
+        return hidden_runs(scanned.hidden, "moves a percentile")
+    return hidden_runs(scanned.hidden) if metric.aggregate in _OF_ONE_RUN else None

@@ -26,11 +26,11 @@ class Disagreement(Unknown):
     """The runs that could be read are not as many as the server counts."""
 
 
-def hidden_runs(count: int) -> Unknown:
-    """Say that runs which W&B counts and does not show may hold a better value."""
+def hidden_runs(count: int, effect: str = "may have a better value") -> Unknown:
+    """Say that runs which W&B counts and does not show may change a value: `effect` says how."""
     which = "1 run" if count == 1 else f"{count:,} runs"
     return Unknown(
-        f"W&B counts {which} that it does not show, and any of them may have a better value",
+        f"W&B counts {which} that it does not show, and any of them {effect}",
         "see which runs this key may not read; deleting one that W&B cannot show fixes it, too",
     )
 
