@@ -210,6 +210,8 @@ def test_changed_answers_give_right_numbers_or_unknown_ones(seed: int) -> None:
     said = any("does not show" in each for each in ended.collection.notices)
     assert ended.exit_code is not ExitCode.BUG, told
     for name, value in found.items():
+        if said and rows_of_another_kind in lies and name not in (BEST, LATEST):
+            continue  # whole pages of runs are hidden by it, and that is said
         right = {round(every[name], 9)}
         if said and name not in (BEST, LATEST):
             right.add(round(less[name], 9))
