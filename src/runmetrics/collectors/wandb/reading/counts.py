@@ -3,7 +3,8 @@
 Counts come from another index than runs do (fact 15). What an index can have missed is what
 moved lately, and that is in the scan of the last days, which is read anyway: it bears witness. A
 count that it contradicts is asked for again beside the runs that it counts; one whose witness
-could not be read, beside those of the last hour. What is contradicted still is unknown.
+could not be read, beside those of the last hour, and where it is 0, beside a page that has to be
+empty. What is contradicted still is unknown.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Count:
         if isinstance(witness, Disagreement):
             return witness
         if isinstance(witness, Unknown):
-            fresh = yield from self._ask_again(self._last_hour)
+            fresh = yield from self._ask_again(self._last_hour if count else self._all)
             return fresh.agreed(0, witness) if fresh.count == count else witness
         if witness is None:
             return count
