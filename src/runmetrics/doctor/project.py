@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from runmetrics.collectors.wandb.fields import LIFE
 from runmetrics.collectors.wandb.measures import Rules, configured_gpus
 from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk
-from runmetrics.collectors.wandb.reading.execute import Reading, read_scans
+from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.walks import read_scans
 from runmetrics.collectors.wandb.remarks import as_text, logged_keys, most_alike
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection

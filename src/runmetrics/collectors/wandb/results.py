@@ -103,7 +103,9 @@ class Results:
             Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
             for why, names in unknown.items()
         ]
-        about_runs = run_remarks.remarks_of(self.reading.runs, known, self.rules)
+        about_runs = run_remarks.remarks_of(
+            [*self.reading.odd, *self.reading.runs], known, self.rules
+        )
         hidden = run_remarks.hidden(self.reading.scans)
         about_runs += [hidden] if hidden.count else []
         notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]

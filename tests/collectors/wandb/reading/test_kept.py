@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
-from runmetrics.collectors.wandb.reading.kept import BestRuns, Winners
+from runmetrics.collectors.wandb.reading.kept import BestRuns
 from runmetrics.collectors.wandb.reading.plan import RankedRead
 from runmetrics.collectors.wandb.reading.ranking import Winner
 from runmetrics.collectors.wandb.runs import Run
@@ -30,11 +30,11 @@ def seen(name: str, value: float, *, beat: datetime = NOON - timedelta(days=9), 
 
 
 def winners(kept: BestRuns, hidden: int = 0) -> dict[RankedRead, str]:
-    found: Winners | None = kept.result(hidden)
+    found = kept.result(hidden)
     assert found is not None
     return {
         read: each.run.id
-        for read, each in found.items()
+        for read, each in found.winners.items()
         if isinstance(each, Winner) and each.run is not None
     }
 
@@ -80,7 +80,7 @@ def test_a_hidden_run_may_be_better_than_the_best() -> None:
 
     found = kept.result(2)
     assert found is not None
-    assert isinstance(why := found[MOST], Unknown)
+    assert isinstance(why := found.winners[MOST], Unknown)
     assert "W&B counts 2 runs that it does not show" in why.cause
 
 

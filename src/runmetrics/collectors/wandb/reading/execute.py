@@ -9,37 +9,30 @@ the runs of the last days. What is not proven by then is read in full.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import reduce
-from operator import or_
-from typing import TypeVar
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.reading.blank import not_shown
 from runmetrics.collectors.wandb.reading.clocks import clock_notice, no_clock
 from runmetrics.collectors.wandb.reading.counts import Count
 from runmetrics.collectors.wandb.reading.document import Answers
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
-from runmetrics.collectors.wandb.reading.kept import AllRuns, BestRuns, Scanned, Winners
+from runmetrics.collectors.wandb.reading.in_full import read_in_full
+from runmetrics.collectors.wandb.reading.kept import AllRuns, Scanned, Winners
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
-from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rank
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, apart, note, together
-from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
+from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, rank
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, together
+from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
+from runmetrics.collectors.wandb.reading.walks import Scans, finish
 from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
-from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
 
-_SLICES_WITH_CLOSING = 2
-"""So few pages of runs go into one document with what is asked last."""
-
-T = TypeVar("T")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Counts = dict[CountRead, int | Unknown]
-Scans = dict[ScanRead, Scanned | Unknown]
 
 
 @dataclass(slots=True)
@@ -55,6 +48,8 @@ class Reading:
     ranked: Winners = field(default_factory=dict)
     scans: Scans = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    odd: list[Run] = field(default_factory=list)
+    """Runs that no scan brought, of which something is to be said."""
 
     @property
     def runs(self) -> list[Run]:
@@ -108,7 +103,7 @@ async def read_project(
         return reading
     proofs: dict[RankedRead, Proof] = {}
     to_prove = [each for each in first.extremes if not _known_from_scan(each.read, plan)]
-    await _finish(
+    await finish(
         *(client, first.scans, opened, reading.scans),
         [note(proofs, each.read, each.prove(opened)) for each in to_prove],
     )
@@ -132,7 +127,8 @@ async def read_project(
             ),
         ],
     )
-    reading.ranked = await _in_full(client, proofs, reading.now)
+    reading.ranked, odd = await read_in_full(client, proofs, reading.now)
+    reading.odd = [*odd, *(run for each in first.extremes for run in each.odd)]
     reading.notices += client.notices
     return reading
 
@@ -164,34 +160,6 @@ def _moved_to_its_clock(client: ProjectClient, reading: Reading) -> bool:
     reading.notices.append(notice)
     reading.now += timedelta(seconds=offset)
     return True
-
-
-async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: datetime) -> Scans:
-    """Read some scans alone; raises as `read_project` does."""
-    found: Scans = {}
-    scans = [Scan(read, now, AllRuns) for read in reads]
-    opened = await client.ask([ask for scan in scans for ask in scan.opening])
-    await _finish(client, scans, opened, found)
-    return found
-
-
-async def _finish(
-    client: ProjectClient,
-    scans: Sequence[Scan[T]],
-    opened: Answers,
-    found: dict[ScanRead, T | Unknown],
-    also: Sequence[Reader[None]] = (),
-) -> None:
-    """Read what the first pages of scans left, and close them; `also` asks beside the closing."""
-    parts: list[Reader[None]] = []
-    with_closing = _SLICES_WITH_CLOSING
-    for scan in scans:
-        parts += scan.slices(opened, with_closing)
-        with_closing -= scan.slices_with_closing
-    await apart(client, parts)
-    offset = client.server.clock_offset_seconds
-    closings = [note(found, scan.read, scan.close(offset)) for scan in scans]
-    await together(client, [*closings, *also])
 
 
 def _lately(plan: Plan, read: CountRead, filters: Mapping[ScanRead, Filter]) -> Filter | None:
@@ -226,8 +194,12 @@ def _held_against(
     scan = scan if isinstance(scan, Scanned) else Scanned(())
     local = best(read, scan.runs)
     if proof is None:
-        if hidden := unreadable(_rivals(read, local, scan.runs), read.part):
+        rivals = list(_rivals(read, local, scan.runs))
+        if hidden := unreadable(rivals, read.part):
             return hidden
+        blank = {run.id: scan.blank[run.id] for run in rivals if run.id in scan.blank}
+        if why := (yield from not_shown(read, blank)):
+            return why
         read_whole = _in_window(local, plan.scan_of(read.where), extreme.now) and not scan.hidden
         if local is None or not read_whole:
             return (yield from extreme.prove(opened, scan.runs if local else ()))
@@ -252,33 +224,3 @@ def _rivals(read: RankedRead, latest: Run | None, runs: Iterable[Run]) -> Iterab
         late = latest is None or (run.last_beat or _NEVER) >= (latest.last_beat or _NEVER)
         if late and (not read.states or run.state in read.states):
             yield run
-
-
-async def _in_full(
-    client: ProjectClient, proofs: Mapping[RankedRead, Proof], now: datetime
-) -> Winners:
-    """Return what is proven, and what every run's own values make of the rest."""
-    ranked: Winners = {}
-    left: dict[Filter, list[RankedRead]] = {}
-    for read, proof in proofs.items():
-        if isinstance(proof, NotProven):
-            left.setdefault(read.base, []).append(read)
-        else:
-            ranked[read] = proof
-    scans = [_full_scan(base, reads, now) for base, reads in left.items()]
-    found: dict[ScanRead, Winners | Unknown] = {}
-    try:
-        opened = await client.ask([ask for scan in scans for ask in scan.opening])
-        await _finish(client, scans, opened, found)
-    except RunmetricsError as error:
-        found = {scan.read: Unknown.because(error) for scan in scans}
-    for scan, reads in zip(scans, left.values(), strict=True):
-        winners = found[scan.read]
-        for read in reads:
-            ranked[read] = winners if isinstance(winners, Unknown) else winners[read]
-    return ranked
-
-
-def _full_scan(base: Filter, reads: Sequence[RankedRead], now: datetime) -> Scan[Winners]:
-    selection = reduce(or_, (read.selection for read in reads), Selection())
-    return Scan(ScanRead(base, None, selection), now, lambda: BestRuns(reads, now - NO_CLOCK))

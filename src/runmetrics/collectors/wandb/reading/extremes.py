@@ -43,6 +43,8 @@ class Extreme:
         self.now = now
         self._numbers = self._page_of(read.filter)
         self._having = CountAsk(read.base & read.having)
+        self.odd: list[Run] = []
+        """Runs on the pages that were looked at of which something is to be said."""
 
     @property
     def opening(self) -> Asks:
@@ -75,6 +77,7 @@ class Extreme:
     def _climb(self, head: Page, also: Iterable[Run], *, bounded: bool) -> Reader[Proof]:
         """Go from the best of a page to the best of what lies above it, until nothing does."""
         rows = rows_of(self.read, head, self.now)
+        self.odd += rows.odd
         winner = best(self.read, [*rows.runs, *also])
         if winner is None:
             return (
@@ -88,6 +91,7 @@ class Extreme:
             answers = yield [path, above, listing]
             counted, page = answers.known(above), answers.known(listing)
             rows = rows_of(self.read, page, self.now)
+            self.odd += rows.odd
             if rows.foreign or answers.known(path) != 1:
                 return NotProven(for_good=rows.foreign)
             if rows.blank:

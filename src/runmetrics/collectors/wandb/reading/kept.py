@@ -6,14 +6,15 @@ A run may be read twice, and moves while others are read: the newest of it count
 import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Protocol, TypeVar
 
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
+from runmetrics.collectors.wandb.reading.blank import Blank
 from runmetrics.collectors.wandb.reading.plan import RankedRead
-from runmetrics.collectors.wandb.reading.ranking import Winner, best
+from runmetrics.collectors.wandb.reading.ranking import Winner, best, is_odd
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, unreadable
 
@@ -26,16 +27,26 @@ class Scanned:
 
     runs: tuple[Run, ...]
     hidden: int = 0
+    blank: Blank = field(default_factory=dict)
 
 
 Winners = dict[RankedRead, Winner | Unknown]
 
 
+@dataclass(frozen=True, slots=True)
+class FullRead:
+    """What all runs make of ranked values. `odd` are those of which something is to be said."""
+
+    winners: Winners
+    blank: Blank
+    odd: tuple[Run, ...]
+
+
 class Kept(Protocol[T_co]):
     """Takes the runs of a scan as they arrive."""
 
-    def add(self, run: Run) -> None:
-        """Take a run of a page."""
+    def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
+        """Take a run of a page; its parts in `blank` show nothing."""
 
     def close(self, began: datetime) -> None:
         """Be told that what is added from now on is read beside the closing count.
@@ -61,11 +72,13 @@ class AllRuns:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._known: set[str] = set()
+        self._blank: dict[str, frozenset[str]] = {}
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         known = self._runs.get(run.id)
         if known is None or _beat(run) >= _beat(known):
             self._runs[run.id] = run
+            _note_blank(self._blank, run, blank)
 
     def close(self, began: datetime) -> None:
         self._known = {run.id for run in self._runs.values() if not _is_new(run, began)}
@@ -79,7 +92,7 @@ class AllRuns:
         return len(self._runs.keys() - self._known)
 
     def result(self, hidden: int) -> Scanned:
-        return Scanned(tuple(self._runs.values()), hidden)
+        return Scanned(tuple(self._runs.values()), hidden, self._blank)
 
 
 class BestRuns:
@@ -97,8 +110,13 @@ class BestRuns:
         self._held: dict[str, Run] = {}
         self._moved: dict[str, Run] = {}
         self._unreadable: dict[str, Unknown] = {}
+        self._blank: dict[str, frozenset[str]] = {}
+        self._odd: dict[str, Run] = {}
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
+        _note_blank(self._blank, run, blank)
+        if is_odd(run):
+            self._odd[run.id] = run
         for part in run.unreadable:
             if why := unreadable([run], part):
                 self._unreadable.setdefault(part, why)
@@ -122,16 +140,17 @@ class BestRuns:
         new = {run.id for run in self._held.values() if _is_new(run, self._began)}
         return len(new | (self._unsettled().keys() - self._held.keys()))
 
-    def result(self, hidden: int) -> Winners | None:
+    def result(self, hidden: int) -> FullRead | None:
         if any(run is not None and run.id in self._moved for run in self._best.values()):
             return None
         self._compare([*(self._held | self._moved).values()])
-        return {
+        winners: Winners = {
             read: hidden_runs(hidden)
             if hidden
             else self._unreadable.get(read.part) or Winner(winner)
             for read, winner in self._best.items()
         }
+        return FullRead(winners, self._blank, tuple(self._odd.values()))
 
     def _compare(self, runs: list[Run]) -> None:
         for read, known in self._best.items():
@@ -143,6 +162,13 @@ class BestRuns:
         names = {hash(name): name for name in found}
         settled = {names[each] for each in self._settled if each in names}
         return {name: run for name, run in found.items() if name not in settled}
+
+
+def _note_blank(known: dict[str, frozenset[str]], run: Run, blank: frozenset[str]) -> None:
+    if blank:
+        known[run.id] = blank
+    else:
+        known.pop(run.id, None)
 
 
 def _is_new(run: Run, began: datetime | None) -> bool:

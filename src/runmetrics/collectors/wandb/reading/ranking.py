@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.reading.blank import blank_parts
 from runmetrics.collectors.wandb.reading.document import Page, Unanswered
 from runmetrics.collectors.wandb.reading.plan import RankedRead
 from runmetrics.collectors.wandb.runs import Run, make_run
@@ -12,7 +13,6 @@ from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.collectors.wandb.values import ABSENT, decode_object, look_up, unwrapped
 
 Rank = tuple[float, ...]
-_BLANK = (None, "", "null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Rows:
     foreign: bool
     blank: Unknown | None
 
+    @property
+    def odd(self) -> list[Run]:
+        """Those of which something is to be said."""
+        return [run for run in self.runs if is_odd(run)]
+
 
 def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
     """Return the runs of a page; raises Unanswered for one whose part cannot be served."""
@@ -54,9 +59,8 @@ def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
         lost = page.unreadable.get(node["name"], frozenset())
         run = make_run(node, read.selection, now, lost)
         runs[run.id] = run
-        text = node.get(read.part)
-        found = decode_object(text)
-        if found is None or text in _BLANK:
+        found = decode_object(node.get(read.part)) or {}
+        if read.part in blank_parts(node) or read.part not in node:
             blank = blank or Unknown(
                 f"W&B says that run {run.id} ({run.display_name}) has a {read.field}, and shows no "
                 f"readable {read.part}",
@@ -67,6 +71,11 @@ def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
     if why := unreadable(runs.values(), read.part):
         raise Unanswered(why)
     return Rows(list(runs.values()), foreign, blank)
+
+
+def is_odd(run: Run) -> bool:
+    """Return whether something is to be said of a run: it has what cannot be, or is imported."""
+    return bool(run.faults) or run.imported
 
 
 def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:

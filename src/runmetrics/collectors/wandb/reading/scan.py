@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+from runmetrics.collectors.wandb.reading.blank import blank_parts
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
 from runmetrics.collectors.wandb.reading.filters import alive_since, created_between, created_since
 from runmetrics.collectors.wandb.reading.kept import Kept
@@ -252,7 +253,7 @@ class Scan(Generic[T]):
         selection = self.read.selection
         for node in page.nodes:
             unreadable = page.unreadable.get(node["name"], frozenset())
-            self._kept.add(make_run(node, selection, self.now, unreadable))
+            self._kept.add(make_run(node, selection, self.now, unreadable), blank_parts(node))
         self._rows += len(page.nodes)
         read = _Read(_last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them

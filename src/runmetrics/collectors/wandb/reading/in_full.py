@@ -1,0 +1,67 @@
+"""Reads every run for the ranked values that filters and orders could not prove."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import reduce
+from operator import or_
+
+from runmetrics.collectors.wandb.reading.blank import not_shown
+from runmetrics.collectors.wandb.reading.filters import Filter
+from runmetrics.collectors.wandb.reading.kept import BestRuns, FullRead, Winners
+from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner
+from runmetrics.collectors.wandb.reading.rounds import note, together
+from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
+from runmetrics.collectors.wandb.reading.walks import finish
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.errors import RunmetricsError
+
+
+async def read_in_full(
+    client: ProjectClient, proofs: Mapping[RankedRead, Proof], now: datetime
+) -> tuple[Winners, list[Run]]:
+    """Return what is proven, and what every run's own values make of the rest.
+
+    With it come the runs read for it of which something is to be said.
+    """
+    ranked: Winners = {}
+    left: dict[Filter, list[RankedRead]] = {}
+    for read, proof in proofs.items():
+        if isinstance(proof, NotProven):
+            left.setdefault(read.base, []).append(read)
+        else:
+            ranked[read] = proof
+    scans = [_full_scan(base, reads, now) for base, reads in left.items()]
+    found: dict[ScanRead, FullRead | Unknown] = {}
+    blank: dict[RankedRead, Unknown | None] = {}
+    odd: list[Run] = []
+    try:
+        opened = await client.ask([ask for scan in scans for ask in scan.opening])
+        await finish(client, scans, opened, found)
+        known = [each for each in found.values() if isinstance(each, FullRead)]
+        checks = [
+            note(blank, read, not_shown(read, each.blank))
+            for each in known
+            for read, winner in each.winners.items()
+            if isinstance(winner, Winner)
+        ]
+        await together(client, checks)
+        odd += (run for each in known for run in each.odd)
+    except RunmetricsError as error:
+        found = {scan.read: Unknown.because(error) for scan in scans}
+    for scan, reads in zip(scans, left.values(), strict=True):
+        full = found[scan.read]
+        for read in reads:
+            if isinstance(full, Unknown):
+                ranked[read] = full
+            else:
+                ranked[read] = blank.get(read) or full.winners[read]
+    return ranked, odd
+
+
+def _full_scan(base: Filter, reads: Sequence[RankedRead], now: datetime) -> Scan[FullRead]:
+    selection = reduce(or_, (read.selection for read in reads), Selection())
+    return Scan(ScanRead(base, None, selection), now, lambda: BestRuns(reads, now - NO_CLOCK))
