@@ -26,6 +26,7 @@ from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, toget
 from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
 from runmetrics.collectors.wandb.reading.walks import Scans, finish
+from runmetrics.collectors.wandb.reading.windows import hold_windows
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.plugins import Progress, no_progress
@@ -107,6 +108,15 @@ async def read_project(
         *(client, first.scans, opened, reading.scans),
         [note(proofs, each.read, each.prove(opened)) for each in to_prove],
     )
+    seen = [
+        *((each.read.where, run) for each in first.extremes for run in each.seen(opened)),
+        *(
+            (read.where, proof.run)
+            for read, proof in proofs.items()
+            if isinstance(proof, Winner) and proof.run
+        ),
+    ]
+    await hold_windows(client, reading.scans, seen, reading.now)
     held: Sequence[CountRead | RankedRead] = (*plan.counts, *plan.ranked)
     witnesses = {
         read: reading.scans.get(scan) if (scan := _witness(plan, read)) else None for read in held

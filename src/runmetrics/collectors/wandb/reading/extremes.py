@@ -24,7 +24,7 @@ from runmetrics.collectors.wandb.reading.ranking import (
     rows_of,
 )
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
-from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.errors import ExitCode
 
@@ -70,6 +70,12 @@ class Extreme:
         anything = self._page_of(self.read.base & self.read.having)
         head = (yield [anything]).known(anything)
         return (yield from self._climb(head, also, bounded=False))
+
+    def seen(self, opened: Answers) -> list[Run]:
+        """Return the runs that the opening showed."""
+        page = None if self.read.dotted else opened[self._numbers]
+        nodes = page.nodes if isinstance(page, Page) else []
+        return [make_run(node, self.read.selection, self.now) for node in nodes]
 
     def _page_of(self, runs: Filter) -> PageAsk:
         return PageAsk(runs, self.read.order, HEAD_SIZE, self.read.selection)
