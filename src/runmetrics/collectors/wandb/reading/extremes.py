@@ -73,9 +73,9 @@ class Extreme:
 
     def seen(self, opened: Answers) -> list[Run]:
         """Return the runs that the opening showed."""
-        page = None if self.read.dotted else opened[self._numbers]
-        nodes = page.nodes if isinstance(page, Page) else []
-        return [make_run(node, self.read.selection, self.now) for node in nodes]
+        if self.read.dotted or isinstance(page := opened[self._numbers], Unknown):
+            return []
+        return [make_run(node, self.read.selection, self.now) for node in page.nodes]
 
     def _page_of(self, runs: Filter) -> PageAsk:
         return PageAsk(runs, self.read.order, HEAD_SIZE, self.read.selection)

@@ -25,9 +25,7 @@ Known = Iterable[tuple[Filter, Run]]
 async def hold_windows(client: ProjectClient, scans: Scans, known: Known, now: datetime) -> None:
     """Read once more the windows that lack a run; those that lack it still become Unknown."""
     known = [*known, *_seen(scans)]
-    lacking = {
-        read: runs for read, found in scans.items() if (runs := _lacks(read, found, known, now))
-    }
+    lacking = [read for read, found in scans.items() if _lacks(read, found, known, now)]
     if not lacking:
         return
     try:
@@ -44,7 +42,7 @@ async def hold_windows(client: ProjectClient, scans: Scans, known: Known, now: d
             scans[read] = Unknown(
                 f"W&B shows run {left[0].id} ({left[0].display_name}) alive in the last "
                 f"{exact_length(read.window)}, and its filter of times does not find it, twice",
-                "its index may lag behind its runs for some minutes; the next collection tries again",
+                "its index may lag for some minutes; the next collection tries again",
             )
 
 
