@@ -1,4 +1,4 @@
-"""Imports run downwards only: from a floor of the house to lower ones, and never in a circle."""
+"""Imports run downwards only: from a layer to itself and lower ones, and never in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-FLOORS = (
-    # the ground: words that everything shares
+LAYERS = (
+    # the lowest: words that everything shares
     (
         "model custom_metrics errors deadline logs text spelling proxies units shard atomic_file "
         "retry transport_errors event_loop http self_metrics"
@@ -36,7 +36,7 @@ FLOORS = (
     "cli",
     "__main__",
 )
-FLOOR_OF = {f"runmetrics.{name}": at for at, names in enumerate(FLOORS) for name in names.split()}
+LAYER_OF = {f"runmetrics.{name}": at for at, names in enumerate(LAYERS) for name in names.split()}
 TYPES_FROM_ABOVE = {
     ("runmetrics.plugins", "runmetrics.collectors.wandb.metrics.file"),
 }
@@ -73,23 +73,23 @@ def imports(name: str) -> Iterator[tuple[str, bool]]:
         yield from ((each, id(node) in for_types) for each in named if each in MODULES)
 
 
-def floor(name: str) -> int | None:
-    """Return the floor that a module stands on; None where nobody gave it one."""
-    while name not in FLOOR_OF and "." in name:
+def layer(name: str) -> int | None:
+    """Return the layer that a module is in; None where nobody gave it one."""
+    while name not in LAYER_OF and "." in name:
         name = name.rpartition(".")[0]
-    return FLOOR_OF.get(name)
+    return LAYER_OF.get(name)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
-def test_a_module_imports_from_its_own_floor_and_lower_ones(name: str) -> None:
+def test_a_module_imports_from_its_own_layer_and_lower_ones(name: str) -> None:
     if name == "runmetrics":  # the public names, from wherever they are
         return
-    here = floor(name)
-    assert here is not None, f"give {name} a floor"
+    here = layer(name)
+    assert here is not None, f"give {name} a layer"
     upwards = {
         imported
         for imported, for_types in imports(name)
-        if (above := floor(imported)) is None or above > here
+        if (above := layer(imported)) is None or above > here
         if not (for_types and (name, imported) in TYPES_FROM_ABOVE)
     }
     assert upwards == set()

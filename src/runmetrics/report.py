@@ -144,7 +144,7 @@ def delivered(delivery: Delivery) -> str:
     text = f"{delivery.sink} accepted {' and '.join(parts) or 'nothing'}"
     if delivery.requests:
         text += f" ({counted(delivery.requests, 'request')}, "
-        text += f"{delivery.bytes_sent} bytes)"
+        text += f"{delivery.bytes_sent:,} bytes)"
     if delivery.dropped:
         reasons = sorted({drop.reason for drop in delivery.dropped})
         text += f"; {len(delivery.dropped)} dropped: {', '.join(reasons)}"

@@ -3,7 +3,7 @@
 They are a contract with dashboards and monitors. After a change that is meant, write the file anew
 and say in CHANGELOG.md what it does to them; a release copies it to released_metrics.txt:
 
-    python -m tests.contract.listing > tests/contract/builtin_metrics.txt
+    uv run --group dev python -m tests.contract.listing > tests/contract/builtin_metrics.txt
 """
 
 from pathlib import Path

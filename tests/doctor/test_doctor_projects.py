@@ -174,7 +174,7 @@ def test_the_runs_of_a_file_without_the_built_in_metrics_are_looked_at_too(tmp_p
         ended = here.doctor("--config", file)
 
     assert ended.out.splitlines()[0] == line(
-        "ok", "configuration", f"{file} is right: 1 metric, 1 of them its own"
+        "ok", "configuration", f"{file} is right: 1 metric, 1 of them of its own"
     )
     assert steps(ended, "warning") + steps(ended, "broken") == []
     assert line("ok", "accuracy", "2 of 2 runs of the week have a number under 'accuracy'") in (

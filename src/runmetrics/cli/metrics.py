@@ -13,6 +13,7 @@ from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
 from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.setup import load_settings
+from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.catalog import Catalog
@@ -177,8 +178,8 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     compile_monitors(catalog, found, Split.of(settings))
     own = len(found.metrics)
     with output():
-        whole = f"{len(catalog.metrics)} metrics, {own} of them its own"
-        typer.echo(f"{file}: right: {whole}")
+        whole = counted(len(catalog.metrics), "metric")
+        typer.echo(f"{file} is right: {whole}, {own} of them of its own")
         if said := dotted_keys(compile_plan(catalog.metrics, settings.gpus_per_run)):
             typer.echo(f"{file}: {said}")
 

@@ -7,6 +7,7 @@ returned before.
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -79,9 +80,15 @@ def key(value: object) -> SecretStr:
         raise ValueError(f"{exc}: set it to the key alone, or unset it") from None
 
 
+def not_text(value: object) -> str:
+    """Return what is wrong with a value that is no text: a number in quotes would be one."""
+    fix = "write one word" if isinstance(value, Mapping | list | tuple) else "write it in quotes"
+    return f"{shown(value)} is not text: {fix}"
+
+
 def text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{shown(value)} is not text: write it in quotes")
+        raise ValueError(not_text(value))
     if not value.strip():
         raise ValueError("is empty: write a value, or leave it out")
     text = value.strip()

@@ -18,7 +18,7 @@ def test_a_right_file_gets_one_line(tmp_path: Path) -> None:
     ended = command("config", "check", file)
 
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == f"{file}: right: 20 metrics, 1 of them its own\n"
+    assert ended.out == f"{file} is right: 20 metrics, 1 of them of its own\n"
 
 
 def test_keys_that_have_every_run_read_are_named(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_state_that_w_and_b_may_have_newly_is_a_warning(tmp_path: Path) -> Non
 
     ended = command("config", "check", file)
 
-    assert (ended.code, ended.out) == (0, f"{file}: right: 11 metrics, 1 of them its own\n")
+    assert (ended.code, ended.out) == (0, f"{file} is right: 11 metrics, 1 of them of its own\n")
     assert ended.errors == [
         (
             f'{file}:2: m.x: state: "finshed" is no state that W&B is known to report: '

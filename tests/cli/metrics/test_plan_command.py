@@ -72,6 +72,14 @@ def test_the_number_of_requests_that_is_told_is_the_number_that_is_made(
     assert collection.cost.requests == requests_for_a_page(plan_of(yaml)) == requests
 
 
+def test_a_latest_value_that_no_run_of_the_week_has_costs_one_request_more() -> None:
+    summary = {"accuracy": 0.5}
+    with sandbox_of(run("r1", "finished", beat=ago(minutes=5), summary=summary)) as sandbox:
+        collection = collect(sandbox)
+
+    assert collection.cost.requests == requests_for_a_page(plan_of("")) + 1
+
+
 def test_the_document_that_is_told_is_the_one_that_is_sent() -> None:
     with full_project() as sandbox:
         collect(sandbox)
@@ -95,10 +103,11 @@ def test_the_ten_in_words() -> None:
     assert rows(ended.out, "how many there are of all runs")[0][2] == TOTAL
     assert BEST in ended.out
     assert LATEST in ended.out
-    assert ended.out.splitlines()[-5:] == [
+    assert ended.out.splitlines()[-6:] == [
         "projects: e/p",
         "for each: at most 2 requests with up to 1,000 runs in each list of runs",
         f"  a list of more than 1,000 runs: {FURTHER}",
+        "  a latest value that no run of the last days has: one more",
         "Datadog custom metrics: at most 10 for each",
         "nothing was asked of W&B",
     ]

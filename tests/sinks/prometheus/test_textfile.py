@@ -208,7 +208,7 @@ def test_importing_the_sink_does_not_import_the_library() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_p3_an_age_is_written_as_the_instant_so_that_a_stale_file_looks_old(textfile: Path) -> None:
+def test_p5_an_age_is_written_as_the_instant_so_that_a_stale_file_looks_old(textfile: Path) -> None:
     age = sample("runmetrics.data_age_seconds", 0.17, unit="second", tags={"collector": "wandb"})
 
     delivery = TextfileSink(textfile).deliver([age, sample()], Deadline(5))

@@ -387,6 +387,7 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
         ),
         ("full_scan: 1", "full_scan: 1 is neither true nor false: write true or false"),
         ("description: 5", "description: 5 is not text: write it in quotes"),
+        ("description: {a: 1}", 'description: {"a": 1} is not text: write one word'),
         ("where: x", 'where: "x" is not a mapping: write key: value'),
         (
             "where: {x: {$gtt: 3}}",

@@ -7,10 +7,10 @@ from pydantic_core import ErrorDetails
 
 from runmetrics.collectors.wandb.metrics.layout import unknown_key
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.config.rules import not_text
 from runmetrics.spelling import shown
 
 _WRONG_TYPE: Final = {
-    "string_type": "is not text: write it in quotes",
     "bool_type": "is neither true nor false: write true or false",
     "list_type": "is not a list: write [one, another]",
     "dict_type": "is not a mapping: write key: value",
@@ -34,6 +34,8 @@ def explained(error: ErrorDetails) -> tuple[Place, str]:
         return place, f"{shown(value)} is not known here: write {expected}"
     if kind == "string_too_short":
         return place, "is empty: write a value, or leave the key out"
+    if kind == "string_type":
+        return place, not_text(value)
     wrong = _WRONG_TYPE.get(kind, error["msg"])
     return place, f"{shown(value)} {wrong}"
 

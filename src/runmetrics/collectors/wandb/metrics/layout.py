@@ -158,7 +158,10 @@ def unknown_key(place: Place) -> str:
         if key in _FORMULAS:
             return _FORMULA_HELP
         model = Definition
-    else:
-        model = Comparisons
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    return f"unknown key: {choose(key, known)}"
+    else:  # too short to guess: greater is gt, and looks like gte
+        return f"unknown key: it can be {', '.join(_names(Comparisons))}"
+    return f"unknown key: {choose(key, _names(model))}"
+
+
+def _names(model: type[pydantic.BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
