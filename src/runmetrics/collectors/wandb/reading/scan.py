@@ -44,9 +44,10 @@ T = TypeVar("T")
 class _Read:
     """What is kept of a page: `last` is the creation time it ends at, None if it is not in order.
 
-    `last` is in whole seconds, as filters are.
+    `last` is in whole seconds, as filters are; an empty page has none either.
     """
 
+    rows: int
     last: datetime | None
     end_cursor: str | None
     has_next: bool
@@ -84,6 +85,7 @@ class Scan(Generic[T]):
         self._pages = 0
         self._rows = 0
         self._before = 0
+        self._end_unseen = False
         self._broken: Unknown | None = None
 
     @property
@@ -171,7 +173,8 @@ class Scan(Generic[T]):
             return self._broken
         shown = self._kept.count
         steady = after == self._before + self._kept.entered
-        hidden = self._by_cursor and 0 < shown < after  # twice not shown, where all is counted
+        # Twice not shown where all is counted, and no page can have ended too early.
+        hidden = self._by_cursor and not self._end_unseen and 0 < shown < after
         if steady and (shown == after or hidden):
             return self._learned(after)
         if steady and not shown:
@@ -224,6 +227,7 @@ class Scan(Generic[T]):
                     later = whole.filter & created_between(begin, None)
                     ask = dataclasses.replace(whole, filter=later)
                 elif not read.has_next:
+                    self._end_unseen = self._end_unseen or (bool(read.rows) and last is None)
                     return
                 elif read.end_cursor is None or read.end_cursor in seen:
                     self._break(Unknown("W&B sends the same page of runs again and again"))
@@ -255,7 +259,7 @@ class Scan(Generic[T]):
             unreadable = page.unreadable.get(node["name"], frozenset())
             self._kept.add(make_run(node, selection, self.now, unreadable), blank_parts(node))
         self._rows += len(page.nodes)
-        read = _Read(_last_in_order(page), page.end_cursor, page.has_next)
+        read = _Read(len(page.nodes), _last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them
         self._pages += 1
         self._progress(min(self._rows, self._before), self._before)
