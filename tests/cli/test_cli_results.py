@@ -110,7 +110,7 @@ def test_nothing_to_average_is_no_data_and_no_error(wandb: WandbSandbox, store: 
     assert set(ended.values.values()) == {0.0}
     assert {each["name"]: each["why"] for each in ended.report["missing"]} == {
         "wandb.metrics.best_accuracy": "no run has a number under 'accuracy'",
-        "wandb.metrics.latest_loss": "no run has a number under 'loss'",
+        "wandb.metrics.latest_loss": "no run with a heartbeat has a number under 'loss'",
         "wandb.metrics.avg_accuracy_7d": "no finished runs in the window",
         "wandb.training.avg_duration_hours": "no finished runs in the window",
         "wandb.training.gpu_utilization_avg": "no runs in the window",

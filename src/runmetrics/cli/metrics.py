@@ -166,7 +166,7 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
     from runmetrics.assets.alerts import Split
     from runmetrics.assets.monitors import compile_monitors
-    from runmetrics.collectors.wandb.inspect.describe_plan import dotted_keys
+    from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys
     from runmetrics.collectors.wandb.metrics.file import read_config
     from runmetrics.collectors.wandb.reading.plan import compile_plan
     from runmetrics.config.settings import Settings
@@ -180,7 +180,8 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     with output():
         whole = counted(len(catalog.metrics), "metric")
         typer.echo(f"{file} is right: {whole}, {own} of them of its own")
-        if said := dotted_keys(compile_plan(catalog.metrics, settings.gpus_per_run)):
+        keys = dotted_keys(compile_plan(catalog.metrics, settings.gpus_per_run))
+        for said in filter(None, (keys, dotted_filters(catalog.metrics))):
             typer.echo(f"{file}: {said}")
 
 

@@ -33,6 +33,23 @@ def test_keys_that_have_every_run_read_are_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_where_that_names_a_key_with_a_dot_is_said_to_mean_the_path(tmp_path: Path) -> None:
+    file = tmp_path / "right.yaml"
+    file.write_text(
+        "where: {config.model.size: 7}\n"
+        "metrics:\n"
+        "- {name: m.x, count: runs, where: {$or: [{summary_metrics.f1.max: {$gt: 1}}]}}\n"
+        "- {name: m.y, count: runs, where: {config.lr: 0.1}}\n"
+    )
+
+    ended = command("config", "check", file)
+
+    assert ended.out.splitlines()[1] == (
+        f"{file}: where: W&B takes keys with dots for paths (config.model.size, "
+        'summary_metrics.f1.max): they find {"a": {"b": 1}}, never {"a.b": 1}'
+    )
+
+
 def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text("entty: a\nmetrics:\n- {name: m.x, count: runs, window: week}\n")

@@ -197,6 +197,22 @@ def test_the_filter_is_that_of_the_metrics_own_runs() -> None:
     assert [edge["node"]["name"] for edge in edges] == ["b"]
 
 
+@pytest.mark.parametrize("key", ["eval.accuracy", "eval/accuracy"])
+def test_the_filter_of_a_key_that_w_and_b_may_not_filter_by_finds_its_holder(
+    key: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "metrics.yaml"
+    file.write_text(f"metrics: [{{name: m.x, max: summary.{key}, state: finished}}]")
+    literal = run("literal", summary={key: 0.99})
+    path = run("path", summary={"eval": {"accuracy": 0.8}})
+    with sandbox_of(literal, path) as sandbox:
+        shown = command("explain", "m.x", "--json", "--config", file, sandbox=sandbox).json
+
+    (value,) = shown["values"]
+    assert (value["value"], value["runs"][0]["id"]) == (0.99, "literal")
+    assert shown["filters"] == {"state": "finished"}
+
+
 def test_the_runs_of_a_project_with_tags_are_shown_too(tmp_path: Path) -> None:
     file = tmp_path / "team.yaml"
     file.write_text("projects: [{path: e/p, tags: {team: nlp}}]")

@@ -562,7 +562,6 @@ def test_w5_a_metric_that_needs_what_a_run_hides_is_unknown_and_the_run_is_named
         "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
     )
     assert value(COMPLETED, run(), poison) == 2
-    assert value(DURATION, run(), poison) == 1.0
 
 
 def test_w5_a_run_outside_the_window_or_of_another_state_may_hide_what_it_likes() -> None:
@@ -577,6 +576,8 @@ def test_w5_a_run_outside_the_window_or_of_another_state_may_hide_what_it_likes(
         *(("run.duration_hours", "computeSeconds"), ("run.gpu_hours", "computeSeconds")),
         *(("run.gpus", "runInfo"), ("run.gpus", "systemMetrics"), ("run.gpus", "config")),
         ("run.gpu_utilization", "systemMetrics"),
+        *((f"run.{name}", "summaryMetrics") for name in ("duration_hours", "gpu_hours")),
+        *((f"run.{name}", "summaryMetrics") for name in ("age_hours", "silent_minutes")),
     ],
 )
 def test_w5_each_field_needs_its_part_as_a_value_and_in_a_condition(field: str, part: str) -> None:
@@ -588,11 +589,33 @@ def test_w5_each_field_needs_its_part_as_a_value_and_in_a_condition(field: str, 
     assert not hidden(over("count", None), part)
 
 
-def test_w5_gpus_that_are_known_need_nothing_else() -> None:
+def test_w5_the_times_of_a_running_run_need_no_summary_for_it_was_not_imported() -> None:
+    for name in ("duration_hours", "gpu_hours", "age_hours", "silent_minutes", "silent"):
+        metric = over("sum", Field("run", name))
+
+        assert not hidden(metric, "summaryMetrics", state="running")
+        assert hidden(metric, "summaryMetrics", state="crashed")
+
+
+def test_w5_which_run_is_the_latest_needs_the_summary_of_each_that_may_be_imported() -> None:
+    latest = over("latest", Field("config", "lr"))
+
+    assert hidden(latest, "summaryMetrics")
+    assert not hidden(latest, "summaryMetrics", state="running")
+    assert not hidden(over("max", Field("config", "lr")), "summaryMetrics")
+
+
+def test_w5_a_recorded_gpu_count_needs_the_samples_that_may_show_more_nodes() -> None:
+    metric = over("sum", Field("run", "gpus"))
+
+    assert hidden(metric, "systemMetrics", gpu_count=8)
+    assert not hidden(metric, "config", gpu_count=8)
+
+
+def test_w5_gpus_that_the_settings_tell_need_nothing_else() -> None:
     parts = ("config", "systemMetrics")
     metric = over("sum", Field("run", "gpus"))
 
-    assert not hidden(metric, *parts, gpu_count=8)
     assert not hidden(metric, *parts, rules=Rules(NOW, 8.0))
     assert hidden(metric, "config", gpu_count=8, rules=Rules(NOW, "config.x"))
     known = {"config.x": 4.0}

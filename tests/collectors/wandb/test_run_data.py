@@ -13,6 +13,7 @@ from tests.collectors.wandb.collecting import (
     BEST,
     COMPLETED,
     DURATION,
+    FAILED,
     GPU_HOURS,
     LATEST,
     NOW,
@@ -205,7 +206,83 @@ def test_w29_of_utilizations_that_cannot_be_the_worst_is_named() -> None:
     assert collection.remarks == {"impossible": 3}
 
 
-def test_an_unreadable_summary_is_said_and_does_not_take_the_week_with_it() -> None:
+def test_w29_times_before_w_and_b_began_count_as_if_they_were_not_there() -> None:
+    zero = "0001-01-01T00:00:00Z"  # Go's time that is none
+
+    collection = collect_from(
+        StoredRun("dead", state="failed", created_at=ago(hours=1), heartbeat_at=zero),
+        StoredRun("new", state="running", created_at=ago(minutes=5), heartbeat_at=zero),
+        StoredRun(
+            *("old", "running"),
+            created_at="1970-01-01T00:00:00Z",
+            heartbeat_at=ago(minutes=1),
+        ),
+        yaml="packs: [health]",
+    )
+
+    found = values(collection)
+    assert found[FAILED] == 1
+    assert 5 <= found["wandb.health.longest_silence_minutes"] < 6
+    assert "wandb.health.longest_stall_minutes" in missing(collection)
+    assert (
+        "heartbeatAt lies before 2016 in 2 runs (worst: 0001-01-01 in dead): "
+        "taken as if those runs did not have it"
+    ) in collection.notices
+    assert collection.remarks["impossible"] == 3
+
+
+def test_w29_a_utilization_that_cannot_be_is_none_under_its_own_key_either() -> None:
+    yaml = """
+metrics:
+- {name: x.most, max: system.gpu.0.gpu, window: 7d}
+- {name: x.over, count: runs, window: 7d, if: {system.gpu.0.gpu: {gt: 100}}}
+"""
+    collection = collect_from(
+        run("a", system_metrics={GPU: 25_000}), run("b", system_metrics={GPU: 40}), yaml=yaml
+    )
+
+    found = values(collection)
+    assert (found["x.most"], found["x.over"], found[UTILIZATION]) == (40, 0, 40)
+
+
+def test_what_is_odd_about_a_run_is_said_whichever_scan_read_it_last() -> None:
+    odd = run(
+        *("odd", "running"),
+        beat=ago(minutes=1),
+        compute_seconds=1e12,
+        system_metrics={GPU: 25_000, "system.gpu.0.gpu/l:n1": 50},
+    )
+    imported_one = imported("imported", happened=timedelta(days=3))
+
+    alone = collect_from(odd, imported_one)
+    beside = collect_from(
+        *(odd, imported_one),
+        yaml="""
+packs: [health]
+metrics: [{name: x.all, count: runs, full_scan: true, by: state, where: {state: running}}]
+""",
+    )
+
+    assert alone.remarks["impossible"] == alone.remarks["mixed_labels"] == 1
+    assert alone.remarks["imported"] == 1
+    assert beside.remarks.items() >= alone.remarks.items()
+    assert {*beside.notices} >= {*alone.notices}
+
+
+def test_w5_the_hours_of_a_run_whose_nodes_cannot_be_counted_are_unknown() -> None:
+    sixteen = {f"system.gpu.{gpu}.gpu/l:{node}": 90 for gpu in range(8) for node in ("n1", "n2")}
+
+    collection = collect_from(
+        run("nodes", gpu_count=8, system_metrics=sixteen),
+        quirks=Quirks(unreadable={("nodes", "systemMetrics")}),
+    )
+
+    assert unknown(collection) == {GPU_HOURS, UTILIZATION}
+    assert collection.problems[0].cause == "W&B cannot serve systemMetrics of run nodes (nodes)"
+    assert values(collection)[DURATION] == 1
+
+
+def test_w5_an_unreadable_summary_makes_lengths_unknown_and_leaves_the_counts() -> None:
     collection = collect_from(
         run("poison", gpu_count=2),
         run("fine", summary={"accuracy": 1}, gpu_count=1),
@@ -213,10 +290,40 @@ def test_an_unreadable_summary_is_said_and_does_not_take_the_week_with_it() -> N
     )
 
     found = values(collection)
-    assert (found[COMPLETED], found[GPU_HOURS]) == (2, 3)
+    assert (found[COMPLETED], found[TOTAL]) == (2, 2)
+    assert unknown(collection) >= {DURATION, GPU_HOURS}
+    assert collection.problems[0].cause == (
+        "W&B cannot serve summaryMetrics of run poison (poison)"
+    )
     assert any(
         each.startswith("W&B cannot serve summaryMetrics in 1") for each in collection.notices
     )
+
+
+def test_a_loss_without_a_heartbeat_is_said_to_be_none_of_the_latest() -> None:
+    run_without = StoredRun("a", state="failed", created_at=ago(hours=3), summary={"loss": 0.1})
+    yaml = "metrics: [{name: x.latest, latest: summary.loss, window: 7d}]"
+
+    collection = collect_from(run_without, yaml=yaml)
+
+    assert missing(collection)[LATEST] == "no run with a heartbeat has a number under 'loss'"
+    assert missing(collection)["x.latest"] == (
+        "1 of 1 runs have a 'loss', and none of them a heartbeat"
+    )
+
+
+def test_hidden_runs_of_a_list_of_running_runs_are_called_running() -> None:
+    collection = collect_from(
+        run("seen", "running", beat=ago(minutes=1)),
+        run("hidden", "running", beat=ago(minutes=1)),
+        quirks=Quirks(hidden_rows={"hidden"}),
+        yaml="packs: [health]",
+    )
+
+    assert (
+        "W&B counts 1 running run that it does not show: sums, means and counts are of those that "
+        "it shows"
+    ) in collection.notices
 
 
 # GPUs

@@ -459,7 +459,7 @@ def test_w19_a_time_more_than_a_day_ahead_of_the_server_is_no_time(
     expected = ahead if known else None
     assert (run.created_at, run.heartbeat_at, run.logged_at) == (expected, expected, expected)
     late = [f"{part} lies more than a day ahead" for part in ("createdAt", "heartbeatAt")]
-    assert said(run) == ([] if known else [*late, "summary _timestamp lies more than a day ahead"])
+    assert said(run) == ([] if known else [*late, "summary._timestamp lies more than a day ahead"])
 
 
 def test_w29_a_heartbeat_in_the_year_9999_leaves_the_creation_as_the_last_sign() -> None:
@@ -472,9 +472,8 @@ def test_w29_a_heartbeat_in_the_year_9999_leaves_the_creation_as_the_last_sign()
     )
 
     assert (run.last_sign, run.duration_seconds) == (NOON, None)
-    assert run.faults == (
-        Fault("heartbeatAt lies more than a day ahead", "9999-12-31", 253402214400.0),
-    )
+    ahead = (datetime(9999, 12, 31, tzinfo=UTC) - NOON).total_seconds()
+    assert run.faults == (Fault("heartbeatAt lies more than a day ahead", "9999-12-31", ahead),)
 
 
 SINCE_2016 = (NOON - datetime(2016, 1, 1, tzinfo=UTC)).total_seconds()
@@ -498,7 +497,7 @@ def test_w29_a_length_that_no_run_has_is_as_if_it_were_not_there(seconds: float)
     assert run.duration_seconds == 3600.0
     assert said(run) == [
         f"{what} is no length of a run"
-        for what in ("computeSeconds", "summary _wandb.runtime", "summary _runtime")
+        for what in ("computeSeconds", "summary._wandb.runtime", "summary._runtime")
     ]
 
 
@@ -506,10 +505,66 @@ def test_w29_the_longest_length_that_a_run_can_have_is_one() -> None:
     assert made({"name": "a", "computeSeconds": SINCE_2016}).duration_seconds == SINCE_2016
 
 
-def test_w29_a_run_that_is_older_than_w_and_b_has_no_known_duration() -> None:
-    run = Run("a", created_at=datetime(1970, 1, 1, tzinfo=UTC), heartbeat_at=NOON)
+@pytest.mark.parametrize("early", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2015-12-31"])
+def test_w29_a_time_before_w_and_b_began_is_no_time(early: str) -> None:
+    run = made({"name": "a", "createdAt": "2026-03-01T12:00:00Z", "heartbeatAt": early})
 
-    assert run.duration_seconds is None
+    assert (run.heartbeat_at, run.last_sign, run.duration_seconds) == (None, NOON, None)
+    assert [(each.what, each.shown) for each in run.faults] == [
+        ("heartbeatAt lies before 2016", early[:10])
+    ]
+
+
+def test_w29_of_times_that_are_too_early_the_earliest_is_the_worst() -> None:
+    runs = [made({"name": "a", "createdAt": f"{year}-01-01T00:00:00Z"}) for year in (1970, 2015)]
+
+    (older,), (newer,) = (run.faults for run in runs)
+    assert older.badness > newer.badness == 365 * 86_400
+
+
+def test_the_first_day_of_2016_is_a_time() -> None:
+    run = made({"name": "a", "createdAt": "2016-01-01T00:00:00Z", "heartbeatAt": None})
+
+    assert (run.last_sign, run.faults) == (datetime(2016, 1, 1, tzinfo=UTC), ())
+
+
+def test_w29_a_run_that_is_older_than_w_and_b_has_no_known_duration() -> None:
+    run = made(
+        {"name": "a", "createdAt": "1970-01-01T00:00:00Z", "heartbeatAt": "2026-03-01T12:00:00Z"}
+    )
+
+    assert (run.started_at, run.last_sign, run.duration_seconds) == (None, NOON, None)
+
+
+def test_w29_a_last_log_before_w_and_b_began_is_none() -> None:
+    run = made({"name": "a", "summaryMetrics": json.dumps({"_timestamp": 0})})
+
+    assert run.logged_at is None
+    assert said(run) == ["summary._timestamp lies before 2016"]
+
+
+def test_w29_what_is_no_length_and_no_time_is_no_number_of_the_summary_either() -> None:
+    odd = {"_runtime": 1e12, "_timestamp": 0, "_wandb": {"runtime": -5}, "loss": 1e12}
+
+    run = summary(json.dumps(odd), "_runtime", "_timestamp", "_wandb.runtime", "loss")
+
+    assert run.values == {"summary.loss": 1e12}
+
+
+@pytest.mark.parametrize(
+    "key", ["gpu.0.gpu", "gpu.0.gpu/l:n1", "gpu.process.0.gpu", "gpu.process.0.gpu/l:n1"]
+)
+@pytest.mark.parametrize(("percent", "counts"), [(0, True), (100, True), (101, False), (-1, False)])
+def test_w29_a_gpu_utilization_under_its_own_key_is_one_from_0_to_100(
+    key: str, percent: float, counts: bool
+) -> None:
+    sampled = {f"system.{key}": percent, "system.gpu.0.temp": 101}
+
+    run = made({"name": "a", "systemMetrics": json.dumps(sampled)}, system_keys=[key, "gpu.0.temp"])
+
+    own = {f"system.{key}": float(percent)} if counts else {}
+    assert run.values == {**own, "system.gpu.0.temp": 101.0}
+    assert {*said(run)} == (set() if counts else {"GPU utilization is outside 0 to 100"})
 
 
 def test_w29_gpus_and_a_utilization_that_cannot_be_are_said() -> None:
@@ -607,7 +662,7 @@ def test_a_run_that_lacks_a_time_is_not_taken_for_an_imported_one(part: str) -> 
         "name": "a",
         "createdAt": NOON.isoformat(),
         "heartbeatAt": NOON.isoformat(),
-        "summaryMetrics": json.dumps({"_timestamp": 1, "_runtime": 3600}),
+        "summaryMetrics": json.dumps({"_timestamp": 1.6e9, "_runtime": 3600}),
     }
 
     assert make_run(node, LIFE, NOON).imported

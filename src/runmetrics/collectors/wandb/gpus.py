@@ -61,9 +61,8 @@ def gpu_samples(system: Mapping[str, Any], names: Collection[str] = ()) -> GpuSa
         gpu, name = parsed
         gpus.add(gpu)
         if name in sampled and (found := number(value)) is not None:
-            if name == _UTILIZATION and not 0 <= found <= 100:
-                distance = max(-found, found - 100)
-                faults.append(Fault("GPU utilization is outside 0 to 100", f"{found:g}", distance))
+            if fault := impossible_utilization(key, found):
+                faults.append(fault)
             else:
                 sampled[name][gpu] = found
     labelled = {gpu for gpu in gpus if gpu[0]}
@@ -78,6 +77,19 @@ def gpu_samples(system: Mapping[str, Any], names: Collection[str] = ()) -> GpuSa
         },
         tuple(faults),
     )
+
+
+def impossible_utilization(key: str, value: float) -> Fault | None:
+    """Say that the number under a system key is a utilization that no GPU has, if it is.
+
+    Under `gpu.process.N.gpu` stands that of a GPU, too.
+    """
+    if 0 <= value <= 100:
+        return None
+    parsed = _gpu_key(key.replace("gpu.process.", "gpu.", 1))
+    if parsed is None or parsed[1] != _UTILIZATION:
+        return None
+    return Fault("GPU utilization is outside 0 to 100", f"{value:g}", max(-value, value - 100))
 
 
 @functools.lru_cache(maxsize=8192)

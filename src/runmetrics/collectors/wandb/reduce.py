@@ -186,11 +186,14 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     needed: set[str] = set()
     for each in metric.fields:
         needed |= _needed_parts(each, run, rules)
+    if metric.aggregate is Aggregate.LATEST and run.state != "running":
+        needed |= {"summaryMetrics"}  # only there it stands whether an imported run is older
     needed |= {"runInfo"} if metric.priced else set()
     for group in metric.by:
         needed |= {"config"} if group.startswith("config.") else {GROUPS[group].part}
     if "runInfo" in needed:  # on a server without that field the record is in the config
-        needed = needed - {"runInfo"} if run.gpu_type else {*needed, "config"}
+        recorded = run.gpu_type or run.gpu_count
+        needed = needed - {"runInfo"} if recorded else {*needed, "config"}
     for part in sorted(needed & run.unreadable):
         return unreadable([run], part)
     return None
@@ -204,8 +207,10 @@ def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
     if row.counts_gpus:
         selection = gpu_selection(rules.gpus_per_run)
         parts |= {"config"} if selection.config_keys else set()
-        counted = run.gpu_count is not None or configured_gpus(run, rules) is not None
-        parts |= set() if counted else selection.parts
+        # The record is of one node: only the system metrics show whether there are more.
+        parts |= set() if configured_gpus(run, rules) is not None else selection.parts
+    if row.timed and run.state != "running":
+        parts |= {"summaryMetrics"}  # only there it stands whether the run was imported, its exit
     return parts
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.groups import OTHER, Series
-from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.reading.document import SummaryAsk
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
@@ -33,17 +33,21 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     if series.value is not None and (field is None or series.known == len(series.selected)):
         return ""
     which = f"{' or '.join(metric.states)} runs" if metric.states else "runs"
+    latest = metric.aggregate is Aggregate.LATEST
     if series.selected and field is not None:
         lacking = len(series.selected) - series.known
         noun = "known price or duration" if metric.priced else _named(field)
         text = f"{lacking:,} of {len(series.selected):,} {which} have no {noun}"
+        if latest and series.known and series.value is None:
+            able = f"{series.known:,} of {len(series.selected):,} {which}"
+            text = f"{able} have a {noun}, and none of them a heartbeat"
         text += as_text(str(field), series.selected)
     elif metric.window:
         text = f"no {which} in the window"
     elif field is None or metric.by or metric.live:
         text = f"no {which}{' that meet its conditions' * bool(metric.conditions)}"
     else:
-        text = f"no run has a number under {_named(field)}"
+        text = f"no run {'with a heartbeat ' * latest}has a number under {_named(field)}"
     similar = most_alike(field.key, logged) if field and field.source == "summary" else []
     if similar:
         text += "; similar keys in use: " + ", ".join(f"'{key}'" for key in similar)

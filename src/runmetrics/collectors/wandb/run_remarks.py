@@ -81,15 +81,18 @@ def hidden(scans: Mapping[ScanRead, Scanned | Unknown]) -> Remark:
         if isinstance(scanned, Scanned) and scanned.hidden
     }
     lines = (
-        f"W&B counts {counted(count, 'run')} {_lately(read)}that it does not show: sums, means and "
-        "counts are of those that it shows"
+        f"W&B counts {_counted(count, read)} that it does not show: sums, means and counts are of "
+        "those that it shows"
         for read, count in found.items()
     )
     return Remark("hidden", max(found.values(), default=0), tuple(lines))
 
 
-def _lately(read: ScanRead) -> str:
-    return "" if read.window is None else f"of the last {exact_length(read.window)} "
+def _counted(count: int, read: ScanRead) -> str:
+    """Return how many runs of which kind: those of a window, or those in some states."""
+    states = f"{' or '.join(read.states)} " if read.states else ""
+    lately = f" of the last {exact_length(read.window)}" if read.window else ""
+    return f"{counted(count, f'{states}run')}{lately}"
 
 
 def faults(runs: Iterable[Run]) -> tuple[str, ...]:
@@ -141,4 +144,21 @@ def _counts_gpus(metric: Metric) -> bool:
 
 
 def _distinct(runs: Iterable[Run]) -> list[Run]:
-    return list({run.id: run for run in runs}.values())
+    """Return each run once; one that several scans brought is as odd as all its records."""
+    found: dict[str, Run] = {}
+    for run in runs:
+        known = found.get(run.id)
+        found[run.id] = run if known is None else _as_odd_as(run, known)
+    return list(found.values())
+
+
+def _as_odd_as(run: Run, other: Run) -> Run:
+    """Return the run with what is odd about another record of it, of which more may be read."""
+    if not (other.faults or other.imported or other.mixed_labels):
+        return run
+    return dataclasses.replace(
+        run,
+        faults=tuple(dict.fromkeys((*other.faults, *run.faults))),
+        imported=run.imported or other.imported,
+        mixed_labels=run.mixed_labels or other.mixed_labels,
+    )

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runmetrics.collectors.wandb.gpus import EVERY_GPU, gpu_count, gpu_samples, recorded_gpus
+from runmetrics.collectors.wandb.gpus import (
+    EVERY_GPU,
+    gpu_count,
+    gpu_samples,
+    impossible_utilization,
+    recorded_gpus,
+)
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.values import (
     Fault,
@@ -30,7 +36,7 @@ _AHEAD = timedelta(hours=24)
 """A time that lies further ahead of the server's clock is no time."""
 
 _FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
-"""No run is older than W&B, so none lasts longer than from here."""
+"""No run is older than W&B: a time before is no time, and no run lasts longer than from here."""
 
 _NO_TIME_SECONDS = 2.5e11
 """So long after 1970 there are no more times: it is the year 9892."""
@@ -115,7 +121,7 @@ class Run:
             return self.compute_seconds
         if self.exit_seconds and self.state in _EXITED:
             return self.exit_seconds
-        if self.heartbeat_at is None or self.created_at is None or self.created_at < _FIRST_DAY:
+        if self.heartbeat_at is None or self.created_at is None:
             return None
         seconds = (self.heartbeat_at - self.created_at).total_seconds()
         return seconds if seconds >= 0 else None
@@ -170,10 +176,10 @@ def make_run(
         heartbeat_at=part.time("heartbeatAt"),
         compute_seconds=part.seconds("computeSeconds", node.get("computeSeconds")),
         exit_seconds=part.seconds(
-            "summary _wandb.runtime", own.get("runtime") if isinstance(own, dict) else None
+            "summary._wandb.runtime", own.get("runtime") if isinstance(own, dict) else None
         ),
-        logged_seconds=part.seconds("summary _runtime", summary.get("_runtime")),
-        logged_at=part.moment("summary _timestamp", summary.get("_timestamp")),
+        logged_seconds=part.seconds("summary._runtime", summary.get("_runtime")),
+        logged_at=part.moment("summary._timestamp", summary.get("_timestamp")),
         log_count=number(node.get("historyLineCount")),
         gpu_count=recorded,
         gpu_type=gpu_type,
@@ -182,7 +188,7 @@ def make_run(
         mixed_labels=gpus.mixed,
         gpu_utilization=gpus.utilization,
         gpu_values={key: gpus.values[key.removeprefix(EVERY_GPU)] for key in sorted(of_every_gpu)},
-        values=values,
+        values=dict(part.possible(values)),  # below the parts that it leaves out
         lengths=dict(_lengths(config, selection.config_keys)),
         user=text(user.get("username")) if isinstance(user, dict) else "",
         group=text(node.get("group")),
@@ -197,12 +203,16 @@ def make_run(
 
 
 class _Parts:
-    """The parts of a node, read one by one; notes in `faults` what cannot be."""
+    """The parts of a node, read one by one; notes in `faults` what cannot be.
+
+    `impossible` are the names of those parts that a file can name, too: "summary._runtime".
+    """
 
     def __init__(self, node: Mapping[str, Any], now: datetime) -> None:
         self.node = node
         self.now = now
         self.faults: list[Fault] = []
+        self.impossible: set[str] = set()
 
     def json(self, name: str) -> dict[str, Any]:
         """Return a part that is a JSON object; empty for junk."""
@@ -215,8 +225,9 @@ class _Parts:
         """Return a part that is a time, and not one far ahead of the server."""
         found = parse_time(self.node.get(name))
         if found is None and self.node.get(name) is not None:
-            self.faults.append(Fault(f"{name} is not a time"))
-        return self._not_ahead(name, found)
+            self._fault(name, "is not a time")
+            return None
+        return self._believed(name, found)
 
     def moment(self, what: str, value: object) -> datetime | None:
         """Return seconds since 1970 as a time, and not one far ahead of the server."""
@@ -224,9 +235,9 @@ class _Parts:
         if seconds is None:
             return None
         if not 0 <= seconds < _NO_TIME_SECONDS:
-            self.faults.append(Fault(f"{what} is not a time", f"{seconds:g}", abs(seconds)))
+            self._fault(what, "is not a time", f"{seconds:g}", abs(seconds))
             return None
-        return self._not_ahead(what, _EPOCH + timedelta(seconds=seconds))
+        return self._believed(what, _EPOCH + timedelta(seconds=seconds))
 
     def seconds(self, what: str, value: object) -> float | None:
         """Return a length of time above zero, and not longer than W&B exists."""
@@ -235,7 +246,7 @@ class _Parts:
             return None
         if 0 < seconds <= (self.now - _FIRST_DAY).total_seconds():
             return seconds
-        self.faults.append(Fault(f"{what} is no length of a run", f"{seconds:g} s", abs(seconds)))
+        self._fault(what, "is no length of a run", f"{seconds:g} s", abs(seconds))
         return None
 
     def recorded(self, config: Mapping[str, Any]) -> tuple[int | None, str]:
@@ -250,13 +261,29 @@ class _Parts:
         self.faults += filter(None, faults)
         return count, gpu_type
 
-    def _not_ahead(self, what: str, time: datetime | None) -> datetime | None:
-        if time is None or time <= self.now + _AHEAD:
+    def possible(self, values: Mapping[str, Scalar]) -> Iterable[tuple[str, Scalar]]:
+        """Yield the values without those that cannot be: our own parts, and GPU utilizations."""
+        for name, value in values.items():
+            source, _, key = name.partition(".")
+            found = number(value) if source == "system" else None
+            fault = None if found is None else impossible_utilization(key, found)
+            self.faults += filter(None, (fault,))
+            if fault is None and name not in self.impossible:
+                yield name, value
+
+    def _believed(self, what: str, time: datetime | None) -> datetime | None:
+        """Return a time in which a run can be: since W&B exists, and not far ahead of it."""
+        if time is None or _FIRST_DAY <= time <= self.now + _AHEAD:
             return time
-        self.faults.append(
-            Fault(f"{what} lies more than a day ahead", f"{time:%Y-%m-%d}", time.timestamp())
-        )
+        early = time < _FIRST_DAY
+        how = f"lies before {_FIRST_DAY:%Y}" if early else "lies more than a day ahead"
+        distance = (_FIRST_DAY - time if early else time - self.now).total_seconds()
+        self._fault(what, how, f"{time.date()}", distance)
         return None
+
+    def _fault(self, what: str, how: str, shown: str = "", badness: float = 0.0) -> None:
+        self.impossible.add(what)
+        self.faults.append(Fault(f"{what} {how}", shown, badness))
 
 
 def _is_imported(run: Run) -> bool:

@@ -111,8 +111,8 @@ def only_these_unknown(found: Collection, *names: str) -> None:
 @pytest.mark.parametrize(
     ("part", "lost"),
     [
-        ("systemMetrics", (UTILIZATION,)),
-        ("summaryMetrics", (BEST, AVERAGE)),
+        ("systemMetrics", (UTILIZATION, GPU_HOURS)),
+        ("summaryMetrics", (BEST, AVERAGE, DURATION, GPU_HOURS)),
         ("runInfo", (GPU_HOURS,)),
     ],
 )
@@ -138,7 +138,7 @@ def test_w5_a_poison_run_that_may_hold_the_latest_loss_makes_it_unknown() -> Non
     with sandbox_of(*thirty_runs(), quirks=poison) as sandbox:
         found = read(sandbox)
 
-    only_these_unknown(found, BEST, AVERAGE, LATEST)
+    only_these_unknown(found, BEST, AVERAGE, LATEST, DURATION, GPU_HOURS)
 
 
 def test_w5_a_run_that_cannot_be_served_at_all_leaves_the_servers_counts() -> None:

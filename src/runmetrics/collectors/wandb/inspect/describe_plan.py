@@ -1,12 +1,14 @@
 """Describe what a plan will ask of W&B, in words and in GraphQL, without asking anything."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
+from runmetrics.collectors.wandb.metrics.where import dotted_names
 from runmetrics.collectors.wandb.reading.document import render
 from runmetrics.collectors.wandb.reading.execute import FirstDocument
+from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import (
     PAGE_SIZE,
     CountRead,
@@ -40,11 +42,20 @@ def reads_in_words(plan: Plan, now: datetime) -> list[ReadInWords]:
     return [
         ReadInWords(
             _words(read, plan),
-            str(read.filter(now) if isinstance(read, ScanRead) else read.filter),
+            str(_filter(read, now)),
             tuple(name for name, answer in plan.answers.items() if answer == read),
         )
         for read in reads
     ]
+
+
+def _filter(read: Read, now: datetime) -> Filter:
+    match read:
+        case ScanRead():
+            return read.filter(now)
+        case RankedRead() if read.dotted:
+            return read.base
+    return read.filter
 
 
 def requests_for_a_page(plan: Plan) -> int:
@@ -91,6 +102,17 @@ def dotted_keys(plan: Plan) -> str:
     )
 
 
+def dotted_filters(metrics: Iterable[Metric]) -> str:
+    """Say what W&B takes keys with dots for in a `where`; nothing where there are none."""
+    names = sorted({name for metric in metrics for name in dotted_names(metric.where)})
+    if not names:
+        return ""
+    return (
+        f"where: W&B takes keys with dots for paths ({', '.join(names)}): they find "
+        '{"a": {"b": 1}}, never {"a.b": 1}'
+    )
+
+
 def _from_scan(read: RankedRead, plan: Plan) -> bool:
     return read.aggregate is Aggregate.LATEST and plan.scan_of(read.where) is not None
 
@@ -105,11 +127,11 @@ def _words(read: Read, plan: Plan) -> str:
         case CountRead():
             return f"how many there are of {_runs(read.states)}, counted by W&B"
         case RankedRead():
-            how = "; known from the scan where a run in it has one"
-            if not _from_scan(read, plan):
-                how = ", read in full" if read.dotted else ", proven"
             which = f"{_ORDERED[read.aggregate]} {read.field} of {_runs(read.states)}"
-            return f"{which}, by W&B's order {read.order}{how}"
+            order = "" if read.dotted else f", by W&B's order {read.order}"
+            if _from_scan(read, plan):
+                return f"{which}{order}; known from the scan where a run in it has one"
+            return f"{which}, every run read" if read.dotted else f"{which}{order}, proven"
         case ScanRead():
             which = _runs(read.states) if read.states else "every run of the project"
             if read.window is not None:

@@ -107,10 +107,13 @@ class Explainer:
     def filter(self, now: datetime) -> Filter:
         """Return the filter of this metric's own runs.
 
-        What a collection asks may be wider: one list of runs serves several metrics.
+        What a collection asks may be wider: one list of runs serves several metrics. A key by
+        which W&B may not filter, with a dot or a slash, is no part of it.
         """
-        if not isinstance(self.read, ScanRead):
+        if isinstance(self.read, CountRead):
             return self.read.filter
+        if isinstance(self.read, RankedRead):
+            return self.read.filter if self.read.plain else self.read.base
         own = Filter.of(self.metric.where) & in_states(self.metric.states)
         if self.metric.window is None:
             return own
@@ -137,7 +140,8 @@ class Explainer:
             pairs, order = _weighed(self.metric, series.selected, rules)
             selected = len(series.selected)
         else:
-            listed = await _listed(client, self.read, rules.now)
+            dotted = isinstance(self.read, RankedRead) and self.read.dotted
+            listed = [] if dotted else await _listed(client, self.read, rules.now)
             pairs, order = _ranked(self.read, listed, series.holder)
             selected = series.known
         first = _first_shown(self.metric, pairs)

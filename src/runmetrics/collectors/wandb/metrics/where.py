@@ -64,6 +64,20 @@ def _clause_fault(key: str, value: object) -> str:
     return ""
 
 
+def dotted_names(where: object) -> Iterator[str]:
+    """Yield the names in a filter whose key has a dot: config.a.b."""
+    if isinstance(where, list):
+        for value in where:
+            yield from dotted_names(value)
+    if not isinstance(where, Mapping):
+        return
+    for key, value in where.items():
+        column, _, rest = key.partition(".")
+        if column in _KEYED_COLUMNS and "." in rest:
+            yield one_line(key)
+        yield from dotted_names(value)
+
+
 def _is_instant(value: object) -> bool:
     return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
 
