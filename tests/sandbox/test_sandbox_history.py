@@ -1,16 +1,18 @@
 """The generated year of runs, and the sandbox as a process of its own."""
 
+import copy
 import gzip
 import json
 import math
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from runmetrics.sandbox.history import SystemMetrics, fill
+from runmetrics.sandbox.serve import beating
 from runmetrics.sandbox.store import Store, StoredRun, moment
 from tests.sandbox.sandbox_case import NOW
 
@@ -77,6 +79,37 @@ def test_some_runs_hung_before_their_end() -> None:
     assert len(silences) == 2_000
     assert min(silences) >= 0
     assert 0.02 < sum(silence > 60 for silence in silences) / len(silences) < 0.06
+
+
+def test_runs_that_are_running_train_on_and_the_others_rest() -> None:
+    store = Store()
+    fill(store, "e", "p", runs=500, in_window=300, now=NOW)
+    project, clock = store.project("e", "p"), [NOW.timestamp()]
+    before = {run.id: copy.copy(run) for run in project.runs.values()}
+    beat = beating(project, lambda: clock[0])
+
+    clock[0] += 29
+    beat(1)
+    assert {run.id: run for run in project.runs.values()} == before
+    clock[0] += 86_400 - 29
+    beat(2)
+
+    for run in project.runs.values():
+        was = before[run.id]
+        if run.state != "running":
+            assert run == was
+            continue
+        assert isinstance(run.summary, dict)
+        assert isinstance(was.summary, dict)
+        assert isinstance(run.heartbeat_at, datetime)
+        assert isinstance(was.heartbeat_at, datetime)
+        assert isinstance(run.system_metrics, SystemMetrics)
+        assert run.heartbeat_at - was.heartbeat_at == timedelta(days=1)
+        assert run.summary["_timestamp"] == was.summary["_timestamp"] + 86_400
+        assert run.summary["_runtime"] == was.summary["_runtime"] + 86_400
+        assert run.compute_seconds == (was.compute_seconds or 0) + 86_400
+        assert json.loads(run.system_metrics())["_timestamp"] == run.heartbeat_at.timestamp()
+    assert "running" in {run.state for run in project.runs.values()}
 
 
 def test_the_sandbox_as_a_process_says_where_it_is_and_ends_on_sigterm() -> None:

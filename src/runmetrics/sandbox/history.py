@@ -5,12 +5,12 @@ run holds a seed and makes the text when it is asked for.
 """
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from runmetrics.sandbox.store import Store, StoredRun
+from runmetrics.sandbox.store import Store, StoredRun, moment
 
 GPU_MIX: Mapping[int, float] = {1: 0.5, 4: 0.25, 8: 0.25}
 WINDOW = timedelta(days=7)
@@ -64,6 +64,10 @@ class SystemMetrics:
         self.gpus = gpus
         self.time = time
         self.runtime = runtime
+
+    def after(self, seconds: float) -> "SystemMetrics":
+        """Return the sample that the same machine takes so much later."""
+        return SystemMetrics(self.seed, self.gpus, self.time + seconds, self.runtime + seconds)
 
     def __call__(self) -> str:
         number = Random(self.seed).random  # noqa: S311 - made-up figures
@@ -132,6 +136,21 @@ def fill(
     finally:
         if collecting:
             gc.enable()
+
+
+def live_on(runs: Iterable[StoredRun], seconds: float) -> None:
+    """Let those of `runs` that are running train on for so long, to a heartbeat and a log later."""
+    for run in runs:
+        if run.state != "running":
+            continue
+        beat, summary, sample = moment(run.heartbeat_at), run.summary, run.system_metrics
+        run.heartbeat_at = beat and beat + timedelta(seconds=seconds)
+        run.compute_seconds = (run.compute_seconds or 0) + seconds
+        if isinstance(summary, Mapping):
+            moved = {key: summary[key] + seconds for key in ("_runtime", "_timestamp")}
+            run.summary = {**summary, **moved}
+        if isinstance(sample, SystemMetrics):
+            run.system_metrics = sample.after(seconds)
 
 
 def _configs(gpu_mix: Mapping[int, float]) -> dict[int, list[Mapping[str, Any]]]:

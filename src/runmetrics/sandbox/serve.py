@@ -4,18 +4,23 @@ import json
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from runmetrics.sandbox.deliveries import told
-from runmetrics.sandbox.history import fill
+from runmetrics.sandbox.history import fill, live_on
 from runmetrics.sandbox.http import Handler, Request, Response
 from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
-from runmetrics.sandbox.store import Store
+from runmetrics.sandbox.resolvers import Viewer
+from runmetrics.sandbox.store import Project, Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from runmetrics.text import typed
 
 ENTITY = "pufferai"
 PROJECT = "metta"
+_BEAT_SECONDS = 30
+"""Between two heartbeats, as of the official client."""
 
 
 def serve(
@@ -39,9 +44,12 @@ def serve(
     fill(store, ENTITY, PROJECT, runs=runs, in_window=in_window, now=now, seed=seed)
     latency = latency_ms / 1000
     with (
-        WandbSandbox(store=store, latency_seconds=latency, port=port) as sandbox,
+        WandbSandbox(
+            store=store, viewer=Viewer(teams=(ENTITY,)), latency_seconds=latency, port=port
+        ) as sandbox,
         DatadogIntake(latency_seconds=latency) as intake,
     ):
+        sandbox.before_request = beating(store.project(ENTITY, PROJECT), time.time)
         where = sandbox.url, intake.url
         if sys.stdout.isatty():
             _print(_for_a_person(*where))
@@ -49,6 +57,21 @@ def serve(
         else:
             _print(_for_a_program(*where))
         stopped.wait()
+
+
+def beating(project: Project, clock: Callable[[], float]) -> Callable[[int], None]:
+    """Return what lets the runs that are running by now train on, called before each request."""
+    running = [run for run in project.runs.values() if run.state == "running"]
+    last = clock()
+
+    def beat(_request: int) -> None:
+        nonlocal last
+        seconds = (clock() - last) // _BEAT_SECONDS * _BEAT_SECONDS
+        if seconds > 0:
+            live_on(running, seconds)
+            last += seconds
+
+    return beat
 
 
 def _print(text: str) -> None:
