@@ -4,9 +4,10 @@ Counts come from another index than runs do (fact 15). What an index can have mi
 moved lately, and that is in the scan of the last days, which is read anyway: it bears witness. A
 count that it contradicts is asked for again beside the runs that it counts; one whose witness
 could not be read, beside those of the last hour, and where it is 0, beside a page that has to be
-empty. What is contradicted still is unknown.
+empty. What is contradicted still is unknown, and so is a part that is greater than its whole.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -16,16 +17,29 @@ from runmetrics.collectors.wandb.reading.filters import Filter, alive_since, in_
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
-from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
+from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, hidden_runs
+from runmetrics.text import counted
 
 T = TypeVar("T")
 
 
 class Count:
-    """One count. `lately` is the filter of a scan of the same runs, if there is one."""
+    """One count. `lately` is the filter of a scan of the same runs, if there is one.
 
-    def __init__(self, read: CountRead, lately: Filter | None, now: datetime) -> None:
+    `week` is that of the scan of all runs, `wholes` are counts that include this one.
+    """
+
+    def __init__(
+        self,
+        read: CountRead,
+        lately: Filter | None,
+        now: datetime,
+        week: Filter | None = None,
+        wholes: Iterable[CountRead] = (),
+    ) -> None:
         self.read = read
+        self._wholes = [CountAsk(whole.filter) for whole in wholes]
+        self._week = None if week is None else CountAsk(read.filter & week)
         self._all = CountAsk(read.filter)
         states = in_states(read.states)
         self._lately = None if lately is None else CountAsk(lately & states)
@@ -44,6 +58,11 @@ class Count:
     def settle(self, opened: Answers, witness: Scanned | Unknown | None) -> Reader[int | Unknown]:
         """Return the count, less the runs that are known to be hidden; else why it is not known."""
         count = opened.known(self._all)
+        if self._exceeds(opened):
+            again = yield [self._all, *self._wholes]
+            if self._exceeds(again):
+                return self._too_many(again)
+            count = again.known(self._all)
         if isinstance(witness, Disagreement):
             return witness
         if isinstance(witness, Unknown):
@@ -51,6 +70,11 @@ class Count:
             return fresh.agreed(0, witness) if fresh.count == count else witness
         if witness is None:
             return count
+        if self._lately is None and self._week and witness.hidden:
+            fresh = yield from self._ask_again(self._week)
+            return fresh.agreed(
+                witness.hidden, hidden_runs(witness.hidden, "may be among those counted here")
+            )
         if self._lately is None:
             found = self._fresh(opened, self._last_hour).agreed(witness.hidden, None)
             if found is not None:
@@ -69,6 +93,18 @@ class Count:
         low, high = sorted((lately, fresh.lately))
         moving = max(lately, seen) <= count and low <= seen <= high
         return fresh.agreed(witness.hidden, count if moving else self._disagreement(fresh, seen))
+
+    def _exceeds(self, answers: Answers) -> bool:
+        """Return whether the count is greater than one that includes it."""
+        count = answers.known(self._all)
+        return any(count > answers.known(whole) for whole in self._wholes)
+
+    def _too_many(self, answers: Answers) -> Unknown:
+        whole = min(answers.known(ask) for ask in self._wholes)
+        return Disagreement(
+            f"W&B counts {answers.known(self._all):,} of {counted(whole, 'run')}, twice",
+            "its index may lag behind its runs for some minutes; the next collection tries again",
+        )
 
     def _ask_again(self, lately: CountAsk) -> "Reader[_Fresh]":
         return self._fresh((yield [self._all, lately, _listing(lately)]), lately)

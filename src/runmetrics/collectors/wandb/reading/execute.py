@@ -66,7 +66,11 @@ class FirstDocument:
         self.scans = [Scan(read, now, AllRuns, progress) for read in plan.scans]
         self.extremes = [Extreme(read, now) for read in plan.ranked]
         filters = {scan.read: scan.filter for scan in self.scans}
-        self.counts = [Count(read, _lately(plan, read, filters), now) for read in plan.counts]
+        week = filters.get(scan) if (scan := plan.scan_of(EVERYTHING)) else None
+        self.counts = [
+            Count(read, _lately(plan, read, filters), now, week, _wholes(plan, read))
+            for read in plan.counts
+        ]
 
     def leave_out_what_is_timed(self) -> None:
         """Go on without the windows and the latest values."""
@@ -175,6 +179,12 @@ def _moved_to_its_clock(client: ProjectClient, reading: Reading) -> bool:
 def _lately(plan: Plan, read: CountRead, filters: Mapping[ScanRead, Filter]) -> Filter | None:
     scan = plan.scan_of(read.where)
     return filters[scan] if scan else None
+
+
+def _wholes(plan: Plan, part: CountRead) -> list[CountRead]:
+    """Return the counts of a plan that include another: they have fewer conditions."""
+    conditions = {*part.filter.conditions}
+    return [read for read in plan.counts if {*read.filter.conditions} < conditions]
 
 
 def _witness(plan: Plan, read: CountRead | RankedRead) -> ScanRead | None:
