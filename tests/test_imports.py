@@ -13,7 +13,7 @@ LAYERS = (
     # the lowest: words that everything shares
     (
         "model custom_metrics errors deadline logs text spelling proxies units shard atomic_file "
-        "retry transport_errors event_loop http self_metrics"
+        "small_file retry transport_errors event_loop http self_metrics"
     ),
     "config",
     "plugins",

@@ -84,6 +84,16 @@ def test_h9_a_mounted_file_without_a_key_is_a_fault(
     )
 
 
+def test_a_key_file_that_never_ends_is_refused_for_its_size() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        find_wandb_key(settings(wandb_api_key_file=Path("/dev/zero")), Deadline(60))
+
+    assert str(caught.value) == (
+        "WANDB_API_KEY_FILE: /dev/zero cannot be read (it holds more than 65,536 bytes): "
+        "put the key alone into that file"
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

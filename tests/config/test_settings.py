@@ -330,6 +330,18 @@ def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
             '"inf" is no way to count GPUs: write auto, a number or config.KEY',
         ),
         ("DD_TAGS", "team:ml,1:2", '"1:2" is not a tag: write key:value, from a letter on'),
+        ("DD_TAGS", ",", '"," names nothing: write one or more, or leave it out'),
+        (
+            "DD_TAGS",
+            "team:ml,Wandb_Project:x",
+            '"Wandb_Project" has a meaning of its own: take another name',
+        ),
+        ("DD_TAGS", "host:a", '"host" has a meaning of its own: take another name'),
+        (
+            "RUNMETRICS_PROJECTS",
+            " , ",
+            '" , " names nothing: write one or more, or leave it out',
+        ),
         ("DD_SERVICE", "a\nb", "is not one line of text: write a name"),
         ("WANDB_ENTITY", "'acme'", "\"'acme'\" stands in quotes: write it without them"),
         (
@@ -348,6 +360,12 @@ def test_h9_each_kind_of_value_says_what_would_be_right(
     variable: str, value: str, fault: str
 ) -> None:
     assert faults({variable: value}) == [f"{variable}: {fault}"]
+
+
+def test_unified_service_tags_may_stand_in_dd_tags_as_datadog_documents_it() -> None:
+    assert load({"DD_TAGS": "env:prod,service:a,version:1"}).dd_tags == (
+        *("env:prod", "service:a", "version:1"),
+    )
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), "1e9", True])

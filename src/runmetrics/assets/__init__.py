@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runmetrics.errors import ConfigurationError
+from runmetrics.small_file import read_text
 
 
 class Kind(StrEnum):
@@ -72,7 +73,7 @@ def export(assets: Sequence[Asset], directory: Path) -> list[Path]:
 
 def _read(kind: Kind, path: Path, root: Path) -> Asset:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         document = json.loads(text)
     except OSError as error:
         raise ConfigurationError(f"cannot read {path} ({error.strerror})") from None

@@ -22,10 +22,12 @@ from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import excerpt, redact
+from runmetrics.small_file import read_text
 
 _log = logging.getLogger(__name__)
 
 WANDB_PUBLIC_URL = "https://api.wandb.ai"
+_MOST_BYTES_OF_A_KEY = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _from_file(variable: str, path: Path | None) -> ApiKey:
     if path is None:
         raise _NotHere(f"{variable}: is not set")
     try:
-        key = clean_key(path.read_bytes().decode("utf-8"))
+        key = clean_key(read_text(path, _MOST_BYTES_OF_A_KEY))
     except OSError as exc:
         reason = f"cannot be read ({exc.strerror})"
     except UnicodeDecodeError:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from runmetrics.small_file import read_text
+
 ENV_FILE = Path(".env")
 
 _OTLP_HOSTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -25,7 +27,7 @@ def with_env_file(
 def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     """Return what the file sets, taken literally, and what keeps it from being read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}, []
     except (OSError, UnicodeDecodeError) as exc:

@@ -27,8 +27,11 @@ DATADOG_SITES = (
     "ddog-gov.com",
     "us2.ddog-gov.com",
 )
+UNIFIED_TAGS = ("env", "service", "version")
+"""Datadog's unified service tagging: DD_TAGS may hold them, and DD_ENV and its like win."""
+
 RESERVED_TAGS = (
-    *("host", "device", "source", "env", "service", "version"),
+    *("host", "device", "source", *UNIFIED_TAGS),
     *("wandb_entity", "wandb_project", "wandb_host", "collector"),
 )
 """Tags that Datadog or this program give a meaning of their own; `host` is that of a metric."""
@@ -124,9 +127,12 @@ def project_path(value: object) -> str:
 
 
 def listed(value: object) -> tuple[object, ...]:
-    """Return the items of a list, or of a comma-separated text."""
+    """Return the items of a list, or of a comma-separated text, which names one at least."""
     if isinstance(value, str):
-        return tuple(item for item in re.split(r"\s*,\s*", value.strip()) if item)
+        items = tuple(item for item in re.split(r"\s*,\s*", value.strip()) if item)
+        if not items:
+            raise ValueError(f"{shown(value)} names nothing: write one or more, or leave it out")
+        return items
     if not isinstance(value, list | tuple):
         raise ValueError(f"{shown(value)} is not a list: write [one, another]")
     return tuple(value)
@@ -148,6 +154,9 @@ def tags(value: object) -> tuple[str, ...]:
     for item in kept:
         if not re.fullmatch(r"[^\W\d_](.*[^:])?", item):
             raise ValueError(f"{shown(item)} is not a tag: write key:value, from a letter on")
+        name = item.partition(":")[0]
+        if name.lower() in RESERVED_TAGS and name.lower() not in UNIFIED_TAGS:
+            raise ValueError(f"{shown(name)} has a meaning of its own: take another name")
     return tuple(kept)
 
 

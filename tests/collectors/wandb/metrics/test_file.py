@@ -15,7 +15,12 @@ from jsonschema import Draft202012Validator
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
-from runmetrics.collectors.wandb.metrics.file import builtin_metrics, find_config, parse_config
+from runmetrics.collectors.wandb.metrics.file import (
+    builtin_metrics,
+    find_config,
+    parse_config,
+    read_config,
+)
 from runmetrics.collectors.wandb.metrics.language import Aggregate
 from runmetrics.collectors.wandb.metrics.layout import config_schema
 from runmetrics.collectors.wandb.metrics.yaml_lines import read_yaml
@@ -186,6 +191,9 @@ def test_projects_may_carry_tags() -> None:
         ("[{path: a/b, tag: {a: b}}]", 'projects[0].tag: unknown key: did you mean "tags"?'),
         ("[{path: a/b, tags: {cost: 17}}]", (
             "projects[0].tags.cost: 17 is not text: write it in quotes"
+        )),
+        ("[{path: a/b, tags: {cost: {a: 1}}}]", (
+            'projects[0].tags.cost: {"a": 1} is not text: write one word'
         )),
         ("[{path: a/b, tags: {env: x}}]", (
             'projects[0].tags.env: "env" has a meaning of its own: take another name'
@@ -461,6 +469,47 @@ def test_a_filter_that_is_close_to_a_known_one_is_worth_a_word(where: str, meant
 
     assert notice.startswith("runmetrics.yaml:1: where")
     assert notice.endswith(f'no filter of W&B is known by that name: did you mean "{meant}"?')
+
+
+@pytest.mark.parametrize(
+    ("where", "place"),
+    [
+        ("{state: finshed}", "where.state"),
+        ("{state: {$ne: finshed}}", "where.state.$ne"),
+        ("{state: {$in: [failed, finshed]}}", "where.state.$in[1]"),
+        ("{$or: [{state: {$nin: [finshed]}}, {group: a}]}", "where.$or[0].state.$nin[0]"),
+    ],
+)
+def test_a_filter_by_a_state_that_is_close_to_a_known_one_is_worth_a_word(
+    where: str, place: str
+) -> None:
+    (of_all,) = parse_config(f"where: {where}", FILE).notices
+    (of_one,) = parse_config(entry(f"window: 7d\n  where: {where}"), FILE).notices
+
+    said = 'is no state that W&B is known to report: did you mean "finished"?'
+    assert of_all == f'runmetrics.yaml:1: {place}: "finshed" {said}'
+    assert of_one.endswith(f'm.x: {place}: "finshed" {said}')
+
+
+@pytest.mark.parametrize("state", ["finished", "{$regex: ^fin}", "{$in: [failed, archived]}"])
+def test_a_filter_by_a_state_that_is_known_or_like_none_is_worth_no_word(state: str) -> None:
+    assert parse_config(f"where: {{state: {state}}}", FILE).notices == ()
+
+
+def test_a_project_that_stands_twice_with_the_same_tags_is_worth_a_word() -> None:
+    file = parse_config("projects:\n- acme/llm\n- acme/other\n- {path: acme/llm}", FILE)
+
+    assert [project.path for project in file.settings["projects"]] == ["acme/llm", "acme/other"]
+    assert file.notices == (
+        'runmetrics.yaml:4: projects[2]: "acme/llm" stands twice: keep one of the two',
+    )
+
+
+def test_a_file_that_never_ends_is_refused_for_its_size() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(Path("/dev/zero"))
+
+    assert caught.value.cause == ("/dev/zero: cannot be read (it holds more than 4,194,304 bytes)")
 
 
 def test_a_filter_by_a_name_that_is_like_no_other_is_w_and_b_s_own_affair() -> None:

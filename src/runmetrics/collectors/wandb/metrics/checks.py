@@ -11,11 +11,15 @@ from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.definition import (
     contradictions,
 )
-from runmetrics.collectors.wandb.metrics.language import STATES, folded, tag_name
+from runmetrics.collectors.wandb.metrics.language import folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS
-from runmetrics.collectors.wandb.metrics.where import unlikely_columns, where_faults
+from runmetrics.collectors.wandb.metrics.where import (
+    unlikely_states,
+    unlikely_words,
+    where_faults,
+)
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place
-from runmetrics.spelling import choose, near, shown
+from runmetrics.spelling import choose, shown
 
 Said = Iterator[tuple[Place, str]]
 
@@ -33,6 +37,7 @@ def contradictory(raw: Mapping[str, Any], document: Document) -> Said:
 def doubtful(raw: Mapping[str, Any]) -> Said:
     """Yield what is probably a typing error and may yet be right."""
     yield from _unlikely_states(raw)
+    yield from _projects_twice(raw)
     yield from _unlikely_filters(raw)
 
 
@@ -76,24 +81,28 @@ def _tags_twice(raw: Mapping[str, Any]) -> Said:
                 yield ("projects", index, "tags", tag), what
 
 
+def _projects_twice(raw: Mapping[str, Any]) -> Said:
+    """Yield entries that say what an earlier one says; with other tags they are a fault."""
+    entries = [{"path": each} if isinstance(each, str) else each for each in items(raw, "projects")]
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict) and entry in entries[:index]:
+            yield (
+                ("projects", index),
+                f"{shown(entry.get('path'))} stands twice: keep one of the two",
+            )
+
+
 def _unlikely_states(raw: Mapping[str, Any]) -> Said:
-    """Yield states that are close to a known one: no fault, since W&B may report further ones."""
+    """Yield states of every `state` that are close to a known one."""
     for index, entry in _entries(raw, "metrics"):
-        state = entry.get("state")
-        place: Place = ("metrics", index, "state")
-        for i, word in enumerate(_one_or_more(state)):
-            guess = near(word, STATES) if isinstance(word, str) and word not in STATES else ""
-            if guess:
-                what = f"{shown(word)} is no state that W&B is known to report"
-                where = (*place, i) if isinstance(state, list) else place
-                yield where, f'{what}: did you mean "{guess}"?'
+        yield from unlikely_states(entry.get("state"), ("metrics", index, "state"))
 
 
 def _unlikely_filters(raw: Mapping[str, Any]) -> Said:
-    """Yield keys of every `where` that are close to a known one."""
-    yield from unlikely_columns(raw.get("where"), ("where",))
+    """Yield keys and states of every `where` that are close to a known one."""
+    yield from unlikely_words(raw.get("where"), ("where",))
     for index, entry in _entries(raw, "metrics"):
-        yield from unlikely_columns(entry.get("where"), ("metrics", index, "where"))
+        yield from unlikely_words(entry.get("where"), ("metrics", index, "where"))
 
 
 def _one_or_more(value: object) -> list[Any]:

@@ -21,6 +21,7 @@ from runmetrics.collectors.wandb.metrics.monitors import Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place, YamlFault, read_yaml
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ConfigurationError
+from runmetrics.small_file import read_text
 from runmetrics.spelling import choose, shown
 
 DEFAULT_FILE: Final = Path("runmetrics.yaml")
@@ -75,7 +76,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile
 def read_config(path: Path, if_missing: str = "name a file that is there") -> ConfigFile:
     """Read a file; ConfigurationError where it cannot be read, or anything in it is wrong."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: there is no such file", if_missing) from None
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from runmetrics.collectors.wandb.metrics.language import STATES
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.spelling import choose, near, shown
 from runmetrics.text import one_line
@@ -22,6 +23,7 @@ COLUMNS: Final = (
 _COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name")
 _KEYED_COLUMNS: Final = ("config", "summary_metrics")
 _CLOSE: Final = 0.7
+_WHOLE_VALUES: Final = frozenset({"$eq", "$ne", "$in", "$nin"})
 _TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 
@@ -82,22 +84,43 @@ def _is_instant(value: object) -> bool:
     return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
 
 
-def unlikely_columns(where: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yield keys that are close to a known one: (place, what); no fault, W&B may know more.
+def unlikely_states(value: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield states, one or a list, that are close to a known one: no fault, W&B may report more."""
+    if isinstance(value, list):
+        for index, word in enumerate(value):
+            yield from unlikely_states(word, (*path, index))
+    elif isinstance(value, str) and value not in STATES and (guess := near(value, STATES)):
+        what = f"{shown(value)} is no state that W&B is known to report"
+        yield path, f'{what}: did you mean "{guess}"?'
+
+
+def _states_compared(value: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield the unlikely states that a filter compares `state` with."""
+    if not isinstance(value, Mapping):
+        yield from unlikely_states(value, path)
+        return
+    for operator in value.keys() & _WHOLE_VALUES:
+        yield from unlikely_states(value[operator], (*path, operator))
+
+
+def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield keys and states that are close to a known one: (place, what); W&B may know more.
 
     W&B refuses some keys that it does not know, and matches nothing with others.
     """
     if isinstance(where, list):
         for index, value in enumerate(where):
-            yield from unlikely_columns(value, (*path, index))
+            yield from unlikely_words(value, (*path, index))
     if not isinstance(where, Mapping):
         return
     for key, value in where.items():
         here = (*path, key)
         if key.startswith("$"):
-            yield from unlikely_columns(value, here)
+            yield from unlikely_words(value, here)
             continue
         name, dot, rest = key.partition(".")
+        if name == "state" and not dot:
+            yield from _states_compared(value, here)
         known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
         if name not in known and (guess := near(name, known, _CLOSE)):
             meant = f"{guess}{dot}{one_line(rest)}"
