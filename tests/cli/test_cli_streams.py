@@ -88,7 +88,40 @@ def test_h7_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_co
 
     assert (ended.code, delivered(intake)) == (0, VALUES)
     if not redirection.startswith("2"):
-        assert ended.said("error", "critical") == []
+        full = "the output is lost (No space left on device): write it somewhere else"
+        assert ended.said("error", "critical") == [full] * ("full" in redirection)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["collect", "wandb"],
+        ["collect", "wandb", "--json"],
+        ["metrics"],
+        ["plan"],
+        ["doctor"],
+        ["collectors"],
+        ["config", "schema"],
+        ["monitors", "list"],
+        ["--version"],
+    ],
+    ids=" ".join,
+)
+def test_h7_output_that_a_full_disk_lost_is_said_where_it_was_all_there_was_to_do(
+    wandb: WandbSandbox, intake: DatadogIntake, arguments: list[str]
+) -> None:
+    lost = "the output is lost (No space left on device): write it somewhere else"
+    for redirection, code, said in (("> /dev/full", 75, [lost]), ("| true", 0, [])):
+        program = ["bash", "-c", f'"$@" {redirection}; exit "${{PIPESTATUS[0]}}"', "bash"]
+        ended = Child(
+            arguments,
+            surroundings(wandb, intake),
+            entry=("-m", "runmetrics"),
+            collector=(),
+            shell=program,
+        ).end()
+
+        assert (ended.code, ended.said("error", "critical")) == (code, said)
 
 
 def test_h8_ten_thousand_runs_in_the_window_need_less_than_128_mib() -> None:

@@ -123,7 +123,7 @@ def push_monitors(
         compiled = _compiled(settings, file, notify or ())
         _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
         _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
-        with output():
+        with output(is_all=False):
             for name, metrics in compiled.lacking.items():
                 typer.echo(f"left out  {name}: {_lacking(metrics)}")
 
@@ -221,7 +221,7 @@ def _print_paths(paths: Iterable[Path]) -> None:
 def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     for one in pushed:
-        with output():
+        with output(is_all=False):
             changed = one.verdict in ("created", "updated", "deleted")
             typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
             for difference in one.differences[:_MOST_DIFFERENCES]:

@@ -30,7 +30,7 @@ from runmetrics.cli.options import (
     VerboseOption,
     chosen_sinks,
 )
-from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
+from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.plugins import need
@@ -76,14 +76,12 @@ _VersionOption = Annotated[bool, typer.Option("--version", help="Print the versi
 def _program(context: typer.Context, version: _VersionOption = False) -> None:
     """Metrics about Weights & Biases training runs, exact, on your dashboards."""
     if version:
-        typer.echo(f"runmetrics {version_of('runmetrics')}")
+        say(f"runmetrics {version_of('runmetrics')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(
-            "Metrics about Weights & Biases training runs, on your dashboards. Begin with:\n"
-        )
+        say("Metrics about Weights & Biases training runs, on your dashboards. Begin with:\n")
         for command, purpose in _WHERE_TO_BEGIN.items():
-            typer.echo(f"  {typed(command):40} {purpose}")
+            say(f"  {typed(command):40} {purpose}")
 
 
 @app.command()
@@ -110,9 +108,9 @@ def collect(
     sinks = chosen_sinks(sink, push=push)
     settings, file = load_settings(config, timeout, spool_dir=spool)
     outcome = _collect(collector, settings, file, sinks=sinks, shard=shard)
-    _show(outcome, as_json=as_json, price=file.custom_metric_price if file else None)
     if report is not None:
         _write_report(outcome, report)
+    _show(outcome, as_json=as_json, price=file.custom_metric_price if file else None)
     raise typer.Exit(int(outcome.exit_code))
 
 
@@ -123,7 +121,7 @@ def collectors() -> None:
 
     for kind, group in (("collector", COLLECTORS), ("sink", SINKS)):
         for name, found in sorted(installed(group).items()):
-            typer.echo(f"{kind:9}  {name:12}  {package_of(found)}")
+            say(f"{kind:9}  {name:12}  {package_of(found)}")
 
 
 @app.command()
@@ -135,13 +133,13 @@ def demo() -> None:
 
     deadline = Deadline(scene.SECONDS)
     try:
-        with stopped_by_signals(deadline), scene.staged(deadline, typer.echo) as stage:
+        with stopped_by_signals(deadline), scene.staged(deadline, say) as stage:
             outcome = _collect("wandb", stage.settings, None, sinks=DEFAULT_SINKS)
             _show(outcome, as_json=False)
             if outcome.exit_code:
                 raise typer.Exit(int(outcome.exit_code))
             for line in stage.received():
-                typer.echo(line)
+                say(line)
     except RunmetricsError:
         if not deadline.stopped:
             raise
@@ -199,7 +197,8 @@ def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> N
 
     report.log_outcome(outcome)
     report.log_bill(outcome, price)
-    with output():
+    decided = bool(outcome.deliveries or outcome.exit_code)
+    with output(is_all=not decided):
         if as_json:
             sys.stdout.write(report.as_json(outcome) + "\n")
         else:

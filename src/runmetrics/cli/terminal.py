@@ -1,5 +1,7 @@
 """The terminal and the process around the commands: width, signals, a bar, a reader that left."""
 
+import errno
+import logging
 import os
 import signal
 import sys
@@ -9,15 +11,20 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+import typer
+
 from runmetrics import logs
 from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
+from runmetrics.errors import TemporaryError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from runmetrics.plugins import Progress
 
+_log = logging.getLogger("runmetrics")
 _BAR_AFTER_SECONDS = 1.0
+_READER_LEFT = (errno.EPIPE, errno.EBADF, errno.ECONNRESET)
 
 
 def console() -> "Console":
@@ -34,13 +41,29 @@ def console() -> "Console":
 
 
 @contextmanager
-def output() -> Iterator[None]:
-    """Print results within; a closed stdout or a full disk under it changes no exit code."""
+def output(*, is_all: bool = True) -> Iterator[None]:
+    """Print results within; a reader of stdout that left changes nothing.
+
+    Where they are lost otherwise, as on a full disk, that is said: as a TemporaryError where the
+    output is all that the command is for, else (`is_all` False) in the log alone.
+    """
     try:
         yield
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - until exit
+        if error.errno in _READER_LEFT:
+            return
+        lost = TemporaryError(f"the output is lost ({error.strerror})", "write it somewhere else")
+        if is_all:
+            raise lost from None
+        _log.error(str(lost))
+
+
+def say(line: str) -> None:
+    """Print a line of results."""
+    with output():
+        typer.echo(line)
 
 
 @contextmanager
