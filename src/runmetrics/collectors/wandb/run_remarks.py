@@ -19,6 +19,7 @@ from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reduce import value_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
+from runmetrics.collectors.wandb.values import Fault
 from runmetrics.text import counted, exact_length, show_value
 
 
@@ -97,17 +98,17 @@ def _counted(count: int, read: ScanRead) -> str:
 
 def faults(runs: Iterable[Run]) -> tuple[str, ...]:
     """Return what cannot be of the runs, counted, with the worst of each or an example."""
-    found: dict[str, list[tuple[float, str, Run]]] = {}
+    found: dict[str, list[tuple[Fault, Run]]] = {}
     for run in runs:
         worst = {fault.what: fault for fault in sorted(run.faults, key=lambda each: each.badness)}
         for what, fault in worst.items():
-            found.setdefault(what, []).append((fault.badness, fault.shown, run))
+            found.setdefault(what, []).append((fault, run))
     lines = []
     for what, cases in sorted(found.items()):
-        _, shown, run = max(cases, key=lambda case: case[0])
-        example = f"worst: {shown} in {run.id}" if shown else f"such as {run.id}"
+        fault, run = max(cases, key=lambda case: case[0].badness)
+        example = f"worst: {fault.shown} in {run.id}" if fault.shown else f"such as {run.id}"
         which = counted(len(cases), "run")
-        lines.append(f"{what} in {which} ({example}): taken as if those runs did not have it")
+        lines.append(f"{what} in {which} ({example}): {fault.therefore}")
     return tuple(lines)
 
 

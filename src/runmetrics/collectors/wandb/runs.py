@@ -155,7 +155,8 @@ def make_run(
     part = _Parts(node, now)
     summary, config = part.json("summaryMetrics"), unwrapped(part.json("config"))
     if "summaryMetrics" in unreadable:
-        part.faults.append(Fault("W&B cannot serve summaryMetrics"))
+        what, therefore = "W&B cannot serve summaryMetrics", "they count by their heartbeats"
+        part.faults.append(Fault(what, therefore=therefore))
     own = summary.get("_wandb")
     values = dict(_values("summary", summary, selection.summary_keys))
     values.update(_values("config", config, selection.config_keys))

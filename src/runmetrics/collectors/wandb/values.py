@@ -35,7 +35,7 @@ _PATIENT_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something of a run that cannot be, and is taken as if the run did not have it.
+    """Something of a run that cannot be; `therefore` is what follows for the runs that have it.
 
     `shown` is the value as people read it, empty where it says nothing; of several faults that
     say the same, the one with the greatest `badness` is shown.
@@ -44,6 +44,7 @@ class Fault:
     what: str
     shown: str = ""
     badness: float = 0.0
+    therefore: str = "taken as if those runs did not have it"
 
 
 def number(value: object) -> float | None:
