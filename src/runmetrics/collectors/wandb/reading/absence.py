@@ -2,7 +2,8 @@
 
 That a filter brings nothing shows nothing by itself: it may not work. So who has the key at all is
 counted beside, those that diverged (text that spells NaN or an infinity) are told from the others,
-and a control shows that the server compares numbers, and filters by keys with such signs.
+and a control shows that the server compares numbers, and filters by keys with such signs. Where no
+late run has a key with such signs, the latest and the first thousand runs are looked at instead.
 """
 
 import re
@@ -32,6 +33,9 @@ from runmetrics.collectors.wandb.values import decode_object, number, unwrapped
 _DIVERGED = ["NaN", "Infinity", "-Infinity"]
 _MOST_SUMMARIES = 3
 """Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
+
+_SHORT = 100
+"""Characters of a text that may serve as a control."""
 
 _CONTROL: Final = CountAsk(
     Filter.of(
@@ -68,7 +72,9 @@ def nobody_has_a_number(
         return hidden_runs(hidden)
     count, page = answers.known(have), answers.known(others)
     if count == 0:
-        works = read.plain or (yield from _filters_by_such_keys(read))
+        works = True if read.plain else (yield from _filters_by_such_keys(read))
+        if works is None:
+            works = yield from _nobody_has_the_key(read, now)
         return Winner(None) if works else NotProven(for_good=True)
     rest_of = count - answers.known(diverged) - len(rows.runs)
     rows = rows_of(read, page, now)
@@ -78,24 +84,48 @@ def nobody_has_a_number(
     return Winner(None) if whole or answers.known(_CONTROL) else NotProven()
 
 
-def _filters_by_such_keys(read: RankedRead) -> Reader[bool]:
-    """Return whether the server finds one of the latest runs by a key with the same signs."""
+def _filters_by_such_keys(read: RankedRead) -> Reader[bool | None]:
+    """Return whether the server finds one of the latest runs by a key with the same signs.
+
+    None where none of them has such a key.
+    """
     parts = Selection(frozenset({read.part}))
     latest = PageAsk(EVERYTHING, "-heartbeat_at", _MOST_SUMMARIES, parts)
     for node in (yield [latest]).known(latest).nodes:
         found = decode_object(node.get(read.part)) or {}
         found = found if read.part == "summaryMetrics" else unwrapped(found)
         for key, value in found.items():
-            if number(value) is None or "." in key or not _signs(read.field.key) <= _signs(key):
+            same = _equal_to(value)
+            if same is None or "." in key or not _signs(read.field.key) <= _signs(key):
                 continue
             if key == read.field.key:
                 return False  # it was not found
-            same = {"$gte": number(value), "$lte": number(value)}
             control = Filter.of({"name": node["name"]}) & Filter.of({read.path_of(key): same})
             counted = CountAsk(control)
             return (yield [counted]).known(counted) == 1
-    return False
+    return None
+
+
+def _equal_to(value: object) -> object:
+    """Return the condition that a value meets; None for what W&B may not compare."""
+    if isinstance(value, str):
+        return value if len(value) <= _SHORT else None
+    same = number(value)
+    return None if same is None else {"$gte": same, "$lte": same}
+
+
+def _nobody_has_the_key(read: RankedRead, now: datetime) -> Reader[bool]:
+    """Return whether neither the latest nor the first thousand runs have the key."""
+    pages = [
+        PageAsk(read.base, order, PAGE_SIZE, read.selection)
+        for order in ("-heartbeat_at", "+created_at")
+    ]
+    answers = yield pages
+    runs = [run for page in pages for run in rows_of(read, answers.known(page), now).runs]
+    return all(str(read.field) not in run.values for run in runs)
 
 
 def _signs(key: str) -> set[str]:
-    return set(re.sub(r"\w", "", key, flags=re.ASCII))
+    """Return what may keep W&B from filtering by a key: signs, and a digit at its start."""
+    first = {"digit"} if key[:1].isdigit() else set()
+    return first | set(re.sub(r"\w", "", key, flags=re.ASCII))
