@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from runmetrics.collectors.wandb.inspect.describe_plan import first_document, requests_for_a_page
+from runmetrics.collectors.wandb.inspect.describe_plan import (
+    ReadInWords,
+    first_document,
+    reads_in_words,
+    requests_for_a_page,
+)
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.reading.plan import Plan, compile_plan
@@ -168,3 +173,17 @@ def test_verbose_prints_the_document_and_its_variables() -> None:
     assert "query Runmetrics($entity: String, $project: String, " in out
     assert "    a1: runCount(filters: $a1_filters)\n" in out
     assert '  a1_filters = {"state": "running"}\n' in out
+
+
+def test_of_a_key_with_a_dot_every_run_is_read_by_a_filter_that_does_not_name_it() -> None:
+    plan = plan_of(
+        "builtin: false\nmetrics: [{name: m.x, max: summary.eval.accuracy, state: finished}]"
+    )
+
+    assert reads_in_words(plan, NOW) == [
+        ReadInWords(
+            "the greatest summary.eval.accuracy of the finished runs, every run read",
+            '{"state": "finished"}',
+            ("m.x",),
+        )
+    ]
