@@ -154,7 +154,7 @@ def test_recorded_gpus_add_up_over_hosts_and_a_resumed_host_counts_once(
 ) -> None:
     writers = {f"w{index}": entry for index, entry in enumerate(entries)}
 
-    assert recorded_gpus(writers)[:2] == expected
+    assert recorded_gpus(writers, NOW)[:2] == expected
 
 
 def test_a_run_that_was_resumed_on_three_pods_counts_the_last_of_them() -> None:
@@ -164,7 +164,7 @@ def test_a_run_that_was_resumed_on_three_pods_counts_the_last_of_them() -> None:
         "w3": environment("pod-3", 4, "2026-01-03T00:00:00Z"),
     }
 
-    assert recorded_gpus(writers) == (4, "A100", None)
+    assert recorded_gpus(writers, NOW) == (4, "A100", [])
 
 
 @pytest.mark.parametrize(("minutes", "total"), [("00", 16), ("10", 16), ("11", 8)])
@@ -176,20 +176,34 @@ def test_nodes_that_started_within_ten_minutes_of_the_latest_add_up(
         "w2": environment("n2", 8, f"2026-01-01T00:{minutes}:00Z"),
     }
 
-    assert recorded_gpus(writers)[0] == total
+    assert recorded_gpus(writers, NOW)[0] == total
+
+
+@pytest.mark.parametrize("never", ["9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_w29_a_writer_that_started_when_nobody_can_have_is_not_the_latest_and_is_said(
+    never: str,
+) -> None:
+    writers = {
+        "w1": environment("n1", 8, "2026-01-01T00:00:00Z"),
+        "w2": environment("n2", 1, never),
+    }
+
+    count, _, (fault,) = recorded_gpus(writers, NOW)
+
+    assert (count, fault.shown) == (8, never[:10])
 
 
 def test_w29_a_writer_with_a_count_that_cannot_be_counts_nothing_and_is_said() -> None:
-    count, gpu_type, fault = recorded_gpus({"w1": environment("a", 1e9), "w2": environment("b", 4)})
+    writers = {"w1": environment("a", 1e9), "w2": environment("b", 4)}
 
-    assert (count, gpu_type) == (4, "A100")
-    assert fault is not None
-    assert fault.shown == "1e+09"
+    count, gpu_type, (fault,) = recorded_gpus(writers, NOW)
+
+    assert (count, gpu_type, fault.shown) == (4, "A100", "1e+09")
 
 
 @pytest.mark.parametrize("junk", [None, "x", 3, [], [{"gpu_count": 8}]])
 def test_environments_that_are_no_object_record_nothing(junk: object) -> None:
-    assert recorded_gpus(junk) == (None, "", None)
+    assert recorded_gpus(junk, NOW) == (None, "", [])
 
 
 # which of them counts

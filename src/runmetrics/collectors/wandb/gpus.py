@@ -4,10 +4,10 @@ import functools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from runmetrics.collectors.wandb.values import Fault, mean, number, parse_time, text
+from runmetrics.collectors.wandb.values import Fault, mean, number, parse_time, text, time_fault
 
 MOST_GPUS = 16_384
 """More than any run has: a greater count is no count."""
@@ -123,27 +123,33 @@ def gpu_count(value: object) -> tuple[int | None, Fault | None]:
     return None, Fault(f"GPU count is no whole number from 1 to {MOST_GPUS:,}", shown, badness)
 
 
-def recorded_gpus(environments: object) -> tuple[int | None, str, Fault | None]:
+def recorded_gpus(environments: object, now: datetime) -> tuple[int | None, str, list[Fault]]:
     """Return GPU count and type that a run's writers recorded in config `_wandb.e`.
 
     There is an entry for each writer: each node of a run, and each again for every resume. So the
-    nodes are those that started within ten minutes of the latest, each counted once.
+    nodes are those that started within ten minutes of the latest, each counted once. `now` is the
+    server's time: a start far ahead of it is none.
     """
     entries = environments.values() if isinstance(environments, dict) else ()
-    started = [
-        (parse_time(entry.get("startedAt")), entry) for entry in entries if isinstance(entry, dict)
-    ]
+    started: list[tuple[datetime | None, Mapping[str, Any]]] = []
+    faults: list[Fault | None] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            time = parse_time(entry.get("startedAt"))
+            fault = time_fault("config _wandb.e startedAt", time, now) if time else None
+            started.append((None if fault else time, entry))
+            faults.append(fault)
     latest = max((time for time, _ in started if time), default=None)
     nodes = {
         str(entry.get("host", "")): entry
         for time, entry in sorted(started, key=lambda pair: pair[0].timestamp() if pair[0] else 0.0)
         if latest is None or (time and time >= latest - _ONE_START)
     }
-    total, gpu_type, worst = 0, "", None
+    total, gpu_type = 0, ""
     for entry in nodes.values():
         count, fault = gpu_count(entry.get("gpu_count"))
-        worst = worst or fault
+        faults.append(fault)
         total += count or 0
         gpu_type = gpu_type or (text(entry.get("gpu")) if count else "")
     count, fault = gpu_count(total)
-    return count, gpu_type, worst or fault
+    return count, gpu_type, [each for each in (*faults, fault) if each]

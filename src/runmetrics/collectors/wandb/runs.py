@@ -21,6 +21,7 @@ from runmetrics.collectors.wandb.gpus import (
 )
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.values import (
+    FIRST_DAY,
     Fault,
     Scalar,
     decode_object,
@@ -29,14 +30,9 @@ from runmetrics.collectors.wandb.values import (
     parse_time,
     scalar,
     text,
+    time_fault,
     unwrapped,
 )
-
-_AHEAD = timedelta(hours=24)
-"""A time that lies further ahead of the server's clock is no time."""
-
-_FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
-"""No run is older than W&B: a time before is no time, and no run lasts longer than from here."""
 
 _NO_TIME_SECONDS = 2.5e11
 """So long after 1970 there are no more times: it is the year 9892."""
@@ -245,7 +241,7 @@ class _Parts:
         seconds = number(value)
         if not seconds:
             return None
-        if 0 < seconds <= (self.now - _FIRST_DAY).total_seconds():
+        if 0 < seconds <= (self.now - FIRST_DAY).total_seconds():
             return seconds
         self._fault(what, "is no length of a run", f"{seconds:g} s", abs(seconds))
         return None
@@ -257,8 +253,8 @@ class _Parts:
         gpu_type = text(info.get("gpu"))
         count, *faults = gpu_count(info.get("gpuCount"))
         if count is None and isinstance(config.get("_wandb"), dict):
-            count, gpu_type, fault = recorded_gpus(config["_wandb"].get("e"))
-            faults.append(fault)
+            count, gpu_type, more = recorded_gpus(config["_wandb"].get("e"), self.now)
+            faults += more
         self.faults += filter(None, faults)
         return count, gpu_type
 
@@ -273,13 +269,11 @@ class _Parts:
                 yield name, value
 
     def _believed(self, what: str, time: datetime | None) -> datetime | None:
-        """Return a time in which a run can be: since W&B exists, and not far ahead of it."""
-        if time is None or _FIRST_DAY <= time <= self.now + _AHEAD:
+        """Return a time at which a run can be."""
+        if time is None or (fault := time_fault(what, time, self.now)) is None:
             return time
-        early = time < _FIRST_DAY
-        how = f"lies before {_FIRST_DAY:%Y}" if early else "lies more than a day ahead"
-        distance = (_FIRST_DAY - time if early else time - self.now).total_seconds()
-        self._fault(what, how, f"{time.date()}", distance)
+        self.impossible.add(what)
+        self.faults.append(fault)
         return None
 
     def _fault(self, what: str, how: str, shown: str = "", badness: float = 0.0) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Scalar = float | str | bool
@@ -16,6 +16,12 @@ Scalar = float | str | bool
 _SPELT_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 ABSENT = object()
 """What `look_up` returns where there is no such key."""
+
+FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
+"""No run is older than W&B: a time before is no time, and no run lasts longer than from here."""
+
+_AHEAD = timedelta(hours=24)
+"""A time that lies further ahead of the server's clock is no time."""
 
 _ENCODINGS = 3
 """A summary may be a JSON string of a JSON string; deeper nesting is junk."""
@@ -98,6 +104,16 @@ def parse_time(value: object) -> datetime | None:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):  # the latter: before the year 1 or after 9999 in UTC
         return None
+
+
+def time_fault(what: str, time: datetime, now: datetime) -> Fault | None:
+    """Say that no run can be at a time, before W&B began or far ahead of the server's `now`."""
+    if FIRST_DAY <= time <= now + _AHEAD:
+        return None
+    early = time < FIRST_DAY
+    how = f"lies before {FIRST_DAY:%Y}" if early else "lies more than a day ahead"
+    distance = FIRST_DAY - time if early else time - now
+    return Fault(f"{what} {how}", f"{time.date()}", distance.total_seconds())
 
 
 def decode_object(value: object) -> dict[str, Any] | None:
