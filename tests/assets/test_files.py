@@ -25,7 +25,7 @@ from tests.assets import queries
 from tests.assets.conftest import compiled
 
 DASHBOARDS, SLOS, GRAFANA = (find(kind) for kind in (Kind.DASHBOARD, Kind.SLO, Kind.GRAFANA))
-MONITORS = compiled().wanted
+MONITORS = compiled("monitors: {gpu_hours_over_budget: {threshold: 1000}}").wanted
 MODELS: dict[Kind, type[Any]] = {
     Kind.DASHBOARD: Dashboard,
     Kind.MONITOR: Monitor,

@@ -19,6 +19,8 @@ metrics: [{name: mine.hours, description: Hours of mine, sum: run.gpu_hours, win
 
 
 def monitor(name: str, text: str, **options: Any) -> dict[str, Any]:
+    if shipped().get(name) and shipped()[name].off_until_given:
+        text = text or f"monitors: {{{name}: {{threshold: 1000}}}}"
     found = {asset.path.stem: asset.document for asset in compiled(text, **options).wanted}
     return found[name]
 
@@ -53,6 +55,18 @@ def test_a_metric_of_ones_own_has_a_monitor_in_one_line() -> None:
     )
     assert "is {{value}}, above {{threshold}}: Hours of mine." in document["message"]
     assert document["tags"] == ["integration:runmetrics", "monitor:mine.hours"]
+
+
+def test_a_budget_that_nobody_gave_alerts_nobody() -> None:
+    name = "gpu_hours_over_budget"
+    needs = "needs a threshold that only you know: give it in the configuration file"
+
+    without, given = compiled(""), compiled(f"monitors: {{{name}: {{threshold: 50}}}}")
+
+    assert without.lacking == {name: needs}
+    assert name not in [asset.path.stem for asset in without.wanted]
+    assert name in [asset.path.stem for asset in given.wanted]
+    assert faults(f"monitors: {{{name}: on}}") == [f"2: monitors.{name}: {needs}"]
 
 
 def test_below_compares_the_greatest_of_the_window_with_the_threshold() -> None:
@@ -155,7 +169,10 @@ def test_what_is_wrong_is_said_with_its_line_and_what_would_be_right(text: str) 
 
 def test_a_monitor_that_is_asked_for_and_could_never_alert_is_a_fault() -> None:
     assert faults("drop: [wandb.gpu.idle]\nmonitors: {gpus_idle: {threshold: 60}}") == [
-        ("3: monitors.gpus_idle: needs wandb.gpu.idle, not collected: add its pack to packs")
+        (
+            "3: monitors.gpus_idle: needs wandb.gpu.idle, not collected: "
+            "add packs: [gpu] to the configuration file"
+        )
     ]
 
 

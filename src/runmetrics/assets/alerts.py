@@ -13,6 +13,7 @@ import yaml
 
 from runmetrics.assets import Kind, home
 from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.file import pack_of
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.metrics.monitors import Monitor
 from runmetrics.collectors.wandb.server.pages import app_url
@@ -32,7 +33,9 @@ class Alert(pydantic.BaseModel):
     in the window, `time` is compared; where `change` is given, with what it was so long ago.
     `title`, `message`, `recovered` and `missing` may hold `$project` (its name), `$page` (the
     address of its page), `$keys` (that of the page of W&B keys) and `$window` (in words). Somebody
-    is told that no data arrives only where `missing` says what that means.
+    is told that no data arrives only where `missing` says what that means. Where `off_until_given`,
+    the threshold is an example: only the user knows one, and until the file gives it there is no
+    monitor.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
@@ -50,16 +53,23 @@ class Alert(pydantic.BaseModel):
     message: str
     recovered: str
     missing: str = ""
+    off_until_given: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that it looks at."""
         return tuple(dict.fromkeys(_METRIC.findall(self.query)))
 
-    def lacking(self, collected: Container[str]) -> tuple[str, ...]:
-        """Return the metrics without which it could never alert."""
+    def lacks(self, collected: Container[str], said: Monitor) -> str:
+        """Return what it cannot alert without, and how to give it; empty where it has all."""
         known = (each for each in self.metrics if each not in DESCRIPTIONS)
-        return tuple(each for each in known if each not in collected)
+        if absent := [each for each in known if each not in collected]:
+            packs = ", ".join(sorted({pack_of(each) for each in absent} - {""}))
+            fix = f"add packs: [{packs}] to the configuration file" if packs else "collect it"
+            return f"needs {' and '.join(absent)}, not collected: {fix}"
+        if self.off_until_given and said.threshold is None:
+            return "needs a threshold that only you know: give it in the configuration file"
+        return ""
 
     @property
     def threshold(self) -> float:

@@ -48,8 +48,8 @@ def _shipped_faults(alert: Alert, said: Monitor, metrics: Mapping[str, Metric]) 
     for key in ("above", "below"):
         if (value := getattr(said, key)) is not None:
             yield key, f"is for a metric's own monitor: write threshold: {value:g}"
-    if said.enabled and (absent := alert.lacking(metrics)):
-        yield "", f"needs {' and '.join(absent)}, not collected: add its pack to packs"
+    if said.enabled and (needs := alert.lacks(metrics, said)):
+        yield "", needs
     yield from _warning_faults(alert.changed(said), said)
 
 

@@ -17,12 +17,12 @@ from runmetrics.errors import ConfigurationError
 class Compiled:
     """The monitors that are wanted, and the names of those that the file switches off.
 
-    `lacking` are names of monitors that could never alert, with the metrics that are not collected.
+    `lacking` are names of monitors that could not alert, with what they need, in words.
     """
 
     wanted: tuple[Asset, ...]
     off: tuple[str, ...]
-    lacking: Mapping[str, tuple[str, ...]]
+    lacking: Mapping[str, str]
 
 
 def compile_monitors(
@@ -41,7 +41,7 @@ def compile_monitors(
     everyone = Notify(tuple(notify)) if notify else told or Notify()
     wanted: list[Asset] = []
     off: list[str] = []
-    lacking: dict[str, tuple[str, ...]] = {}
+    lacking: dict[str, str] = {}
     for name in dict.fromkeys((*alerts, *said)):
         own = said.get(name, Monitor())
         alert = alerts[name].changed(own) if name in alerts else None
@@ -50,8 +50,8 @@ def compile_monitors(
         elif alert is None:
             alert, groups = for_metric(metrics[name], own), split.groups(metrics[name])
             wanted.append(as_asset(name, alert, groups, own.notify or everyone, split.pages))
-        elif absent := alert.lacking(metrics):
-            lacking[name] = absent
+        elif needs := alert.lacks(metrics, own):
+            lacking[name] = needs
         else:
             groups = split.groups() if alert.by_project else ()
             wanted.append(as_asset(name, alert, groups, own.notify or everyone, split.pages))

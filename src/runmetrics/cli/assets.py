@@ -79,8 +79,8 @@ def list_monitors(config: ConfigOption = None) -> None:
             typer.echo(f"{asset.path.stem:44}  {asset.title}")
         for name in compiled.off:
             typer.echo(f"{name:44}  off")
-        for name, metrics in compiled.lacking.items():
-            typer.echo(f"{name:44}  {_lacking(metrics)}")
+        for name, needs in compiled.lacking.items():
+            typer.echo(f"{name:44}  {needs}")
 
 
 @monitors_app.command("export")
@@ -124,8 +124,8 @@ def push_monitors(
         _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
         _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
         with output(is_all=False):
-            for name, metrics in compiled.lacking.items():
-                typer.echo(f"left out  {name}: {_lacking(metrics)}")
+            for name, needs in compiled.lacking.items():
+                typer.echo(f"left out  {name}: {needs}")
 
 
 @slos_app.command("list")
@@ -200,10 +200,6 @@ def _compiled(
 
     keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
     return compile_monitors(load_catalog(file, **keys), file, Split.of(settings), notify)
-
-
-def _lacking(metrics: Sequence[str]) -> str:
-    return f"needs {' and '.join(metrics)}, not collected (packs in the configuration file)"
 
 
 def _print_list(assets: Iterable[Asset]) -> None:

@@ -284,6 +284,18 @@ def test_a_misspelt_name_or_a_part_is_refused_with_the_one_that_was_meant(
     assert ended.errors == [f'there is no metric {name!r}: did you mean "{meant}"?']
 
 
+def test_a_metric_of_a_pack_that_is_off_names_its_pack() -> None:
+    ended = command("explain", "wandb.health.silent")
+
+    assert ended.code == 78
+    assert ended.errors == [
+        (
+            "wandb.health.silent is in the pack health, which is off: "
+            "add packs: [health] to the configuration file"
+        )
+    ]
+
+
 def test_a_project_that_is_not_there_is_a_problem_not_a_zero() -> None:
     with sandbox_of() as sandbox:
         ended = command("explain", ACTIVE, "--json", sandbox=sandbox, WANDB_PROJECT="pp")

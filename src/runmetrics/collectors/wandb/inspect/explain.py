@@ -11,6 +11,7 @@ from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
+from runmetrics.collectors.wandb.metrics.file import pack_of
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import (
@@ -68,6 +69,9 @@ class Behind:
 def find_metric(catalog: Catalog, name: str) -> Metric:
     """Return the metric of that name; ConfigurationError says which one was probably meant."""
     names = [metric.name for metric in catalog.metrics]
+    if name not in names and (pack := pack_of(name)):
+        fix = f"add packs: [{pack}] to the configuration file"
+        raise ConfigurationError(f"{name} is in the pack {pack}, which is off", fix)
     if name not in names:
         raise ConfigurationError(f"there is no metric {name!r}", choose(name, names))
     return catalog.metrics[names.index(name)]

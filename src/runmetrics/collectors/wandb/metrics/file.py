@@ -101,6 +101,12 @@ def pack(name: str) -> ConfigFile:
     return _packaged(f"packs/{name}.yaml")
 
 
+def pack_of(metric: str) -> str:
+    """Return the name of the pack that a metric is in; an empty string where it is in none."""
+    packs = (name for name in PACKS if any(each.name == metric for each in pack(name).metrics))
+    return next(packs, "")
+
+
 def _packaged(path: str) -> ConfigFile:
     resource = files("runmetrics.collectors.wandb.metrics").joinpath(path)
     return parse_config(resource.read_text(encoding="utf-8"), Path(path), shipped=True)
