@@ -19,7 +19,8 @@ from runmetrics.collectors.wandb.unknown import Unknown
 T = TypeVar("T")
 
 _TOO_MANY = 2**53
-_LEFT_OUT = Unknown("W&B left out a part of its answer without an error")
+_SERVER = "see whether WANDB_BASE_URL is a W&B server; if it is, ask support@wandb.com"
+_LEFT_OUT = Unknown("W&B left out a part of its answer without an error", _SERVER)
 
 
 class Ask(ABC, Generic[T]):
@@ -58,7 +59,7 @@ class CountAsk(Ask[int]):
         if not isinstance(data, int) or isinstance(data, bool):
             return _LEFT_OUT
         if not 0 <= data < _TOO_MANY:
-            return Unknown(f"W&B counts {str(data)[:25]} runs, which cannot be")
+            return Unknown(f"W&B counts {str(data)[:25]} runs, which cannot be", _SERVER)
         return data
 
 

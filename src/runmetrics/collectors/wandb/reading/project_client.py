@@ -9,9 +9,10 @@ docs/RELIABILITY.md).
 
 import dataclasses
 import logging
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+from runmetrics.collectors.wandb.reading.answered import not_served, result, strays
 from runmetrics.collectors.wandb.reading.document import (
     Answers,
     Ask,
@@ -34,7 +35,6 @@ from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.errors import (
     BadDocument,
-    GraphQLError,
     ServerDown,
     ServerFault,
     TooLarge,
@@ -46,6 +46,9 @@ from runmetrics.errors import ConfigurationError, TemporaryError
 _log = logging.getLogger(__name__)
 _TRIES_OF_A_PART = 2
 """A part of a document that failed five times already gets one more chance only."""
+
+_MOST_IN_VAIN = 8
+"""So many documents in a row may bring nothing, before a bare count shows whether to go on."""
 
 Found = dict[Ask[Any], Any]
 """Answers as they are gathered: each is of its question's type, or Unknown."""
@@ -84,6 +87,8 @@ class ProjectClient:
         self.notices: list[str] = []
         self._viewer_seen = False
         self._down: Unknown | None = None
+        self._refused: Unknown | None = None
+        self._in_vain = 0
 
     @property
     def lost(self) -> frozenset[str]:
@@ -108,6 +113,8 @@ class ProjectClient:
             return {}
         if self._down:
             raise ServerDown(self._down.cause, self._down.fix)
+        if self._refused:
+            return dict.fromkeys(asks, self._refused)
         try:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
@@ -117,6 +124,8 @@ class ProjectClient:
         else:
             return await self._taken(asks, answer)
         # out of the handler: an error keeps alive all that its frames hold, the answer among it
+        if kind is BadDocument and await self._gives_up(why):
+            return dict.fromkeys(asks, why)
         return await self._smaller(asks, kind, why, part=part)
 
     async def _taken(self, asks: list[Ask[Any]], answer: Answer) -> Found:
@@ -124,19 +133,40 @@ class ProjectClient:
 
         An error that names none of the questions may concern any of them.
         """
-        if len(asks) > 1 and _strays(answer, aliases(asks)):
+        errors = strays(answer, aliases(asks))
+        if len(asks) > 1 and errors:
+            if await self._gives_up(why := not_served(errors[0])):
+                return dict.fromkeys(asks, why)
             middle = len(asks) // 2
             found = await self._found(asks[:middle], part=True)
             return found | await self._found(asks[middle:], part=True)
-        found = {}
-        for alias, ask in aliases(asks).items():
-            found[ask] = _result(answer, alias, ask, alone=len(asks) == 1)
-            if isinstance(found[ask], Unknown):
-                if len(asks) > 1:
-                    found |= await self._found([ask], part=True)
-                else:
-                    found[ask] = await self._in_parts(ask, found[ask])
+        alone = len(asks) == 1
+        found = {ask: result(answer, at, ask, alone=alone) for at, ask in aliases(asks).items()}
+        lacking = {ask: why for ask, why in found.items() if isinstance(why, Unknown)}
+        if len(lacking) < len(found):
+            self._in_vain = 0
+        elif await self._gives_up(lacking[asks[0]]):
+            return found
+        for ask, why in lacking.items():
+            if alone:
+                found[ask] = await self._in_parts(ask, why)
+            else:
+                found |= await self._found([ask], part=True)
         return found
+
+    async def _gives_up(self, why: Unknown) -> bool:
+        """Return whether to ask no more: document after document brings nothing, nor does a count.
+
+        A few that are refused for what they ask are no reason.
+        """
+        self._in_vain += 1
+        if self._in_vain < _MOST_IN_VAIN:
+            return False
+        self._in_vain = 0
+        if await self._try(CountAsk(EVERYTHING)) is not None:
+            return False
+        self._refused = why
+        return True
 
     async def _send(
         self, asks: list[Ask[Any]], tries: int | None, *, little: bool = False
@@ -271,29 +301,12 @@ class ProjectClient:
         page.unreadable[node["name"]] = frozenset(hurting)
         return page
 
-    async def _try(self, ask: PageAsk) -> Page | None:
-        """Return a page, asked for with no second thoughts; None where it cannot be served."""
+    async def _try(self, ask: Ask[T]) -> T | None:
+        """Return an answer, asked for with no second thoughts; None where it cannot be served."""
         try:
             answer = await self._send([ask], _TRIES_OF_A_PART)
-        except ServerFault:
+        except (ServerFault, BadDocument):
             return None
         (alias,) = aliases([ask])
-        page = _result(answer, alias, ask, alone=True)
-        return None if isinstance(page, Unknown) else page
-
-
-def _strays(answer: Answer, named: Container[str | int]) -> list[GraphQLError]:
-    """Return the errors beside data that name none of the questions."""
-    return [
-        error
-        for error in answer.errors
-        if error.path[:1] != ("project",) or len(error.path) < 2 or error.path[1] not in named
-    ]
-
-
-def _result(answer: Answer, alias: str, ask: Ask[T], *, alone: bool) -> T | Unknown:
-    """Return the answer to a question; every error beside the answer to one alone is its own."""
-    own = [error for error in answer.errors if alone or error.path[:2] == ("project", alias)]
-    if own:
-        return Unknown(f"W&B could not serve this part of the project: {own[0].message}")
-    return ask.read((answer.data.get("project") or {}).get(alias))
+        found = result(answer, alias, ask, alone=True)
+        return None if isinstance(found, Unknown) else found
