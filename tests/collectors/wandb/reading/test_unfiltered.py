@@ -21,6 +21,7 @@ REFUSED = Quirks(
     orders_ignored={"*"},
     unknown_fields={"runCount(filters)", "runs(after)"},
 )
+NO_FILTERS = Quirks(unknown_fields={"runCount(filters)", "runs(filters)"})
 NIGHTLY = """
 builtin: false
 metrics:
@@ -29,7 +30,9 @@ metrics:
 """
 
 
-@pytest.mark.parametrize("quirks", [IGNORED, REFUSED], ids=["ignored", "refused"])
+@pytest.mark.parametrize(
+    "quirks", [IGNORED, REFUSED, NO_FILTERS], ids=["ignored", "refused", "unknown"]
+)
 def test_w34_without_filters_every_run_is_read_and_the_ten_are_exact(quirks: Quirks) -> None:
     with sandbox_of(*thirty_runs(), quirks=quirks) as sandbox:
         found = read(sandbox)
@@ -37,7 +40,9 @@ def test_w34_without_filters_every_run_is_read_and_the_ten_are_exact(quirks: Qui
     assert "this W&B server cannot filter runs: all 30 of the project were read" in found.notices
 
 
-@pytest.mark.parametrize("quirks", [IGNORED, REFUSED], ids=["ignored", "refused"])
+@pytest.mark.parametrize(
+    "quirks", [IGNORED, REFUSED, NO_FILTERS], ids=["ignored", "refused", "unknown"]
+)
 def test_w34_a_metric_with_a_filter_is_unknown_and_named(quirks: Quirks) -> None:
     with sandbox_of(run("r1", group="nightly"), run("r2"), quirks=quirks) as sandbox:
         found = collect(sandbox, yaml=NIGHTLY)

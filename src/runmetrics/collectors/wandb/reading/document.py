@@ -18,6 +18,9 @@ from runmetrics.collectors.wandb.unknown import Unknown
 
 T = TypeVar("T")
 
+PAGES_TAKE_FILTERS = "runs(filters)"
+"""What is dropped where a server's pages of runs take no filter: they hold all runs."""
+
 _TOO_MANY = 2**53
 _SERVER = "see whether WANDB_BASE_URL is a W&B server; if it is, ask support@wandb.com"
 _LEFT_OUT = Unknown("W&B left out a part of its answer without an error", _SERVER)
@@ -105,8 +108,9 @@ class PageAsk(Ask[Page]):
     def graphql(self, variable: str, dropped: frozenset[str]) -> str:
         after = f", after: {_literal(self.after)}" if self.after else ""
         fields = " ".join(self.selection.fields(dropped).values())
+        matching = "" if PAGES_TAKE_FILTERS in dropped else f"filters: ${variable}, "
         return (
-            f"runs(filters: ${variable}, order: {_literal(self.order)}, "
+            f"runs({matching}order: {_literal(self.order)}, "
             f"first: {self.first}{after}) {{ edges {{ cursor node {{ {fields} }} }} "
             "pageInfo { endCursor hasNextPage } }"
         )
@@ -181,8 +185,9 @@ def render(
     lines: list[str] = []
     for alias, ask in aliases(asks).items():
         variable = f"{alias}_filters"
-        lines.append(f"{alias}: {ask.graphql(variable, dropped)}")
-        if ask.matching is not None:
+        text = ask.graphql(variable, dropped)
+        lines.append(f"{alias}: {text}")
+        if ask.matching is not None and f"${variable}" in text:
             variables[variable] = str(ask.matching)
     declared = "".join(f", ${name}: JSONString" for name in variables)
     body = "\n    ".join(lines)

@@ -14,6 +14,7 @@ from typing import Any
 
 from runmetrics.collectors.wandb.reading.answered import not_served, result, strays
 from runmetrics.collectors.wandb.reading.document import (
+    PAGES_TAKE_FILTERS,
     Answers,
     Ask,
     CountAsk,
@@ -119,6 +120,7 @@ class ProjectClient:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
             if isinstance(fault, BadDocument) and cannot_filter(fault):
+                self.dropped |= fault.unknown_arguments & {PAGES_TAKE_FILTERS}
                 raise CannotFilter from None
             kind, why = type(fault), Unknown.because(fault)
         else:

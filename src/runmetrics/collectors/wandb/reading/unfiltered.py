@@ -14,7 +14,7 @@ from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk, Tota
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Winner, best
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
@@ -53,7 +53,10 @@ async def every_run(client: ProjectClient, plan: Plan, now: datetime) -> Runs | 
     reads: tuple[RankedRead | ScanRead, ...] = (*plan.ranked, *plan.scans)
     selection = reduce(or_, (read.selection for read in reads), Selection())
     ask = PageAsk(EVERYTHING, "+created_at", total + _LATECOMERS, selection)
-    answers = await client.ask([TotalAsk(), ask])
+    try:
+        answers = await client.ask([TotalAsk(), ask])
+    except CannotFilter:  # of runs neither: the client asks without from now on
+        answers = await client.ask([TotalAsk(), ask])
     total, page = answers[TotalAsk()], answers[ask]
     if isinstance(total, Unknown):
         return total
