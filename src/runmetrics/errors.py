@@ -4,6 +4,7 @@
     ├── TemporaryError       75  nothing could be delivered or read now; the next run may
     ├── CredentialRefused    77  a key or a permission was refused
     └── ConfigurationError   78  the configuration is wrong; holds every fault found at once
+        └── CommandLineError 2   the command line names a plugin or a metric that there is not
 
 An error's text is for the person on call: one line with the cause, then the fix. It never holds
 a secret. `Problem` (model.py) is the other half: what could not be known while the rest went on.
@@ -57,3 +58,9 @@ class ConfigurationError(RunmetricsError):
     def __init__(self, cause: str, fix: str = "", faults: Sequence[str] = ()) -> None:
         super().__init__(cause, fix)
         self.faults = tuple(faults)
+
+
+class CommandLineError(ConfigurationError):
+    """The command line names what there is not: another command line would do."""
+
+    exit_code = ExitCode.USAGE

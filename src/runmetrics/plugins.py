@@ -14,8 +14,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ConfigurationError
+from runmetrics.errors import CommandLineError, ConfigurationError
 from runmetrics.model import Collection, Delivery, Sample
+from runmetrics.spelling import near
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.file import ConfigFile
@@ -104,7 +105,10 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def find_collector(name: str) -> CollectorFactory:
-    """Return the installed collector of that name; ConfigurationError unless there is just one."""
+    """Return the installed collector of that name; ConfigurationError unless there is just one.
+
+    One that is not installed is a CommandLineError, as it is for a sink.
+    """
     return cast(CollectorFactory, _load("collector", COLLECTORS, name))
 
 
@@ -146,8 +150,10 @@ def need(module: str, extra: str, what: str) -> None:
 def _load(kind: str, group: str, name: str) -> Any:
     found = entry_points(group=group, name=name)
     if not found:
-        known = ", ".join(sorted(installed(group)))
-        raise ConfigurationError(f"there is no {kind} {name!r}", f"installed are: {known}")
+        known = sorted(installed(group))
+        guess = near(name, known)
+        fix = f'did you mean "{guess}"?' if guess else f"installed are: {', '.join(known)}"
+        raise CommandLineError(f"there is no {kind} {name!r}", fix)
     packages = sorted(map(package_of, found))
     if len(packages) > 1:
         raise ConfigurationError(

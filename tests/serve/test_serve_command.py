@@ -215,8 +215,10 @@ def test_h3_sigterm_while_it_delivers_gives_the_push_8_seconds_and_ends(
         (["--interval", "0s"], 2, "'0s' is no interval: write 30m, 90s or 2h, up to 7d"),
         (["--interval", "8d"], 2, "'8d' is no interval: write 30m, 90s or 2h, up to 7d"),
         (["--sink", "otlp"], 2, "says where --push delivers: add --push"),
-        (["--push", "--sink", "nowhere"], 78, "there is no sink 'nowhere': installed are: "),
-        (["nothing"], 78, "there is no collector 'nothing': installed are: "),
+        (["--push", "--sink", "nowhere"], 2, "there is no sink 'nowhere': installed are: "),
+        (["nothing"], 2, "there is no collector 'nothing': installed are: "),
+        (["wanbd"], 2, "there is no collector 'wanbd': did you mean "),
+        (["--timeout", "0"], 2, "'--timeout': \"0\" is no timeout: write seconds, from 1 to 86400"),
         (["--host", "203.0.113.1"], 78, "cannot listen on 203.0.113.1 port 9464 ("),
     ],
 )

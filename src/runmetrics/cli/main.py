@@ -29,6 +29,7 @@ from runmetrics.cli.options import (
     SpoolOption,
     VerboseOption,
     chosen_sinks,
+    parse_timeout,
 )
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
@@ -94,7 +95,13 @@ def collect(
     as_json: JsonOption = False,
     config: ConfigOption = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", help="Seconds for the whole run. Default: 90.")
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            parser=parse_timeout,
+            help="Seconds for the whole run. Default: 90.",
+        ),
     ] = None,
     sink: SinkOption = None,
     spool: SpoolOption = None,

@@ -38,6 +38,16 @@ def _shard(text: str) -> Shard:
         raise typer.BadParameter(str(error)) from None
 
 
+def parse_timeout(text: str) -> float:
+    """Read the seconds of --timeout, by the rule that the file's have."""
+    from runmetrics.config.rules import timeout
+
+    try:
+        return timeout(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 ShardOption = Annotated[
     Shard | None,
     typer.Option(

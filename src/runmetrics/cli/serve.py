@@ -19,6 +19,7 @@ from runmetrics.cli.options import (
     SpoolOption,
     VerboseOption,
     chosen_sinks,
+    parse_timeout,
 )
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
@@ -75,7 +76,10 @@ def serve(
     timeout: Annotated[
         float | None,
         typer.Option(
-            "--timeout", help="Seconds for each collection. Default: 90, or the interval."
+            "--timeout",
+            metavar="SECONDS",
+            parser=parse_timeout,
+            help="Seconds for each collection. Default: 90, or the interval.",
         ),
     ] = None,
     shard: ShardOption = None,

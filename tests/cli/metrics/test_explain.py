@@ -280,7 +280,7 @@ def test_a_misspelt_name_or_a_part_is_refused_with_the_one_that_was_meant(
 ) -> None:
     ended = command("explain", name)
 
-    assert ended.code == 78
+    assert ended.code == 2
     assert ended.errors == [f'there is no metric {name!r}: did you mean "{meant}"?']
 
 

@@ -28,7 +28,7 @@ from runmetrics.collectors.wandb.results import run_ref, series_of
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ConfigurationError, RunmetricsError
+from runmetrics.errors import CommandLineError, ConfigurationError, RunmetricsError
 from runmetrics.model import Collection, Missing, RunRef, Sample
 from runmetrics.spelling import choose
 
@@ -67,13 +67,13 @@ class Behind:
 
 
 def find_metric(catalog: Catalog, name: str) -> Metric:
-    """Return the metric of that name; ConfigurationError says which one was probably meant."""
+    """Return the metric of that name; CommandLineError says which was meant."""
     names = [metric.name for metric in catalog.metrics]
     if name not in names and (pack := pack_of(name)):
         fix = f"add packs: [{pack}] to the configuration file"
         raise ConfigurationError(f"{name} is in the pack {pack}, which is off", fix)
     if name not in names:
-        raise ConfigurationError(f"there is no metric {name!r}", choose(name, names))
+        raise CommandLineError(f"there is no metric {name!r}", choose(name, names))
     return catalog.metrics[names.index(name)]
 
 
