@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.collectors.wandb.groups import estimate_series
@@ -39,8 +40,11 @@ def tags_of(metric: Metric) -> tuple[str, ...]:
 
 
 def origin_of(metric: Metric) -> str:
-    """Say where a definition comes from."""
-    return f"built in ({metric.origin})" if metric.builtin else metric.origin
+    """Say where a definition comes from: built in, a pack or a file."""
+    if not metric.builtin:
+        return metric.origin
+    folder, _, name = metric.origin.rpartition("/")
+    return f"pack {name.removesuffix('.yaml')}" if folder else "built in"
 
 
 def metrics_as_json(catalog: Catalog) -> str:
@@ -52,7 +56,8 @@ def print_metrics(catalog: Catalog, console: "Console") -> None:
     """Print the catalog as a table: name, definition, unit, origin."""
     table = _table("metric", "what it is", "unit", "from")
     for metric in catalog.metrics:
-        table.add_row(metric.name, _text(metric.words()), metric.unit, _text(origin_of(metric)))
+        origin = origin_of(metric) if metric.builtin else Path(metric.origin).name
+        table.add_row(metric.name, _text(metric.words()), metric.unit, _text(origin))
     console.print(table)
 
 
@@ -96,8 +101,8 @@ def print_plan(plan: Plan, projects: Sequence[str], now: datetime, console: "Con
     """Print what one collection will ask of each project."""
     table = _table("what is asked of W&B", "filter", "for")
     for read in reads_in_words(plan, now):
-        names = ", ".join(read.metrics) or "proof of the counts"
-        table.add_row(_text(read.what), _text(read.filters), _text(names))
+        names = "\n".join(read.metrics) or "proof of the counts"
+        table.add_row(_text(read.what), _text(read.filters), names)
     console.print(table)
     count = requests_for_a_page(plan)
     lines = [f"projects: {', '.join(projects)}"]
@@ -210,7 +215,7 @@ def _print_value(
     if not behind.runs:
         return
     detailed = any(each.detail for each in behind.runs)
-    columns = ("run", "value", "state", "last sign of life", *(["detail"] * detailed), "url")
+    columns = ("run", "value", "state", "last sign of life", *(["detail"] * detailed))
     table = _table(*columns)
     for each in behind.runs:
         name = each.run.id
@@ -219,8 +224,9 @@ def _print_value(
         shown = "" if each.value is None else show_value(each.value, metric.unit)
         beat = f"{each.last_sign:%Y-%m-%d %H:%M:%SZ}" if each.last_sign else ""
         detail = [_text(each.detail)] * detailed
-        table.add_row(_text(name), shown, _text(each.state), beat, *detail, _text(each.run.url))
+        table.add_row(_text(name), shown, _text(each.state), beat, *detail)
     console.print(table)
+    _print_lines([f"  {each.run.url}" for each in behind.runs if each.run.url], console)
     if behind.selected > len(behind.runs):
         which = f"the first {len(behind.runs)}"
         if behind.first:
@@ -242,7 +248,7 @@ def _table(*columns: str) -> "Table":
         table.add_column(
             column,
             justify="right" if right else "left",
-            no_wrap=column in ("metric", "value"),
+            no_wrap=column in ("metric", "value", "from", "for"),
             overflow="fold",
         )
     return table

@@ -117,12 +117,19 @@ def test_the_runs_of_a_mean_are_shown_with_what_each_adds_the_greatest_first() -
     (low,) = rows(ended.out, "calm-lake (low)")
     (none,) = rows(ended.out, "none")
     beat = f"{ago(hours=2):%Y-%m-%d %H:%M:%SZ}"
-    assert high == ["high", "0.75", "finished", beat, f"{sandbox.url}/e/p/runs/high"]
+    assert high == ["high", "0.75", "finished", beat]
     assert (low[1], none[1]) == ("0.25", "finished")
     lines = ended.out.splitlines()
-    order = [line.split()[0] for line in lines if "/runs/" in line]
-    assert order == ["high", "calm-lake", "none"]
-    assert "failed" not in order
+    pages = [line.strip() for line in lines if "/runs/" in line]
+    assert pages == [f"{sandbox.url}/e/p/runs/{name}" for name in ("high", "low", "none")]
+
+
+def test_on_a_narrow_terminal_the_page_of_each_run_is_one_whole_line() -> None:
+    name = "a-run-with-a-name-of-some-length"
+    with sandbox_of(run(name, summary={"accuracy": 0.25})) as sandbox:
+        ended = command("explain", AVERAGE, sandbox=sandbox, COLUMNS="80")
+
+    assert f"  {sandbox.url}/e/p/runs/{name}" in ended.out.splitlines()
 
 
 def test_of_many_runs_the_first_twenty_are_shown_and_the_rest_is_counted() -> None:

@@ -28,9 +28,20 @@ def test_the_ten_are_listed_with_definition_unit_and_origin() -> None:
             "wandb.runs.failed_7d",
             "number of failed or crashed runs whose last sign of life is within 7 days",
             "run",
-            "built in (builtin.yaml)",
+            "built in",
         ]
     ]
+
+
+def test_on_a_narrow_terminal_where_a_metric_is_from_stays_whole(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(FILE)
+
+    ended = command("metrics", "--config", file, COLUMNS="80")
+
+    ends = {" ".join(line.split()[-2:]) for line in ended.out.splitlines() if "wandb." in line}
+    assert "pack health" in ends
+    assert "built in" in ends
 
 
 def test_a_files_metrics_and_packs_are_listed_and_what_it_drops_is_not(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.collectors.wandb.collecting import (
     BEST,
     LATEST,
     NOW,
+    TEN,
     TOTAL,
     ago,
     collect,
@@ -116,6 +117,17 @@ def test_the_ten_in_words() -> None:
         "Datadog custom metrics: at most 10 for each",
         "nothing was asked of W&B",
     ]
+
+
+def test_a_narrow_terminal_keeps_the_names_of_metrics_whole_and_shows_no_bounds_of_numbers() -> (
+    None
+):
+    ended = command("plan", COLUMNS="80")
+
+    words = ended.out.split()
+    assert {*TEN} <= {*words}
+    assert "e+308" not in ended.out
+    assert "with a number there" in " ".join(rows(command("plan").out, "the greatest")[0])
 
 
 def test_what_grows_with_the_history_and_what_groups_cost_is_said(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def _filter(read: Read, now: datetime) -> Filter:
     match read:
         case ScanRead():
             return read.filter(now)
-        case RankedRead() if read.dotted:
+        case RankedRead():  # that it asks for numbers alone is said in words
             return read.base
     return read.filter
 
@@ -128,6 +128,7 @@ def _words(read: Read, plan: Plan) -> str:
             return f"how many there are of {_runs(read.states)}, counted by W&B"
         case RankedRead():
             which = f"{_ORDERED[read.aggregate]} {read.field} of {_runs(read.states)}"
+            which += "" if read.dotted else " with a number there"
             order = "" if read.dotted else f", by W&B's order {read.order}"
             if _from_scan(read, plan):
                 return f"{which}{order}; known from the scan where a run in it has one"
