@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from runmetrics.assets.alerts import shipped
+from runmetrics.assets.alerts import Split, shipped
+from runmetrics.assets.monitor_faults import monitor_faults
 from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError
 from tests.assets.conftest import compiled
 from tests.cli.metrics.case import command
@@ -160,6 +162,28 @@ WRONG = {
         " of wandb_entity, wandb_project"
     ),
 }
+
+
+def test_somebody_told_for_a_tag_that_no_project_carries_is_a_fault() -> None:
+    text = """
+projects:
+- {path: a/b, tags: {team: nlp}}
+- {path: a/c, tags: {team: Vision Lab}}
+monitors:
+  notify: {team: {nlpp: "@a", vision lab: "@b", default: "@c"}}
+  gpus_idle: {notify: {team: {audio: "@a", default: "@c"}}}
+"""
+    file = parse_config(text, Path("mine.yaml"))
+    settings = Settings.load(None, file.settings, environ={}, env_file=Path("none"))
+
+    split = Split.of(settings)
+    found = [*monitor_faults(file, shipped(), {}, split)]
+
+    no_project = "no project has the tag team"
+    assert found[0] == (f'mine.yaml:6: monitors.notify: {no_project}: "nlpp": did you mean "nlp"?')
+    assert found[-1] == (
+        f'mine.yaml:7: monitors.gpus_idle.notify: {no_project}: "audio": it can be nlp, Vision Lab'
+    )
 
 
 @pytest.mark.parametrize("text", WRONG)

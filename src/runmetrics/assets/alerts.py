@@ -4,8 +4,8 @@ A shipped one is a YAML file in which its threshold, its window and its words st
 """
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Literal, Self
 
 import pydantic
@@ -103,18 +103,22 @@ class Alert(pydantic.BaseModel):
 class Split:
     """What alerts are split by: `tags` of projects, which every project carries, and project.
 
-    `pages` is the address of W&B's pages, without a slash at its end.
+    `pages` is the address of W&B's pages, without a slash at its end. `values` are those that each
+    of `tags` has in any project.
     """
 
     pages: str
     tags: tuple[str, ...] = ()
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Read it from the settings."""
         pages = app_url(settings.base_url or WANDB_PUBLIC_URL, settings.app_url)
         tags = [entry.tags for entry in settings.entries]
-        return cls(pages, tuple(key for key in tags[0] if all(key in each for each in tags)))
+        of_all = [key for key in tags[0] if all(key in each for each in tags)]
+        values = {key: tuple(dict.fromkeys(each[key] for each in tags)) for key in of_all}
+        return cls(pages, tuple(of_all), values)
 
     def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
         """Return the keys of the tags by which a metric's series are told apart."""

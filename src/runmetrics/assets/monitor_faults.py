@@ -7,7 +7,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Metric
 from runmetrics.collectors.wandb.metrics.file import ConfigFile
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
 from runmetrics.sinks.datadog.series import tag
-from runmetrics.spelling import choose
+from runmetrics.spelling import choose, shown
 
 Fault = tuple[str, str]
 """A key, or nothing for all of an entry, and what is wrong with it."""
@@ -21,7 +21,7 @@ def monitor_faults(
     `alerts` are those that are shipped, `metrics` those that are collected, both by name.
     """
     if file.monitors.notify:
-        yield from _placed(file, (), _notify_faults(file.monitors.notify, split.groups()))
+        yield from _placed(file, (), _notify_faults(file.monitors.notify, split.groups(), split))
     for name, said in file.monitors.by_name.items():
         if name in alerts:
             groups = split.groups() if alerts[name].by_project else None
@@ -34,7 +34,7 @@ def monitor_faults(
             yield from _placed(file, (name,), [("", f"is no monitor and no metric: {known}")])
             continue
         if said.notify and groups:
-            found += _notify_faults(said.notify, groups)
+            found += _notify_faults(said.notify, groups, split)
         yield from _placed(file, (name,), found)
 
 
@@ -73,7 +73,14 @@ def _warning_faults(edges: Alert | Monitor, said: Monitor) -> Iterator[Fault]:
         yield "warning", f"{late}: write more than {edges.below:g}"
 
 
-def _notify_faults(notify: Notify, groups: Sequence[str]) -> Iterator[Fault]:
+def _notify_faults(notify: Notify, groups: Sequence[str], split: Split) -> Iterator[Fault]:
     if notify.tag and tag(notify.tag) not in groups:
         fix = f"give it to each under projects, or go by one of {', '.join(groups)}"
         yield "notify", f"not every project has the tag {notify.tag}: {fix}"
+    for key, values in split.values.items():
+        if notify.tag and tag(key) == tag(notify.tag):
+            carried = {tag(f"{key}:{value}") for value in values}
+            for value in notify.by_value:
+                if tag(f"{key}:{value}") not in carried:
+                    what = f"no project has the tag {key}: {shown(value)}"
+                    yield "notify", f"{what}: {choose(value, values)}"

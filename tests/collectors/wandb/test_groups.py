@@ -294,6 +294,32 @@ def test_what_may_become_of_a_catalog_is_the_cap_for_each_split_metric_and_proje
     assert sum(estimate.values()) == 150 + 9 * 3
 
 
+@pytest.mark.parametrize(
+    ("split", "most"),
+    [
+        ("by: outcome", 5),
+        ("by: state", 8),
+        ("by: [state, outcome]", 8),
+        ("by: state, state: finished", 1),
+        ("by: outcome, state: [failed, crashed, killed]", 2),
+        ("by: [state, user], state: finished", 200),
+        ("by: config.state", 200),
+    ],
+)
+def test_a_metric_split_by_states_alone_is_as_many_series_as_they_make(
+    split: str, most: int
+) -> None:
+    found = catalog(f"metrics: [{{name: a.b, count: runs, window: 7d, {split}}}]")
+
+    assert estimate_series(found)["a.b"] == most
+
+
+def test_the_cap_is_the_most_series_of_a_metric_split_by_states_too() -> None:
+    found = catalog("max_series: 3\nmetrics: [{name: a.b, count: runs, window: 7d, by: state}]")
+
+    assert estimate_series(found)["a.b"] == 3
+
+
 def test_what_has_become_of_it_is_exact() -> None:
     collection = collect_from(
         *many({"ann": 2, "bob": 1}), yaml=metric("count: runs, window: 7d, by: user")

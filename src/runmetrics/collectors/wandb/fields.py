@@ -60,12 +60,14 @@ class Group:
     """Something that runs are grouped by: `values` are the groups of a run, none or several.
 
     `part` is the field of a run where they are found; empty for one that is read of every run.
+    Where a run's state alone decides its group, `of_state` returns that of a state.
     """
 
     name: str
     words: str
     values: Callable[[Run], Sequence[str]]
     part: str = ""
+    of_state: Callable[[str], str] | None = None
 
     @property
     def selection(self) -> Selection:
@@ -221,12 +223,13 @@ GROUPS: Final = {
         Group("group", "the run's group", lambda run: [run.group], "group"),
         Group("job_type", "the run's job type", lambda run: [run.job_type], "jobType"),
         Group("sweep", "the sweep that the run belongs to", lambda run: [run.sweep], "sweepName"),
-        Group("state", "the run's state", lambda run: [run.state]),
+        Group("state", "the run's state", lambda run: [run.state], of_state=str),
         Group(
             "outcome",
             "how the run stands now: running, finished, failed (failed, crashed), stopped "
             "(killed, preempted, preempting) or other",
             lambda run: [measures.outcome(run)],
+            of_state=measures.outcome_of,
         ),
         Group("host", "the machine that the run logs from", lambda run: [run.host], "host"),
         Group("gpu_type", "the name of the run's GPUs", lambda run: [run.gpu_type], "runInfo"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
-from runmetrics.collectors.wandb.metrics.language import tag_name
+from runmetrics.collectors.wandb.metrics.language import STATES, tag_name
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import Scalar
 
@@ -77,11 +77,22 @@ def estimate_series(catalog: Catalog, projects: int = 1) -> dict[str, int]:
     """Return the most series that each metric can become, before anything is read, by name.
 
     A metric's name with a set of tags is one custom metric of Datadog's bill; the values add up.
+    A run is taken to be in one of the states that W&B is known to report.
     """
     return {
-        metric.name: projects * (catalog.max_series if metric.by else 1)
+        metric.name: projects * _most_groups(metric, catalog.max_series)
         for metric in catalog.metrics
     }
+
+
+def _most_groups(metric: Metric, most: int) -> int:
+    """Return how many groups there can be: by states alone as many as they make, else `most`."""
+    of_states = [GROUPS[name].of_state if name in GROUPS else None for name in metric.by]
+    known = [of_state for of_state in of_states if of_state is not None]
+    if len(known) < len(of_states):
+        return most
+    states = metric.states or STATES
+    return min(most, len({tuple(of_state(state) for of_state in known) for state in states}))
 
 
 def _tags(series: Series) -> tuple[tuple[str, str], ...]:

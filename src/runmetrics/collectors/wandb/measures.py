@@ -177,7 +177,12 @@ def silence_in_words(run: Run, rules: Rules) -> str:
 
 def outcome(run: Run) -> str:
     """Return how the run stands now: running, finished, failed, stopped or other."""
-    return _OUTCOMES.get(run.state, "other")
+    return outcome_of(run.state)
+
+
+def outcome_of(state: str) -> str:
+    """Return how a run in this state stands."""
+    return _OUTCOMES.get(state, "other")
 
 
 def _seconds_in_window(run: Run, since: datetime | None) -> float | None:
