@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.collectors.wandb.server.retry import RetryPolicy
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.model import Collection
@@ -20,6 +21,9 @@ from runmetrics.shard import Shard
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The instant of every collection here: the server's Date header is honest, so it must be now."""
+
+FAST = RetryPolicy(first_seconds=0.001, most_seconds=0.002)
+"""Tries as often as ever, and does not wait long between."""
 
 ACTIVE = "wandb.runs.active"
 COMPLETED = "wandb.runs.completed_7d"
@@ -85,7 +89,7 @@ def collect(
         **settings,
     }
     file = parse_config(yaml, Path("runmetrics.yaml")) if yaml else None
-    collector = WandbCollector(Setup(Settings(**settings), file, shard=shard))
+    collector = WandbCollector(Setup(Settings(**settings), file, shard=shard), FAST)
     return collector.collect(now, Deadline(seconds))
 
 

@@ -29,6 +29,7 @@ from tests.collectors.wandb.collecting import (
     COMPLETED,
     DURATION,
     FAILED,
+    FAST,
     GPU_HOURS,
     LATEST,
     NOW,
@@ -42,8 +43,6 @@ from tests.collectors.wandb.collecting import (
     unknown,
     values,
 )
-
-FAST = RetryPolicy(first_seconds=0.001, most_seconds=0.002)
 
 
 def outcome(sandbox: WandbSandbox, policy: RetryPolicy = FAST, **settings: Any) -> pipeline.Outcome:

@@ -17,6 +17,7 @@ from tests.collectors.wandb.collecting import (
     COMPLETED,
     DURATION,
     FAILED,
+    FAST,
     GPU_HOURS,
     LATEST,
     TEN,
@@ -29,7 +30,6 @@ from tests.collectors.wandb.collecting import (
 )
 from tests.collectors.wandb.reading.test_faults_reading import (
     EXACT,
-    FAST,
     only_these_unknown,
     outcome,
     read,
