@@ -23,6 +23,7 @@ from tests.collectors.wandb.collecting import (
     TEN,
     TOTAL,
     ago,
+    collect_from,
     run,
     sandbox_of,
     unknown,
@@ -174,3 +175,12 @@ def test_w33_two_runs_that_cannot_be_served_leave_the_others_exact() -> None:
     named = " ".join(problem.cause for problem in found.problems)
     assert "systemMetrics of run r03" in named
     assert "summaryMetrics of run r20" in named
+
+
+def test_a_server_without_orders_is_too_old_and_the_metrics_file_is_not_to_blame() -> None:
+    quirks = Quirks(unknown_fields={"runs(order)"})
+
+    collection = collect_from(run("a", summary={"accuracy": 0.5}), quirks=quirks)
+
+    fixes = {problem.fix for problem in collection.problems}
+    assert fixes == {"use a newer W&B server: this one lacks what has to be asked"}

@@ -37,6 +37,9 @@ _RESUMED = Disagreement(
     "the run with the best value moved while all were read, twice",
     "the next collection tries again",
 )
+_IF_IT_STAYS = "the next collection tries again; if it stays, ask support@wandb.com"
+_ENDLESS = Unknown("W&B sends the same page of runs again and again", _IF_IT_STAYS)
+_EMPTY_PAGE = Unknown("W&B sends an empty page of runs and says that more follow", _IF_IT_STAYS)
 T = TypeVar("T")
 
 
@@ -230,7 +233,7 @@ class Scan(Generic[T]):
                     self._end_unseen = self._end_unseen or (bool(read.rows) and last is None)
                     return
                 elif read.end_cursor is None or read.end_cursor in seen:
-                    self._break(Unknown("W&B sends the same page of runs again and again"))
+                    self._break(_ENDLESS)
                 else:
                     seen.add(read.end_cursor)
                     ask = dataclasses.replace(ask, after=read.end_cursor)
@@ -250,7 +253,7 @@ class Scan(Generic[T]):
                 return None
             if page.nodes or not page.has_next:
                 return self._absorb(page)
-        self._break(Unknown("W&B sends an empty page of runs and says that more follow"))
+        self._break(_EMPTY_PAGE)
         return None
 
     def _absorb(self, page: Page) -> _Read:

@@ -23,6 +23,8 @@ from runmetrics.collectors.wandb.server.errors import (
     SlowAnswer,
     TooLarge,
     Unreachable,
+    unknown_arguments,
+    unknown_fields,
 )
 from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy, Transient
@@ -46,9 +48,8 @@ _BAD_DOCUMENT = re.compile(
     re.IGNORECASE,
 )
 
-_CHECK_DOCUMENT = (
-    "check the filters and keys of the metrics file; an older W&B server may lack these fields"
-)
+_CHECK_DOCUMENT = "check the filters and keys of the metrics file"
+_NEWER_SERVER = "use a newer W&B server: this one lacks what has to be asked"
 _CHECK_ADDRESS = "check WANDB_BASE_URL and what stands between it and us (a proxy, a login page)"
 _SERVER_SIDE = "see https://status.wandb.com or your own server's log; the next run may pass"
 
@@ -181,7 +182,9 @@ class AnswerReader:
         ]
         said = "; ".join(message for message in messages if message)
         what = f"{self._endpoint} rejected the query ({how})"
-        return BadDocument(f"{what}, {said}" if said else what, _CHECK_DOCUMENT, messages)
+        lacks = unknown_fields(messages) or unknown_arguments(messages)
+        fix = _NEWER_SERVER if lacks else _CHECK_DOCUMENT
+        return BadDocument(f"{what}, {said}" if said else what, fix, messages)
 
     def _redirected(self, whole: http.Answer) -> Redirected:
         return Redirected(
