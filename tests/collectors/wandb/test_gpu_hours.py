@@ -224,11 +224,17 @@ def test_where_the_hours_went_and_what_they_cost() -> None:
         ("wandb.cost.by_gpu_type_7d", "", "A100"): 40,
     }
     assert collection.remarks == {"unpriced": 2, "gpus_assumed": 1}
-    assert any(
-        each.startswith("2 runs (such as cheap) without a known GPU, or of a type without a price")
-        for each in collection.notices
-    )
+    assert (
+        "2 runs (such as cheap) without a known GPU, or of a type without a price (T4): "
+        "their cost is left out; add the type, or a default, to gpu_prices"
+    ) in collection.notices
     assert values(collection)[GPU_HOURS] == 90
+
+
+def test_a_run_without_a_known_gpu_is_not_told_to_have_a_type() -> None:
+    collection = collect_from(run("bare", created_at=ago(hours=2)), yaml=COST)
+
+    assert "1 run (such as bare) without a known GPU: their cost is left out" in collection.notices
 
 
 PRICED = "gpu_prices: {default: 1}\n"

@@ -20,7 +20,7 @@ from runmetrics.collectors.wandb.reduce import value_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import Fault
-from runmetrics.text import counted, exact_length, show_value
+from runmetrics.text import counted, exact_length, show_value, some
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,7 @@ def remarks_of(
             *("gpus_per_run", [run for run in counted_by if configured_gpus(run, rules) is None]),
             f"without a usable number under {rules.gpus_per_run}: GPUs counted as W&B knows them",
         ),
-        _odd(
-            *("unpriced", unpriced),
-            "without a known GPU, or of a type without a price: their cost is left out",
-        ),
+        _odd("unpriced", unpriced, _without_a_price(unpriced, rules)),
         Remark("gpus_assumed", sum(assumes_gpus(run, rules) for run in counted_by)),
     ]
     auto = rules.gpus_per_run == "auto"
@@ -130,6 +127,16 @@ def assumed(metric: Metric, series: Series, rules: Rules) -> str:
 def _odd(kind: str, runs: Sequence[Run], how: str) -> Remark:
     example = f" (such as {runs[0].id})" if runs else ""
     return Remark(kind, len(runs), (f"{counted(len(runs), 'run')}{example} {how}",))
+
+
+def _without_a_price(runs: Iterable[Run], rules: Rules) -> str:
+    """Return why there is no price for the runs, and where prices are given."""
+    types = {"" if assumes_gpus(run, rules) else run.gpu_type for run in runs}
+    named = sorted(types - {""})
+    why = ["without a known GPU"] if "" in types else []
+    why += [f"of a type without a price ({some(named)})"] if named else []
+    fix = "; add the type, or a default, to gpu_prices" if named else ""
+    return f"{', or '.join(why)}: their cost is left out{fix}"
 
 
 def _lacks_price(metric: Metric, run: Run, rules: Rules) -> bool:

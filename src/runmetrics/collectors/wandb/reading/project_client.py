@@ -43,6 +43,7 @@ from runmetrics.collectors.wandb.server.errors import (
 from runmetrics.collectors.wandb.server.pages import key_page
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError, TemporaryError
+from runmetrics.text import counted
 
 _log = logging.getLogger(__name__)
 _TRIES_OF_A_PART = 2
@@ -186,8 +187,9 @@ class ProjectClient:
                 self._drop(bad)
                 continue
             _log.debug(
-                "%s/%s was asked %d questions in one document; %d requests so far",
-                *(self.entity, self.project, len(asks), self.server.requests),
+                "%s/%s was asked %s in one document; %s so far",
+                *(self.entity, self.project, counted(len(asks), "question")),
+                counted(self.server.requests, "request"),
             )
             if self._fails_on_viewer(answer):
                 continue
