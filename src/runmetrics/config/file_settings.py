@@ -117,7 +117,7 @@ class FileSettings(BaseModel):
     ] = Field(
         (),
         description="several projects: entity/project or entity/*, comma-separated in the "
-        "variable; beats entity and project",
+        "variable; beats entity and project; one that stands twice is read once",
     )
     accuracy_key: Annotated[Text, env("RUNMETRICS_ACCURACY_KEY")] = Field(
         "accuracy", description="summary key behind the accuracy metrics"

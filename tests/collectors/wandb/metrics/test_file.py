@@ -529,6 +529,8 @@ def test_a_filter_by_a_name_that_is_like_no_other_is_w_and_b_s_own_affair() -> N
          "a * is every GPU of a run, and no more: write system.gpu.*.KEY")),
         ("{summary.a: {over: 1}}", ("if.summary.a.over: unknown key: it can be "
          "gt, gte, lt, lte, eq, ne, is")),
+        ("{summary.a: {greater: 1}}", ("if.summary.a.greater: unknown key: it can be "
+         "gt, gte, lt, lte, eq, ne, is")),
         ("{summary.a: 3}", "if.summary.a: 3 is not a comparison: write {eq: 3}"),
         ("{summary.a: {}}", "if.summary.a: asks nothing: write a comparison like {gt: 30}"),
         ("{summary.a: {gt: x}}",
