@@ -12,6 +12,7 @@ from runmetrics import logs
 from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
 from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
+from runmetrics.errors import ConfigurationError
 from runmetrics.setup import load_settings
 from runmetrics.text import counted
 
@@ -167,12 +168,26 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     from runmetrics.assets.alerts import Split
     from runmetrics.assets.monitors import compile_monitors
     from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys
-    from runmetrics.collectors.wandb.metrics.file import read_config
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile, FileError, read_config
     from runmetrics.collectors.wandb.reading.plan import compile_plan
     from runmetrics.config.settings import Settings
 
-    found = read_config(file)
-    settings = Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
+    def settings_of(found: ConfigFile) -> Settings:
+        return Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
+
+    try:
+        found = read_config(file)
+    except FileError as error:
+        if error.rest is None:
+            raise
+        settings = settings_of(error.rest)
+        catalog = _catalog(settings, error.rest)
+        try:
+            compile_monitors(catalog, error.rest, Split.of(settings))
+        except ConfigurationError as more:
+            raise FileError(file, [*error.faults, *more.faults]) from None
+        raise
+    settings = settings_of(found)
     catalog = _catalog(settings, found)
     _say_notices(catalog)
     compile_monitors(catalog, found, Split.of(settings))

@@ -64,6 +64,45 @@ def test_every_fault_of_a_wrong_file_is_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_wrong_monitors_are_found_in_one_round_with_a_wrong_metric(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "entty: a\n"
+        "packs: [gpu]\n"
+        "metrics: [{name: m.x, count: runs, window: week}]\n"
+        "monitors:\n"
+        '  notify: {team: {nlp: "@a", default: "@b"}}\n'
+        "  gpus_idel: {threshold: 5}\n"
+        "  m.x: {above: 5}\n"
+    )
+
+    ended = command("config", "check", file)
+
+    assert ended.code == 78
+    assert ended.errors == [
+        f'{file}:1: entty: unknown key: did you mean "entity"?',
+        f'{file}:3: m.x: window: "week" is not a length of time: write 7d, 24h, 30m or 90s',
+        (
+            f"{file}:5: monitors.notify: not every project has the tag team: give it to each "
+            "under projects, or go by one of wandb_entity, wandb_project"
+        ),
+        f'{file}:6: monitors.gpus_idel: is no monitor and no metric: did you mean "gpus_idle"?',
+        f"{file} has 4 faults: fix what is listed",
+    ]
+
+
+def test_monitors_are_not_judged_where_what_is_collected_is_in_doubt(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text("packs: [gpuu]\nmonitors: {gpus_idle: {threshold: 5}}\n")
+
+    ended = command("config", "check", file)
+
+    assert ended.errors == [
+        f'{file}:1: packs[0]: "gpuu" is not a pack: did you mean "gpu"?',
+        f"{file} has a fault: fix what is listed",
+    ]
+
+
 def test_wrong_settings_and_wrong_metrics_are_found_in_one_round(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
     file.write_text(

@@ -4,7 +4,7 @@ A file is checked whole before anything else happens. Each fault names file, lin
 what is wrong and what would be right; all of them travel in one ConfigurationError.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,6 +25,7 @@ from runmetrics.small_file import read_text
 from runmetrics.spelling import choose, shown
 
 DEFAULT_FILE: Final = Path("runmetrics.yaml")
+_DECIDING: Final = {"packs", "drop", "builtin", "projects"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,15 @@ class ConfigFile:
     def place(self, place: Place) -> str:
         """Return where something stands, for a message: "runmetrics.yaml:12"."""
         return f"{self.path}:{self.lines[place]}"
+
+
+class FileError(ConfigurationError):
+    """A file is wrong; `rest` is what it says without that, where the rest can be judged alone."""
+
+    def __init__(self, path: Path, faults: Sequence[str], rest: ConfigFile | None = None) -> None:
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"{path} has {count}", "fix what is listed", faults)
+        self.rest = rest
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str]) -> ConfigFile | None:
@@ -113,14 +123,14 @@ def _packaged(path: str) -> ConfigFile:
 
 
 def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
-    """Check a file's text; ConfigurationError holds everything that is wrong with it.
+    """Check a file's text; FileError holds everything that is wrong with it.
 
     A file that is `shipped` with this program leaves the prices to the user's.
     """
     try:
         document = read_yaml(text)
     except YamlFault as fault:
-        raise _refusal(path, [f"{path}:{fault.line}: not YAML: {fault.text}"]) from None
+        raise FileError(path, [f"{path}:{fault.line}: not YAML: {fault.text}"]) from None
     faults = {
         place: f"stands twice, first on line {line}: keep one of the two"
         for place, line in document.doubles.items()
@@ -147,7 +157,15 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
         ]
 
     if faults or layout is None:
-        raise _refusal(path, lines(doubts | faults))
+        sound = _without_faults(stripped, faults)
+        rest = None if sound is None else _file(path, sound, document.lines)
+        raise FileError(path, lines(doubts | faults), rest)
+    return _file(path, layout, document.lines, lines(doubts))
+
+
+def _file(
+    path: Path, layout: Layout, lines: Mapping[Place, int], notices: Sequence[str] = ()
+) -> ConfigFile:
     return ConfigFile(
         path=path,
         metrics=tuple(layout.metrics),
@@ -165,14 +183,34 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
             if key in layout.model_fields_set
         },
         monitors=layout.monitors,
-        lines=document.lines,
-        notices=tuple(lines(doubts)),
+        lines=lines,
+        notices=tuple(notices),
     )
 
 
-def _refusal(path: Path, faults: Sequence[str]) -> ConfigurationError:
-    count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-    return ConfigurationError(f"{path} has {count}", "fix what is listed", faults)
+def _without_faults(raw: object, faults: Iterable[Place]) -> Layout | None:
+    """Return what a wrong file says without its wrong metrics, monitors and other keys.
+
+    None where what is wrong decides which metrics there are or what tags projects have: what was
+    found in the rest might then be no fault.
+    """
+    places = [place for place in faults if place]
+    tops = {place[0] for place in places}
+    entries = items(raw, "metrics") if isinstance(raw, dict) else []
+    if not isinstance(raw, dict) or tops & _DECIDING or ("metrics",) in places:
+        return None
+    wrong = {place[1] for place in places if place[0] == "metrics"}
+    unsound = [each for at, each in enumerate(entries) if at in wrong]
+    lost = {str(each.get("name")) for each in unsound if isinstance(each, dict)}
+    rest = {key: value for key, value in raw.items() if key not in tops}
+    rest["metrics"] = [each for at, each in enumerate(entries) if at not in wrong]
+    if isinstance(raw.get("monitors"), dict):
+        lost |= {str(place[1]) for place in places if place[0] == "monitors" and len(place) > 1}
+        rest["monitors"] = {key: said for key, said in raw["monitors"].items() if key not in lost}
+    try:
+        return Layout.model_validate(rest)
+    except pydantic.ValidationError:
+        return None
 
 
 def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
