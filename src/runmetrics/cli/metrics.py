@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runmetrics import logs
-from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
+from runmetrics.cli.options import (
+    ConfigOption,
+    JsonOption,
+    VerboseOption,
+    parse_entity,
+    parse_project,
+)
 from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
@@ -121,10 +127,16 @@ def plan(
 def discover(
     config: ConfigOption = None,
     entity: Annotated[
-        str | None, typer.Option(help="W&B entity, instead of the settings'.")
+        str | None,
+        typer.Option(
+            metavar="NAME", parser=parse_entity, help="W&B entity, instead of the settings'."
+        ),
     ] = None,
     project: Annotated[
-        str | None, typer.Option(help="W&B project, instead of the settings'.")
+        str | None,
+        typer.Option(
+            metavar="NAME", parser=parse_project, help="W&B project, instead of the settings'."
+        ),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, max=1000, help="Newest runs to look at.")] = 50,
     as_yaml: Annotated[

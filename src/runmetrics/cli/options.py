@@ -1,11 +1,14 @@
 """The options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from runmetrics.shard import Shard
+
+Value = TypeVar("Value")
 
 DEFAULT_SINKS = ("datadog",)
 """Where --push delivers unless --sink says otherwise."""
@@ -42,8 +45,26 @@ def parse_timeout(text: str) -> float:
     """Read the seconds of --timeout, by the rule that the file's have."""
     from runmetrics.config.rules import timeout
 
+    return _by_rule(timeout, text)
+
+
+def parse_entity(text: str) -> str:
+    """Read --entity, by the rule of WANDB_ENTITY."""
+    from runmetrics.config.rules import entity
+
+    return _by_rule(entity, text)
+
+
+def parse_project(text: str) -> str:
+    """Read --project, by the rule of WANDB_PROJECT."""
+    from runmetrics.config.rules import project
+
+    return _by_rule(project, text)
+
+
+def _by_rule(rule: Callable[[object], Value], text: str) -> Value:
     try:
-        return timeout(text)
+        return rule(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

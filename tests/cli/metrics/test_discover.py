@@ -254,3 +254,12 @@ def test_whatever_is_logged_the_file_is_right(keys: set[str], project: str) -> N
 
     assert config.settings["project"] == f"p{project}x"
     assert ("accuracy_key" in config.settings) >= ("acc" in keys)
+
+
+@pytest.mark.parametrize(("option", "noun"), [("--entity", "entity"), ("--project", "project")])
+def test_a_name_that_cannot_be_is_a_wrong_command_line(option: str, noun: str) -> None:
+    ended = command("discover", option, "a/b")
+
+    assert ended.code == 2
+    assert f"Invalid value for '{option}': \"a/b\" is not the name of" in ended.err
+    assert noun in ended.err
