@@ -191,8 +191,9 @@ def test_what_the_collector_cannot_know_is_broken_in_part() -> None:
     assert lines(ended) == [
         line(
             *("broken", "collecting"),
-            "wandb.training.gpu_utilization_avg: W&B cannot serve systemMetrics of run done "
-            "(done): look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
+            "wandb.training.gpu_utilization_avg, wandb.training.total_gpu_hours_7d: W&B cannot "
+            "serve systemMetrics of run done (done): look at the run in W&B; deleting it, or "
+            "asking support@wandb.com, fixes it",
         )
     ]
     assert ended.code == 76
