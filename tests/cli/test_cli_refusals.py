@@ -135,7 +135,7 @@ def test_d4_a_key_that_datadog_refuses_is_77_and_the_numbers_are_still_printed(
 
 def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: WandbSandbox) -> None:
     ended = run(
-        *("--push", "--timeout", "-1"),
+        "--push",
         wandb=wandb,
         WANDB_API_KEY=" ",
         DD_API_KEY="two\nlines",
@@ -145,7 +145,6 @@ def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: Wandb
 
     assert (ended.code, ended.out) == (78, "")
     assert ended.said() == [
-        "--timeout: -1.0 is no timeout: write seconds, from 1 to 86400",
         "WANDB_API_KEY: is empty: set it to the key alone, or unset it",
         (
             "DD_API_KEY: holds white space, a line end or another character that no key has: "
@@ -157,7 +156,7 @@ def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: Wandb
             "datadoghq.eu, ddog-gov.com, us2.ddog-gov.com"
         ),
         'DD_URL: "ftp://x" is not an https URL: write https://HOST',
-        "5 settings are wrong",
+        "4 settings are wrong",
     ]
     assert ended.contacts == frozenset()
 
@@ -167,6 +166,7 @@ def test_h9_all_wrong_settings_are_named_at_once_before_any_request(wandb: Wandb
     [
         (["wandb", "--bogus"], "No such option: --bogus"),
         (["wandb", "--timeout", "soon"], "Invalid value for '--timeout'"),
+        (["wandb", "--timeout", "-1"], "Invalid value for '--timeout'"),
         ([], "Missing argument"),
     ],
 )
@@ -179,8 +179,8 @@ def test_usage_errors_are_2(arguments: list[str], said: str) -> None:
     assert ended.contacts == frozenset()
 
 
-def test_a_collector_that_is_not_installed_is_78_and_those_that_are_get_named() -> None:
+def test_a_collector_that_is_not_installed_is_2_and_those_that_are_get_named() -> None:
     ended = Child(["nope"], surroundings(NO_SERVER), entry=MODULE, collector=()).end()
 
-    assert ended.code == 78
+    assert ended.code == 2
     assert ended.said() == ["there is no collector 'nope': installed are: wandb"]
