@@ -577,7 +577,6 @@ def test_w5_a_run_outside_the_window_or_of_another_state_may_hide_what_it_likes(
         *(("run.gpus", "runInfo"), ("run.gpus", "systemMetrics"), ("run.gpus", "config")),
         ("run.gpu_utilization", "systemMetrics"),
         *((f"run.{name}", "summaryMetrics") for name in ("duration_hours", "gpu_hours")),
-        *((f"run.{name}", "summaryMetrics") for name in ("age_hours", "silent_minutes")),
     ],
 )
 def test_w5_each_field_needs_its_part_as_a_value_and_in_a_condition(field: str, part: str) -> None:
@@ -589,20 +588,19 @@ def test_w5_each_field_needs_its_part_as_a_value_and_in_a_condition(field: str, 
     assert not hidden(over("count", None), part)
 
 
-def test_w5_the_times_of_a_running_run_need_no_summary_for_it_was_not_imported() -> None:
-    for name in ("duration_hours", "gpu_hours", "age_hours", "silent_minutes", "silent"):
+def test_w5_a_length_needs_the_summary_only_where_the_exit_stands_there() -> None:
+    for name in ("duration_hours", "gpu_hours"):
         metric = over("sum", Field("run", name))
 
-        assert not hidden(metric, "summaryMetrics", state="running")
-        assert hidden(metric, "summaryMetrics", state="crashed")
+        assert hidden(metric, "summaryMetrics", state="failed")
+        assert not hidden(metric, "summaryMetrics", state="failed", compute_seconds=60.0)
+        assert not hidden(metric, "summaryMetrics", state="crashed")
 
 
-def test_w5_which_run_is_the_latest_needs_the_summary_of_each_that_may_be_imported() -> None:
-    latest = over("latest", Field("config", "lr"))
-
-    assert hidden(latest, "summaryMetrics")
-    assert not hidden(latest, "summaryMetrics", state="running")
-    assert not hidden(over("max", Field("config", "lr")), "summaryMetrics")
+def test_w5_an_unreadable_summary_leaves_ages_and_the_latest_to_the_heartbeat() -> None:
+    assert not hidden(over("sum", Field("run", "age_hours")), "summaryMetrics")
+    assert not hidden(over("sum", Field("run", "silent_minutes")), "summaryMetrics")
+    assert not hidden(over("latest", Field("config", "lr")), "summaryMetrics")
 
 
 def test_w5_a_recorded_gpu_count_needs_the_samples_that_may_show_more_nodes() -> None:

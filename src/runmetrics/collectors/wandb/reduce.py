@@ -9,7 +9,7 @@ from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
 from runmetrics.collectors.wandb.measures import Rules, configured_gpus, price, silent
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
-from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.runs import EXITED, Run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.collectors.wandb.values import Scalar, mean, number
 from runmetrics.text import counted
@@ -186,8 +186,6 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     needed: set[str] = set()
     for each in metric.fields:
         needed |= _needed_parts(each, run, rules)
-    if metric.aggregate is Aggregate.LATEST and run.state != "running":
-        needed |= {"summaryMetrics"}  # only there it stands whether an imported run is older
     needed |= {"runInfo"} if metric.priced else set()
     for group in metric.by:
         needed |= {"config"} if group.startswith("config.") else {GROUPS[group].part}
@@ -209,8 +207,8 @@ def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
         parts |= {"config"} if selection.config_keys else set()
         # The record is of one node: only the system metrics show whether there are more.
         parts |= set() if configured_gpus(run, rules) is not None else selection.parts
-    if row.timed and run.state != "running":
-        parts |= {"summaryMetrics"}  # only there it stands whether the run was imported, its exit
+    if "computeSeconds" in parts and not run.compute_seconds and run.state in EXITED:
+        parts |= {"summaryMetrics"}  # the time until the exit stands there
     return parts
 
 

@@ -39,7 +39,8 @@ _NO_TIME_SECONDS = 2.5e11
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IMPORTED_AFTER = timedelta(hours=24)
-_EXITED = ("finished", "failed")
+EXITED = ("finished", "failed")
+"""States of runs whose client wrote, at the exit, how long they ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Run:
             return self.own_seconds
         if (self.compute_seconds or 0.0) > 0:
             return self.compute_seconds
-        if self.exit_seconds and self.state in _EXITED:
+        if self.exit_seconds and self.state in EXITED:
             return self.exit_seconds
         if self.heartbeat_at is None or self.created_at is None:
             return None
