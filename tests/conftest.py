@@ -4,8 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as profiles
 
 from runmetrics import logs
+
+# An example that takes long on a loaded machine is no failure.
+profiles.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+profiles.load_profile("untimed")
 
 _FOREIGN = ("WANDB_", "AWS_", "DD_", "OTEL_", "RUNMETRICS_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -116,7 +116,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spool")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(samples=st.lists(ANY_SAMPLE, max_size=5))
 def test_a_sample_comes_back_exactly_as_it_was(shared: Path, samples: list[Sample]) -> None:
     with spool(shared) as kept:

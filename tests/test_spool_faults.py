@@ -247,7 +247,7 @@ def test_h1_a_journal_left_behind_does_not_reach_the_new_file(
 PLACES = st.one_of(st.integers(0, 127), st.integers(0, 40_000))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     changes=st.lists(st.tuples(PLACES, st.integers(0, 255)), max_size=4),
     cut_at=st.integers(2, 40_000),  # SQLite takes a single byte for a new file

@@ -246,6 +246,4 @@ def _bytes(samples: Sequence[Sample]) -> int:
 
 
 TestSequences = Sequences.TestCase
-TestSequences.settings = settings(
-    max_examples=SEQUENCES, stateful_step_count=20, deadline=None, print_blob=True
-)
+TestSequences.settings = settings(max_examples=SEQUENCES, stateful_step_count=20, print_blob=True)

@@ -163,7 +163,7 @@ projects = st.lists(
 numbers = itertools.count()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(projects, st.sampled_from(["accuracy", "eval.accuracy"]))
 def test_any_project_gives_the_same_ten_as_brute_force_over_wandb_api(
     sandbox: WandbSandbox, wandb_api: Reader, drawn: list[Any], accuracy_key: str

@@ -244,7 +244,7 @@ WORDS = st.sampled_from(["acc", "loss", "tokens/s", "fps", "Accuracy", "val", ".
 KEYS = st.lists(st.one_of(WORDS, st.text(max_size=3)), min_size=1, max_size=4).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(keys=st.sets(KEYS, max_size=8), project=st.text("abc -.'\"é😀", min_size=1, max_size=5))
 def test_whatever_is_logged_the_file_is_right(keys: set[str], project: str) -> None:
     sampled = Sampled("e", f"p{project}x")

@@ -362,7 +362,7 @@ def series_of(metric: Metric, runs: list[Run], rules: Rules) -> Any:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(nodes, max_size=12),
     st.sampled_from([None, WEEK, 3 * HOUR]),

@@ -119,7 +119,7 @@ def _truth(store: Store) -> dict[str, float]:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(stored_runs, moves, quirks)
 @example([("running", 0.1, 1.0, {"loss": 1.0})] * 9, [(3, _finish, 0), (4, _finish, 8)], Quirks())
 def test_every_number_is_that_of_an_instant_of_the_reading(
@@ -152,7 +152,7 @@ def _same(found: float | None, truth: float | None) -> bool:
     return abs(found - truth) <= 1e-9 * max(1.0, abs(truth))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(stored_runs, quirks)
 def test_a_project_that_rests_gives_every_number(
     drawn: list[tuple[str, float, float, dict[str, object]]], quirk: Quirks

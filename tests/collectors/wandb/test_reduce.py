@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.groups import Series, group_tags
@@ -638,7 +638,6 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 SCORES = st.lists(FINITE, min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(SCORES)
 def test_means_and_percentiles_lie_between_the_least_and_the_greatest(scores: list[float]) -> None:
     runs = [run(str(at), values={"summary.score": score}) for at, score in enumerate(scores)]
@@ -649,13 +648,11 @@ def test_means_and_percentiles_lie_between_the_least_and_the_greatest(scores: li
         assert min(scores) <= found <= max(scores)
 
 
-@settings(deadline=None)
 @given(SCORES, st.floats(0, 100), st.floats(0, 100))
 def test_a_greater_percentile_is_no_less(scores: list[float], one: float, other: float) -> None:
     assert percentile(scores, min(one, other)) <= percentile(scores, max(one, other))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30), st.integers(1, 99))
 def test_percentiles_are_those_of_the_standard_library(values: list[float], percent: int) -> None:
     expected = statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
@@ -678,7 +675,6 @@ RUNS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(RUNS, st.sampled_from(["auto", 2.0, "config.none"]))
 def test_gpu_hours_never_exceed_gpus_times_the_window(
     runs: list[Run], per_run: float | Literal["auto", "config.none"]
@@ -693,7 +689,6 @@ def test_gpu_hours_never_exceed_gpus_times_the_window(
     assert 0 <= found <= bound * (1 + 1e-12)
 
 
-@settings(deadline=None)
 @given(RUNS)
 def test_groups_that_hold_each_run_once_add_up_to_the_whole(runs: list[Run]) -> None:
     whole = value(over("count", None), *runs)
@@ -703,7 +698,6 @@ def test_groups_that_hold_each_run_once_add_up_to_the_whole(runs: list[Run]) -> 
     assert sum(parts) == whole
 
 
-@settings(deadline=None)
 @given(RUNS, st.randoms())
 def test_no_value_depends_on_the_order_of_the_runs(runs: list[Run], random: Any) -> None:
     shuffled = random.sample(runs, len(runs))

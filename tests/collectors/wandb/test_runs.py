@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.fields import LIFE
@@ -752,7 +752,6 @@ NODE = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(NODE)
 def test_any_json_in_a_node_gives_a_run_of_plain_values(node: dict[str, Any]) -> None:
     run = made(node, summary_keys=KEYS, config_keys=KEYS, system_keys=KEYS)
@@ -767,7 +766,6 @@ def test_any_json_in_a_node_gives_a_run_of_plain_values(node: dict[str, Any]) ->
     repr(run).encode()
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_a_number_is_finite_and_a_scalar_is_a_float_text_or_a_boolean(value: object) -> None:
     found, cleaned = number(value), scalar(value)
@@ -778,7 +776,6 @@ def test_a_number_is_finite_and_a_scalar_is_a_float_text_or_a_boolean(value: obj
         assert cleaned == found
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_a_mean_lies_between_the_least_and_the_greatest(values: list[float]) -> None:
     assert min(values) <= mean(values) <= max(values)

@@ -155,7 +155,7 @@ def test_a_fixed_name_or_tag_needs_no_fixing(text: str) -> None:
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(), st.text()), max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whatever_the_names_and_tags_the_intake_finds_no_fault(
     words: list[tuple[str, str, str]],
 ) -> None:
@@ -220,7 +220,6 @@ _words = st.text("abcdefghijklmnopqrstuvwxyz0123456789", max_size=60)
     series=st.lists(st.builds(_series, _words, st.tuples(_words, _words)), max_size=60),
     limits=st.builds(Limits, st.integers(250, 2000), st.integers(400, 8000)),
 )
-@settings(deadline=None)
 def test_d17_no_batch_is_over_a_limit_and_none_loses_a_series(
     series: list[Series], limits: Limits
 ) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
@@ -269,7 +269,6 @@ def test_metrics_can_be_kept_in_sets() -> None:
     assert len({*builtin(), *builtin()}) == 10
 
 
-@settings(deadline=None)
 @given(st.integers(1, 999_999_999), st.sampled_from("smhdw"))
 def test_a_window_is_its_number_of_units_up_to_ten_years(count: int, unit: str) -> None:
     seconds = count * {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}[unit]
@@ -280,7 +279,6 @@ def test_a_window_is_its_number_of_units_up_to_ten_years(count: int, unit: str) 
             length(f"{count}{unit}")
 
 
-@settings(deadline=None)
 @given(
     st.one_of(
         st.builds(

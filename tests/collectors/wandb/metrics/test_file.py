@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -751,7 +751,6 @@ def read(text: str) -> Catalog | tuple[str, ...]:
     return load_catalog(config, accuracy_key="accuracy", loss_key="loss")
 
 
-@settings(deadline=None)
 @given(FILES)
 def test_any_value_becomes_a_catalog_or_faults_of_one_line_each(value: Any) -> None:
     result = read(yaml.safe_dump(value, allow_unicode=True))
@@ -767,7 +766,6 @@ def _unordered(value: object) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>%@\"'#,? \n\t<~.\\x0"), max_size=40))
 def test_any_text_becomes_a_catalog_or_faults(text: str) -> None:
     read(text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from graphql import parse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.reading.document import (
@@ -72,7 +72,6 @@ def test_there_is_no_filter_with_nan() -> None:
         Filter.of({"summary_metrics.loss": {"$gt": float("nan")}})
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8))
 def test_any_key_order_and_run_id_survives_the_document(text: str) -> None:
     asks: list[Ask[Any]] = [

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.fields import LIFE
@@ -441,7 +441,6 @@ METRICS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(METRICS)
 def test_every_metric_is_answered_by_a_read_of_the_plan_that_holds_all_it_needs(
     metrics: list[Metric],
@@ -461,7 +460,6 @@ def test_every_metric_is_answered_by_a_read_of_the_plan_that_holds_all_it_needs(
             assert read.states == metric.states
 
 
-@settings(deadline=None)
 @given(METRICS)
 def test_no_scan_could_be_left_out(metrics: list[Metric]) -> None:
     plan = compile_plan(metrics)
@@ -473,7 +471,6 @@ def test_no_scan_could_be_left_out(metrics: list[Metric]) -> None:
     assert len({(scan.where, scan.window) for scan in plan.scans}) == len(plan.scans)
 
 
-@settings(deadline=None)
 @given(METRICS)
 def test_no_filter_ever_holds_null(metrics: list[Metric]) -> None:
     plan = compile_plan(metrics)
