@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import (
+    CommandLineError,
     ConfigurationError,
     CredentialRefused,
     ExitCode,
@@ -20,6 +21,7 @@ from runmetrics.plugins import Collector, Setup, Sink
 __all__ = [
     "Collection",
     "Collector",
+    "CommandLineError",
     "ConfigurationError",
     "Cost",
     "CredentialRefused",
