@@ -3,13 +3,25 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.collectors.wandb.collecting import NOW, ago, collect, run, sandbox_of, unknown, values
+from tests.collectors.wandb.collecting import (
+    ACTIVE,
+    COMPLETED,
+    NOW,
+    TOTAL,
+    ago,
+    collect,
+    run,
+    sandbox_of,
+    unknown,
+    values,
+)
 from tests.collectors.wandb.oracle import the_ten
 
 PAGE_CAP = 4
@@ -150,6 +162,32 @@ def _same(found: float | None, truth: float | None) -> bool:
     if found is None or truth is None:
         return found is truth
     return abs(found - truth) <= 1e-9 * max(1.0, abs(truth))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_run_that_starts_while_a_busy_week_is_read_leaves_the_counts_known(number: int) -> None:
+    with _store([("running", 0.1, 1.0, {"loss": 1.0})] * 9) as sandbox:
+
+        def start(request: int) -> None:
+            if request == number:
+                _appear(sandbox.store, 0)
+
+        sandbox.before_request = start
+        collection = collect(sandbox)
+
+    assert unknown(collection) == set()
+    assert (values(collection)[TOTAL], values(collection)[ACTIVE]) == (10, 10)
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_w19_creation_at_the_ends_of_time_is_no_bug_and_hides_no_run(year: str) -> None:
+    created = f"{year}-01-01T00:00:00Z"
+    runs = [StoredRun(f"r{i}", "finished", created, ago(hours=i)) for i in range(9)]
+    with sandbox_of(*runs, page_cap=PAGE_CAP) as sandbox:
+        collection = collect(sandbox)
+
+    assert values(collection)[TOTAL] == 9
+    assert values(collection)[COMPLETED] == 9
 
 
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))

@@ -91,8 +91,9 @@ class Count:
             return count - (lately - seen)
         fresh = yield from self._ask_again(self._lately)
         low, high = sorted((lately, fresh.lately))
-        moving = max(lately, seen) <= count and low <= seen <= high
-        return fresh.agreed(witness.hidden, count if moving else self._disagreement(fresh, seen))
+        moving = lately <= count and fresh.lately <= fresh.count and low <= seen <= high
+        otherwise = fresh.count if moving else self._disagreement(fresh, seen)
+        return fresh.agreed(witness.hidden, otherwise)
 
     def _exceeds(self, answers: Answers) -> bool:
         """Return whether the count is greater than one that includes it."""

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _SECOND = timedelta(seconds=1)
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Where a server's times stop to make sense, and a second more or less is not yet out of range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,14 @@ def created_since(time: datetime) -> Filter:
 
 def created_between(begin: datetime, end: datetime | None) -> Filter:
     """Match creation in a span, a second wider on both sides: filters are in whole seconds."""
-    bounds = {"$gt": timestamp(begin - _SECOND)}
+    bounds = {"$gt": timestamp(_sensible(begin) - _SECOND)}
     if end is not None:
-        bounds["$lt"] = timestamp(end + _SECOND)
+        bounds["$lt"] = timestamp(_sensible(end) + _SECOND)
     return Filter.of({"createdAt": bounds})
+
+
+def _sensible(time: datetime) -> datetime:
+    return min(max(time, _FIRST), _LAST)
 
 
 def timestamp(time: datetime) -> str:
