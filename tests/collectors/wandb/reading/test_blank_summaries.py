@@ -44,6 +44,29 @@ def test_a_run_that_has_logged_nothing_yet_leaves_the_latest_loss_known_for_one_
     assert collection.cost.requests == 2
 
 
+@pytest.mark.parametrize("key", ["loss", "e.q"])
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_a_run_that_logs_for_the_first_time_while_it_is_read_leaves_the_latest_known(
+    key: str, number: int
+) -> None:
+    yaml = (
+        f"builtin: false\nmetrics:\n- {{name: m.x, latest: summary.{key}}}\n"
+        "- {name: m.n, count: runs, window: 7d}\n"
+    )
+    new = run("new", "running", summary=None)
+    with sandbox_of(new, run("b", beat=ago(hours=2), summary={key: 0.7})) as sandbox:
+
+        def log(request: int) -> None:
+            if request == number:
+                sandbox.store.project("e", "p").runs["new"].summary = {key: 0.1, "_timestamp": 1}
+
+        sandbox.before_request = log
+        collection = collect(sandbox, yaml=yaml)
+
+    assert unknown(collection) == set()
+    assert values(collection)["m.x"] in (0.1, 0.7)
+
+
 @pytest.mark.parametrize("shown", [None, "", "null", '{"e.q": 9'])
 @pytest.mark.parametrize("paths", [False, True])
 @pytest.mark.parametrize("aggregate", ["max", "min", "latest"])

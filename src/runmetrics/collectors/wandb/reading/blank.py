@@ -7,9 +7,9 @@ see what it has: whether it has the key, or else what the official client writes
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runmetrics.collectors.wandb.reading.document import CountAsk
+from runmetrics.collectors.wandb.reading.document import CountAsk, Page, PageAsk
 from runmetrics.collectors.wandb.reading.filters import Filter
-from runmetrics.collectors.wandb.reading.plan import RankedRead
+from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead
 from runmetrics.collectors.wandb.reading.rounds import Reader
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import decode_object
@@ -41,14 +41,25 @@ def not_shown(read: RankedRead, blank: Blank) -> Reader[Unknown | None]:
     if not asks:
         return None
     answers = yield asks
-    count = sum(answers.known(ask) for ask in asks)
-    if not count:
+    suspects = [ask for ask in asks if answers.known(ask)]
+    if not suspects:
+        return None
+    # A run that logged for the first time meanwhile is shown by now.
+    pages = {ask: PageAsk(ask.filter, "+created_at", PAGE_SIZE, read.selection) for ask in suspects}
+    again = yield [*suspects, *pages.values()]
+    count = sum(again.known(ask) - _shown(again.known(page), read) for ask, page in pages.items())
+    if count <= 0:
         return None
     return Unknown(
         f"W&B shows no readable {read.part} of {counted(count, 'run')} that may have a "
         f"{read.field} (of these: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''})",
         "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
     )
+
+
+def _shown(page: Page, read: RankedRead) -> int:
+    """Return how many runs of a page show the part that the value is read from."""
+    return len({node["name"] for node in page.nodes if read.part not in blank_parts(node)})
 
 
 def _batches(names: Sequence[str]) -> Iterable[Sequence[str]]:
