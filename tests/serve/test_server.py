@@ -117,3 +117,18 @@ def test_it_listens_on_ipv6_too() -> None:
     with Server(Script().loop, "::1", 0) as server:
         assert server.url.startswith("http://[::1]:")
         assert ask(server, "/healthz")[0].status == 200
+
+
+def test_it_ends_in_good_order_where_its_thread_sees_the_end_before_it_is_woken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Server(Script().loop, "127.0.0.1", 0) as server:
+        wake = server._http.pull_trigger
+
+        def wake_late() -> None:
+            server._thread.join(10)
+            wake()
+
+        monkeypatch.setattr(server._http, "pull_trigger", wake_late)
+
+    assert not server._thread.is_alive()

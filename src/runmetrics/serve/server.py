@@ -80,12 +80,12 @@ class Server:
         self._stopping.set()
         self._http.pull_trigger()
         self._thread.join(timeout=5)
+        wasyncore.close_all(self._channels)  # not by the thread: the trigger must be there to pull
         self._http.task_dispatcher.shutdown(timeout=1)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             wasyncore.loop(timeout=1, use_poll=True, map=self._channels, count=1)
-        wasyncore.close_all(self._channels)
 
 
 def _reason(error: Exception) -> str:
