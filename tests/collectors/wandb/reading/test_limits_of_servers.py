@@ -142,16 +142,30 @@ def test_w33_a_server_that_fails_for_ever_is_asked_seven_times(code: int) -> Non
     assert problem.cause == f"W&B at {sandbox.url} answered {code} (5 tries)"
 
 
-def test_w33_a_server_that_fails_in_the_middle_is_left_in_peace_too() -> None:
-    runs = [run(f"r{index:04}", beat=ago(minutes=index)) for index in range(4_000)]
-    with sandbox_of(*runs) as sandbox:
+@pytest.mark.parametrize("answered", [1, 7, 17])
+def test_w33_a_server_that_dies_in_the_middle_of_slices_gets_fifteen_more_requests(
+    answered: int,
+) -> None:
+    runs = [run(f"r{index:04}", beat=ago(minutes=index)) for index in range(400)]
+    with sandbox_of(*runs, page_cap=10) as sandbox:
         sandbox.server.fault_for = lambda _request: (
-            Fault(response=Response(500)) if len(sandbox.server.requests) > 1 else None
+            Fault(response=Response(500)) if len(sandbox.server.requests) > answered else None
         )
         ended = outcome(sandbox)
-        slices_at_once, tries, probes = 4, 5, 2
-        assert len(sandbox.server.requests) <= 1 + slices_at_once * (tries + probes)
+        assert answered < len(sandbox.server.requests) <= answered + 15
     assert COMPLETED in unknown(ended.collection)
+    assert ended.exit_code is ExitCode.TEMPORARY
+
+
+def test_w33_a_server_that_is_away_for_a_moment_in_the_middle_of_slices_loses_nothing() -> None:
+    runs = [run(f"r{index:04}", beat=ago(minutes=index)) for index in range(400)]
+    with sandbox_of(*runs, page_cap=10) as sandbox:
+        sandbox.server.fault_for = lambda _request: (
+            Fault(response=Response(502)) if 7 < len(sandbox.server.requests) <= 17 else None
+        )
+        found = outcome(sandbox).collection
+    assert unknown(found) == set()
+    assert values(found)[COMPLETED] == 400
 
 
 def test_w33_the_counts_of_a_server_that_fails_on_every_page_have_no_witness() -> None:

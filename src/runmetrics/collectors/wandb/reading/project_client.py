@@ -33,7 +33,7 @@ from runmetrics.collectors.wandb.reading.older_server import (
 )
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
-from runmetrics.collectors.wandb.server.client import WandbClient
+from runmetrics.collectors.wandb.server.client import Document, WandbClient
 from runmetrics.collectors.wandb.server.errors import (
     BadDocument,
     ServerDown,
@@ -175,13 +175,10 @@ class ProjectClient:
         self, asks: list[Ask[Any]], tries: int | None, *, little: bool = False
     ) -> Answer:
         while True:
-            document, variables = render(asks, self.dropped)
+            smallest = None if little else self._document([CountAsk(EVERYTHING)])
             try:
                 answer = await self.server.query(
-                    document,
-                    {"entity": self.entity, "project": self.project, **variables},
-                    tries=tries,
-                    little=little,
+                    *self._document(asks), tries=tries, little=little, smallest=smallest
                 )
             except BadDocument as bad:
                 self._drop(bad)
@@ -195,6 +192,10 @@ class ProjectClient:
                 continue
             self._check_access(answer)
             return answer
+
+    def _document(self, asks: list[Ask[Any]]) -> Document:
+        text, variables = render(asks, self.dropped)
+        return text, {"entity": self.entity, "project": self.project, **variables}
 
     def _drop(self, bad: BadDocument) -> None:
         unknown = lacking(bad) - self.dropped

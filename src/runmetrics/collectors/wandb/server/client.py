@@ -15,6 +15,7 @@ import httpx
 from runmetrics.collectors.wandb.server.answers import Answer, AnswerReader
 from runmetrics.collectors.wandb.server.endpoint import Endpoint, base_url_of, proxy_variables
 from runmetrics.collectors.wandb.server.errors import (
+    BadDocument,
     OutOfTime,
     Stopped,
     UnusableConnection,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from runmetrics.config.settings import Settings
 
 __all__ = ["Answer", "RetryPolicy", "WandbClient"]
+
+Document = tuple[str, Mapping[str, Any]]
+"""A GraphQL document and its variables."""
 
 _DEFAULT_POLICY = RetryPolicy()
 
@@ -72,6 +76,7 @@ class WandbClient:
         self._clock = clock
         self._pace = Pace(retry, deadline, clock)
         self._outage = Outage()
+        self._alone = asyncio.Lock()
         self._scopes: set[asyncio.Timeout] = set()
 
     @classmethod
@@ -134,27 +139,27 @@ class WandbClient:
         *,
         tries: int | None = None,
         little: bool = False,
+        smallest: Document | None = None,
     ) -> Answer:
         """Return the answer to a GraphQL document, after at most `tries` (the policy's) tries.
 
         `little` says that the document asks for next to nothing: a server that fails on it, too,
-        is down. GraphQL errors beside data are in the answer; without data they are raised.
+        is down. `smallest` is such a document: where the server may be down, it is tried first.
+        GraphQL errors beside data are in the answer; without data they are raised.
         Raises the errors of server/errors.py; OutOfTime at the deadline and Stopped on SIGTERM,
         both at once, even in the middle of a wait.
         """
-        content = json.dumps({"query": document, "variables": dict(variables or {})}).encode()
+        content = _body(document, variables or {})
 
         async def attempt() -> Answer:
-            async with self._pace.turn():
-                self._check_stopped()
-                self._outage.check()
-                try:
-                    answer = await self._post(content)
-                except Transient as fault:
-                    self._outage.failed(fault, little=little)
-                    raise
-                self._outage.answered()
-                return answer
+            while True:
+                if smallest:
+                    await self._see_whether_it_lives(smallest)
+                async with self._pace.turn():
+                    if smallest and self._outage.suspected:
+                        continue  # others failed while this one waited for its turn
+                    self._outage.check()
+                    return await self._try(content, little=little)
 
         self._check_stopped()
         retries = Retries(self._policy, self._deadline, tries)
@@ -174,6 +179,41 @@ class WandbClient:
             ) from None
         finally:
             self._scopes.discard(scope)
+
+    async def _see_whether_it_lives(self, smallest: Document) -> None:
+        """Ask a server that may be down the smallest question, while all who would ask more wait.
+
+        Raises ServerDown where that fails too, however often it is tried.
+        """
+        if not self._outage.suspected:
+            return
+
+        async def attempt() -> None:
+            async with self._pace.turn():
+                await self._try(_body(*smallest), little=True)
+
+        async with self._alone:
+            if not self._outage.suspected:
+                return
+            self._outage.check()
+            try:
+                retries = Retries(self._policy, self._deadline)
+                await retries.call_async(attempt, self._policy.sleep)
+            except BadDocument:  # it lives: it reads what it is asked
+                self._outage.answered()
+            except Transient:
+                self._outage.check()
+                raise
+
+    async def _try(self, content: bytes, *, little: bool) -> Answer:
+        self._check_stopped()
+        try:
+            answer = await self._post(content)
+        except Transient as fault:
+            self._outage.failed(fault, little=little)
+            raise
+        self._outage.answered()
+        return answer
 
     def _check_stopped(self) -> None:
         if self._deadline.stopped:
@@ -237,3 +277,7 @@ class WandbClient:
 
     def _plain_loopback(self) -> bool:
         return self.endpoint.on_loopback and self.endpoint.graphql_url.startswith("http:")
+
+
+def _body(document: str, variables: Mapping[str, Any]) -> bytes:
+    return json.dumps({"query": document, "variables": dict(variables)}).encode()

@@ -7,13 +7,16 @@ from runmetrics.collectors.wandb.server.retry import Transient
 from runmetrics.errors import RunmetricsError
 
 _FAILURES_IN_A_ROW = 10
+_SUSPICIOUS = 5
+"""As many failures as one query has tries: of several side by side, all failed at least once."""
 
 
 class Outage:
     """Counts what failed since the last answer, over all queries.
 
     A server that has answered may fail many times in a row on a large document, while that is cut
-    to find a run that it cannot serve. It is down when it fails on the smallest question too.
+    to find a run that it cannot serve. It is down when it fails on the smallest question too, which
+    is asked alone, while all others wait, once it is suspected.
     """
 
     def __init__(self) -> None:
@@ -22,6 +25,11 @@ class Outage:
         self._failed_on_little = False
         self._what = ""
         self._error: Callable[[str], RunmetricsError] | None = None
+
+    @property
+    def suspected(self) -> bool:
+        """Whether so much failed since the last answer that the server may be down."""
+        return self._failures >= _SUSPICIOUS
 
     def answered(self) -> None:
         """Take in a whole answer."""
