@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
-from runmetrics.sandbox.store import StoredRun, as_object
+from runmetrics.sandbox.store import StoredRun, Sweep, as_object
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from tests.collectors.wandb.collecting import Server
 
@@ -41,9 +41,29 @@ def training(
     server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process that logs a run; ended with all its children when the block is left."""
+    with _process([python, LOG_RUN, how], isolated(server, home) | extra) as process:
+        yield process
+
+
+@contextmanager
+def agent(sandbox: WandbSandbox, home: Path, sweep: str) -> Iterator[Sweep]:
+    """A sweep and its `wandb agent`, whose one run, `swept`, logs and then hangs."""
+    command = [sys.executable, str(LOG_RUN), "hung"]
+    run = {"type": "run", "run_id": "swept", "program": str(LOG_RUN), "args": {}}
+    of_agent = Sweep(json.dumps({"program": str(LOG_RUN), "command": command}), [run])
+    sandbox.store.project("sandbox", "metta").sweeps[sweep] = of_agent
+    name = f"sandbox/metta/{sweep}"
+    with _process([PYTHON, "-m", "wandb", "agent", name], isolated(sandbox, home)):
+        yield of_agent
+
+
+@contextmanager
+def _process(
+    command: Sequence[str | Path], env: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [python, LOG_RUN, how],
-        env=isolated(server, home) | extra,
+        command,
+        env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -65,7 +85,12 @@ def log(server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra:
 def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
     """Log a run whose process dies without a word once its summary has arrived."""
     with training(sandbox, home, how):
-        until(lambda: "val/accuracy" in str(_summary(sandbox, how)))
+        until_logged(sandbox, how)
+
+
+def until_logged(sandbox: WandbSandbox, run_id: str) -> None:
+    """Wait until the summary of the run has arrived."""
+    until(lambda: "val/accuracy" in str(_summary(sandbox, run_id)))
 
 
 def log_and_hang(sandbox: WandbSandbox, home: Path, how: str, seconds: float) -> StoredRun:

@@ -70,7 +70,7 @@ def test_only_an_accepted_key_may_write() -> None:
 
 def test_every_post_to_the_stream_is_a_heartbeat() -> None:
     with holding(StoredRun("a", "crashed", hours(-2), hours(-1))) as sandbox:
-        assert stream(sandbox, {}).json() == {"limits": {}}
+        assert stream(sandbox, {}).json()["limits"] == {}
         run = sandbox.store.run("e", "p", "a")
     assert (run.state, run.heartbeat_at) == ("running", NOW)
 
@@ -123,3 +123,21 @@ def test_a_running_run_that_was_silent_for_five_minutes_has_crashed() -> None:
     with holding(silent, alive, crash_after_seconds=300) as sandbox:
         assert of_run(sandbox, "state", "a") == {"state": "crashed"}
         assert of_run(sandbox, "state", "b") == {"state": "running"}
+
+
+@pytest.mark.parametrize(("exit_code", "state"), [(0, "finished"), (255, "killed")])
+def test_a_run_that_is_to_stop_is_told_so_and_is_killed_when_it_breaks_off(
+    exit_code: int, state: str
+) -> None:
+    with holding(StoredRun("a", "running", NOW, NOW)) as sandbox:
+        assert stream(sandbox, {}).json()["stopped"] is False
+        sandbox.store.run("e", "p", "a").stopped = True
+        assert stream(sandbox, {}).json()["stopped"] is True
+        assert of_run(sandbox, "state stopped shouldStop running") == {
+            "state": "running",
+            "stopped": True,
+            "shouldStop": True,
+            "running": True,
+        }
+        stream(sandbox, {"complete": True, "exitcode": exit_code})
+        assert of_run(sandbox, "state failed") == {"state": state, "failed": False}

@@ -108,10 +108,10 @@ def _models(
     names = sorted(name for entity, name in info.context.store.projects if entity == entityName)
     projects = [p for name in names if (p := visible(info.context, entityName, name))]
     rows, more = _page(projects, first, after, info.context.page_cap)
-    return _connection([(cursor_at(offset), node) for offset, node in rows], more)
+    return connection([(cursor_at(offset), node) for offset, node in rows], more)
 
 
-def _connection(
+def connection(
     edges: Iterable[tuple[str, Any]], more: bool, end: str | None = None
 ) -> Mapping[str, Any]:
     shown_edges = [{"cursor": cursor, "node": node} for cursor, node in edges]
@@ -157,7 +157,7 @@ def _runs(
     else:
         runs = view.ordered(filters, order)
     if quirks.empty_pages and context.take_empty_page():
-        return _connection([], more=True, end=after)
+        return connection([], more=True, end=after)
     rows, more = _page(runs, first, after, context.page_cap)
     end = cursor_at(rows[-1][0]) if rows else None
     if quirks.repeated_cursor and rows:
@@ -167,7 +167,7 @@ def _runs(
         for offset, run in rows
         if run.id not in quirks.hidden_rows or quirks.hidden_as == "null"
     ]
-    return _connection(edges, more, end)
+    return connection(edges, more, end)
 
 
 def _stuck_cursor(

@@ -34,6 +34,7 @@ class StoredRun:
     with (any text at all), or None for null. A config {"lr": 0.1} is served in the backend's form
     {"lr": {"value": 0.1}}. `system_metrics` may also be a function that makes the text when it is
     asked for. An empty `display_name` is served as the id. `updated_at` left out is `heartbeat_at`.
+    `stopped` asks the run's client to end it.
     """
 
     id: str
@@ -58,6 +59,15 @@ class StoredRun:
     notes: str | None = None
     history_line_count: int | None = None
     log: RunLog | None = None
+    stopped: bool = False
+
+
+@dataclass(slots=True)
+class Sweep:
+    """What a sweep's agents ask for: `config` in YAML, and `commands`, one for each heartbeat."""
+
+    config: str = "{}"
+    commands: list[Mapping[str, Any]] = field(default_factory=list)
 
 
 class Project:
@@ -69,6 +79,7 @@ class Project:
         self.created_at = created_at
         self.public = False
         self.runs: dict[str, StoredRun] = {}
+        self.sweeps: dict[str, Sweep] = {}
         self._in_creation_order: list[StoredRun] | None = None
 
     def add(self, run: StoredRun) -> StoredRun:

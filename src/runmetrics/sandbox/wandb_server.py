@@ -191,7 +191,7 @@ class WandbSandbox:
         if run is None or _key_of(request) not in self.keys:
             return _json(404, {"error": "run not found"})
         stream(run, json.loads(request.body), self._now())
-        return _json(200, {"limits": {}})
+        return _json(200, {"limits": {}, "stopped": run.stopped})
 
     def _upload(
         self, request: Request, entity: str, project: str, name: str, path: str

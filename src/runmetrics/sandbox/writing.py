@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -123,7 +123,9 @@ def create_run_files(
     }
 
 
-MUTATIONS = {"upsertBucket": upsert_bucket, "createRunFiles": create_run_files}
+MUTATIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "Mutation": {"upsertBucket": upsert_bucket, "createRunFiles": create_run_files}
+}
 
 
 def stream(run: StoredRun, post: Mapping[str, Any], now: float) -> None:
@@ -143,7 +145,8 @@ def stream(run: StoredRun, post: Mapping[str, Any], now: float) -> None:
     if post.get("preempting"):
         run.state = "preempting"
     elif post.get("complete"):
-        run.state = "failed" if post.get("exitcode") else "finished"
+        ended_badly = "killed" if run.stopped else "failed"
+        run.state = ended_badly if post.get("exitcode") else "finished"
     else:
         run.state = "running"
 
