@@ -35,8 +35,8 @@ class Quirks:
     `empty_pages`: that many pages of runs (or ALWAYS) come empty, with a next one and a cursor
     that did not move; `hidden_rows`: run ids that count, and take their place on a page, but are
     not shown: their row is missing, or null with `hidden_as`.
-    `shown_summaries`: run id to the text that is shown in place of its summary, by which it is
-    filtered and ordered all the same.
+    `shown_summaries`, `shown_configs`: run id to the text that is shown in place of its summary, or
+    config, by which it is filtered and ordered all the same.
     `counts_say`: what every runCount answers. `edges_null`: pages have null in place of rows.
     `repeated_cursor`: "same" never advances after the second page, "cycle" goes A, B, A, B;
     both promise a next page for ever.
@@ -63,6 +63,7 @@ class Quirks:
     hidden_rows: Set[str] = frozenset()
     hidden_as: Literal["missing", "null"] = "missing"
     shown_summaries: Mapping[str, str | None] = field(default_factory=dict)
+    shown_configs: Mapping[str, str | None] = field(default_factory=dict)
     counts_say: int | None = None
     edges_null: bool = False
     repeated_cursor: Literal["", "same", "cycle"] = ""

@@ -39,6 +39,13 @@ def _summary(node: RunNode, info: Info, keys: Sequence[str] | None = None) -> st
     return project_keys(node.run.summary, keys)
 
 
+def _config(node: RunNode, info: Info, keys: Sequence[str] | None = None) -> str | None:
+    shown: Mapping[str, str | None] = info.context.quirks.shown_configs
+    if node.run.id in shown:
+        return shown[node.run.id]
+    return project_keys(node.run.config, keys, wrap=True)
+
+
 def _wandb_config(node: RunNode, _info: Info, keys: Sequence[str] | None = None) -> str | None:
     return project_keys(config_values(node.run).get("_wandb") or {}, keys)
 
@@ -168,7 +175,7 @@ RUN_FIELDS: Mapping[str, Callable[..., Any]] = {
     "failed": lambda node, _: node.run.state == "failed",
     "tags": _stored("tags"),
     "user": _user,
-    "config": lambda n, _, keys=None: project_keys(n.run.config, keys, wrap=True),
+    "config": _config,
     "wandbConfig": _wandb_config,
     "summaryMetrics": _summary,
     "systemMetrics": _system_metrics,

@@ -7,6 +7,7 @@ import pytest
 from runmetrics.collectors.wandb.inspect.describe_plan import (
     ReadInWords,
     first_document,
+    growth_in_words,
     reads_in_words,
     requests_for_a_page,
 )
@@ -86,6 +87,17 @@ def test_a_latest_value_that_no_run_of_the_week_has_costs_one_request_more() -> 
     assert collection.cost.requests == requests_for_a_page(plan_of("")) + 1
 
 
+def test_a_run_that_never_logged_costs_one_request_more_where_nothing_is_asked_twice() -> None:
+    yaml = "builtin: false\nmetrics: [{name: m.x, mean: summary.accuracy, window: 7d}]\n"
+    runs = [run("r1", "crashed", summary=None), run("r2", summary={"accuracy": 0.5})]
+    with sandbox_of(*runs) as sandbox:
+        collection = collect(sandbox, yaml=yaml)
+
+    plan = plan_of(yaml)
+    assert "a list of runs of which some never logged: one more" in growth_in_words(plan)
+    assert collection.cost.requests == requests_for_a_page(plan) + 1
+
+
 def test_the_document_that_is_told_is_the_one_that_is_sent() -> None:
     with full_project() as sandbox:
         collect(sandbox)
@@ -109,10 +121,11 @@ def test_the_ten_in_words() -> None:
     assert rows(ended.out, "how many there are of all runs")[0][2] == TOTAL
     assert BEST in ended.out
     assert LATEST in ended.out
-    assert ended.out.splitlines()[-6:] == [
+    assert ended.out.splitlines()[-7:] == [
         "projects: e/p",
         "for each: at most 2 requests with up to 1,000 runs in each list of runs",
         f"  a list of more than 1,000 runs: {FURTHER}",
+        "  a list of more than 1,000 runs of which some never logged: one more",
         "  a latest value that no run of the last days has: one more",
         "Datadog custom metrics: at most 10 for each",
         "nothing was asked of W&B",

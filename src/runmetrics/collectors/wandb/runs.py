@@ -39,6 +39,7 @@ _NO_TIME_SECONDS = 2.5e11
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IMPORTED_AFTER = timedelta(hours=24)
+_NO_SUMMARY = Fault("W&B cannot serve summaryMetrics", therefore="they count by their heartbeats")
 EXITED = ("finished", "failed")
 """States of runs whose client wrote, at the exit, how long they ran."""
 
@@ -52,7 +53,7 @@ class Run:
     `logged_at` is its last log, `logged_seconds` how long it ran until then, `exit_seconds` until
     its exit, `log_count` how often it logged. `values` are by the names of their fields
     ("summary.loss"), `lengths` those of lists in the config, `gpu_values` those of every GPU.
-    `unreadable` are the parts that the server could not serve.
+    `unreadable` are the parts that the server could not serve, or has and does not show.
     """
 
     id: str
@@ -152,8 +153,7 @@ def make_run(
     part = _Parts(node, now)
     summary, config = part.json("summaryMetrics"), unwrapped(part.json("config"))
     if "summaryMetrics" in unreadable:
-        what, therefore = "W&B cannot serve summaryMetrics", "they count by their heartbeats"
-        part.faults.append(Fault(what, therefore=therefore))
+        part.faults.append(_NO_SUMMARY)
     own = summary.get("_wandb")
     values = dict(_values("summary", summary, selection.summary_keys))
     values.update(_values("config", config, selection.config_keys))
@@ -200,6 +200,14 @@ def make_run(
     return dataclasses.replace(run, imported=True) if _is_imported(run) else run
 
 
+def without(run: Run, parts: frozenset[str]) -> Run:
+    """Return a run of which these parts came blank, as one whose parts the server cannot serve."""
+    faults = [fault for fault in run.faults if fault.what not in map(_no_object, parts)]
+    if "summaryMetrics" in parts:
+        faults.append(_NO_SUMMARY)
+    return dataclasses.replace(run, unreadable=run.unreadable | parts, faults=tuple(faults))
+
+
 class _Parts:
     """The parts of a node, read one by one; notes in `faults` what cannot be.
 
@@ -216,7 +224,7 @@ class _Parts:
         """Return a part that is a JSON object; empty for junk."""
         found = decode_object(self.node.get(name))
         if found is None:
-            self.faults.append(Fault(f"{name} is not a JSON object"))
+            self.faults.append(Fault(_no_object(name)))
         return found or {}
 
     def time(self, name: str) -> datetime | None:
@@ -280,6 +288,10 @@ class _Parts:
     def _fault(self, what: str, how: str, shown: str = "", badness: float = 0.0) -> None:
         self.impossible.add(what)
         self.faults.append(Fault(f"{what} {how}", shown, badness))
+
+
+def _no_object(part: str) -> str:
+    return f"{part} is not a JSON object"
 
 
 def _is_imported(run: Run) -> bool:

@@ -39,8 +39,13 @@ def unreadable(runs: Iterable[Run], part: str) -> Unknown | None:
     """Name the first run whose part the server cannot serve, if there is one (row W5)."""
     for run in runs:
         if part in run.unreadable:
-            return Unknown(
-                f"W&B cannot serve {part} of run {run.id} ({run.display_name})",
-                "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
-            )
+            return not_served(part, f"{run.id} ({run.display_name})")
     return None
+
+
+def not_served(part: str, run: str) -> Unknown:
+    """Say that the server has a part of a run and does not give it."""
+    return Unknown(
+        f"W&B cannot serve {part} of run {run}",
+        "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
+    )

@@ -30,7 +30,7 @@ def seen(name: str, value: float, *, beat: datetime = NOON - timedelta(days=9), 
 
 
 def winners(kept: BestRuns, hidden: int = 0) -> dict[RankedRead, str]:
-    found = kept.result(hidden)
+    found = kept.result(hidden, {})
     assert found is not None
     return {
         read: each.run.id
@@ -70,7 +70,7 @@ def test_where_the_best_itself_moved_nothing_is_known_of_the_second_best() -> No
     kept.close(NOON)
     kept.add(seen("best", 1, beat=NOON))
 
-    assert kept.result(0) is None
+    assert kept.result(0, {}) is None
 
 
 def test_a_hidden_run_may_be_better_than_the_best() -> None:
@@ -78,7 +78,7 @@ def test_a_hidden_run_may_be_better_than_the_best() -> None:
     kept.add(seen("a", 1))
     kept.close(NOON)
 
-    found = kept.result(2)
+    found = kept.result(2, {})
     assert found is not None
     assert isinstance(why := found.winners[MOST], Unknown)
     assert "W&B counts 2 runs that it does not show" in why.cause

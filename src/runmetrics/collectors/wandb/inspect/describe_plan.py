@@ -78,6 +78,10 @@ def growth_in_words(plan: Plan) -> list[str]:
             f"a list of more than {PAGE_SIZE:,} runs: one more for every 900 or so further ones, "
             "and one to check that none was missed"
         )
+    parts = {part for scan in plan.scans for part in scan.selection.fields()}
+    if parts & {"summaryMetrics", "config"}:
+        listed = "runs" if requests_for_a_page(plan) == 1 else f"more than {PAGE_SIZE:,} runs"
+        lines.append(f"a list of {listed} of which some never logged: one more")
     if whole:
         lines.append(f"the whole history is read: one more for every {PAGE_SIZE:,} runs or so")
     each = f"one more for every {PAGE_SIZE:,} runs of the project"

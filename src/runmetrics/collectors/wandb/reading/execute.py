@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
-from runmetrics.collectors.wandb.reading.blank import not_shown
 from runmetrics.collectors.wandb.reading.clocks import clock_notice, no_clock
 from runmetrics.collectors.wandb.reading.counts import Count
 from runmetrics.collectors.wandb.reading.document import Answers
@@ -214,12 +213,8 @@ def _held_against(
     scan = scan if isinstance(scan, Scanned) else Scanned(())
     local = best(read, scan.runs)
     if proof is None:
-        rivals = list(_rivals(read, local, scan.runs))
-        if hidden := unreadable(rivals, read.part):
+        if hidden := unreadable(_rivals(read, local, scan.runs), read.part):
             return hidden
-        blank = {run.id: scan.blank[run.id] for run in rivals if run.id in scan.blank}
-        if why := (yield from not_shown(read, blank)):
-            return why
         read_whole = _in_window(local, plan.scan_of(read.where), extreme.now) and not scan.hidden
         if local is None or not read_whole:
             return (yield from extreme.prove(opened, scan.runs if local else ()))

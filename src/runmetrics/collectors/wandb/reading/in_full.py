@@ -5,13 +5,11 @@ from datetime import datetime
 from functools import reduce
 from operator import or_
 
-from runmetrics.collectors.wandb.reading.blank import not_shown
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.kept import BestRuns, FullRead, Winners
 from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner
-from runmetrics.collectors.wandb.reading.rounds import note, together
+from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof
 from runmetrics.collectors.wandb.reading.scan import NO_CLOCK, Scan
 from runmetrics.collectors.wandb.reading.walks import finish
 from runmetrics.collectors.wandb.runs import Run
@@ -36,29 +34,17 @@ async def read_in_full(
             ranked[read] = proof
     scans = [_full_scan(base, reads, now) for base, reads in left.items()]
     found: dict[ScanRead, FullRead | Unknown] = {}
-    blank: dict[RankedRead, Unknown | None] = {}
     odd: list[Run] = []
     try:
         opened = await client.ask([ask for scan in scans for ask in scan.opening])
         await finish(client, scans, opened, found)
-        known = [each for each in found.values() if isinstance(each, FullRead)]
-        checks = [
-            note(blank, read, not_shown(read, each.blank))
-            for each in known
-            for read, winner in each.winners.items()
-            if isinstance(winner, Winner)
-        ]
-        await together(client, checks)
-        odd += (run for each in known for run in each.odd)
+        odd += (run for full in found.values() if isinstance(full, FullRead) for run in full.odd)
     except RunmetricsError as error:
         found = {scan.read: Unknown.because(error) for scan in scans}
     for scan, reads in zip(scans, left.values(), strict=True):
         full = found[scan.read]
         for read in reads:
-            if isinstance(full, Unknown):
-                ranked[read] = full
-            else:
-                ranked[read] = blank.get(read) or full.winners[read]
+            ranked[read] = full if isinstance(full, Unknown) else full.winners[read]
     return ranked, odd
 
 

@@ -6,17 +6,17 @@ A run may be read twice, and moves while others are read: the newest of it count
 import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Protocol, TypeVar
 
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
-from runmetrics.collectors.wandb.reading.blank import Blank
+from runmetrics.collectors.wandb.reading.blank import PartsOfRuns
 from runmetrics.collectors.wandb.reading.plan import RankedRead
 from runmetrics.collectors.wandb.reading.ranking import Winner, best, is_odd
-from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, unreadable
+from runmetrics.collectors.wandb.runs import Run, without
+from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, not_served, unreadable
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -27,7 +27,6 @@ class Scanned:
 
     runs: tuple[Run, ...]
     hidden: int = 0
-    blank: Blank = field(default_factory=dict)
 
 
 Winners = dict[RankedRead, Winner | Unknown]
@@ -38,7 +37,6 @@ class FullRead:
     """What all runs make of ranked values. `odd` are those of which something is to be said."""
 
     winners: Winners
-    blank: Blank
     odd: tuple[Run, ...]
 
 
@@ -62,8 +60,15 @@ class Kept(Protocol[T_co]):
     def entered(self) -> int:
         """How many of them the count before the reading cannot have held."""
 
-    def result(self, hidden: int) -> T_co | None:
-        """Return what was learned; None where a run that moved took the answer with it."""
+    @property
+    def blank(self) -> PartsOfRuns:
+        """The parts that show nothing."""
+
+    def result(self, hidden: int, lost: PartsOfRuns) -> T_co | None:
+        """Return what was learned; None where a run that moved took the answer with it.
+
+        `lost` are those of the `blank` parts that W&B has and does not show.
+        """
 
 
 class AllRuns:
@@ -72,13 +77,13 @@ class AllRuns:
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
         self._known: set[str] = set()
-        self._blank: dict[str, frozenset[str]] = {}
+        self.blank: dict[str, frozenset[str]] = {}
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         known = self._runs.get(run.id)
         if known is None or _beat(run) >= _beat(known):
             self._runs[run.id] = run
-            _note_blank(self._blank, run, blank)
+            _note_blank(self.blank, run, blank)
 
     def close(self, began: datetime) -> None:
         self._known = {run.id for run in self._runs.values() if not _is_new(run, began)}
@@ -91,8 +96,10 @@ class AllRuns:
     def entered(self) -> int:
         return len(self._runs.keys() - self._known)
 
-    def result(self, hidden: int) -> Scanned:
-        return Scanned(tuple(self._runs.values()), hidden, self._blank)
+    def result(self, hidden: int, lost: PartsOfRuns) -> Scanned:
+        for name, parts in lost.items():
+            self._runs[name] = without(self._runs[name], parts)
+        return Scanned(tuple(self._runs.values()), hidden)
 
 
 class BestRuns:
@@ -110,11 +117,11 @@ class BestRuns:
         self._held: dict[str, Run] = {}
         self._moved: dict[str, Run] = {}
         self._unreadable: dict[str, Unknown] = {}
-        self._blank: dict[str, frozenset[str]] = {}
+        self.blank: dict[str, frozenset[str]] = {}
         self._odd: dict[str, Run] = {}
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
-        _note_blank(self._blank, run, blank)
+        _note_blank(self.blank, run, blank)
         if is_odd(run):
             self._odd[run.id] = run
         for part in run.unreadable:
@@ -140,17 +147,20 @@ class BestRuns:
         new = {run.id for run in self._held.values() if _is_new(run, self._began)}
         return len(new | (self._unsettled().keys() - self._held.keys()))
 
-    def result(self, hidden: int) -> FullRead | None:
+    def result(self, hidden: int, lost: PartsOfRuns) -> FullRead | None:
         if any(run is not None and run.id in self._moved for run in self._best.values()):
             return None
         self._compare([*(self._held | self._moved).values()])
+        for name, parts in lost.items():
+            for part in parts:
+                self._unreadable.setdefault(part, not_served(part, name))
         winners: Winners = {
             read: hidden_runs(hidden)
             if hidden
             else self._unreadable.get(read.part) or Winner(winner)
             for read, winner in self._best.items()
         }
-        return FullRead(winners, self._blank, tuple(self._odd.values()))
+        return FullRead(winners, tuple(self._odd.values()))
 
     def _compare(self, runs: list[Run]) -> None:
         for read, known in self._best.items():
@@ -165,7 +175,7 @@ class BestRuns:
 
 
 def _note_blank(known: dict[str, frozenset[str]], run: Run, blank: frozenset[str]) -> None:
-    if blank:
+    if blank := blank - run.unreadable:
         known[run.id] = blank
     else:
         known.pop(run.id, None)

@@ -101,7 +101,7 @@ class RankedRead:
     @property
     def plain(self) -> bool:
         """Whether W&B surely filters and orders by the key: no slash or other sign (fact 13)."""
-        return _PLAIN_KEY.fullmatch(self.field.key) is not None
+        return is_plain(self.field.key)
 
     @property
     def path(self) -> str:
@@ -144,6 +144,11 @@ class RankedRead:
         """What has to be read of a run to know its value."""
         own = field_selection(self.field)
         return own | LIFE if self.aggregate is Aggregate.LATEST else own
+
+
+def is_plain(key: str) -> bool:
+    """Return whether W&B surely filters and orders by a key (fact 13)."""
+    return _PLAIN_KEY.fullmatch(key) is not None
 
 
 def numbers_under(path: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
-from runmetrics.collectors.wandb.reading.blank import blank_parts
+from runmetrics.collectors.wandb.reading.blank import blank_parts, not_shown
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
 from runmetrics.collectors.wandb.reading.filters import alive_since, created_between, created_since
 from runmetrics.collectors.wandb.reading.kept import Kept
@@ -161,7 +161,7 @@ class Scan(Generic[T]):
         if self._broken:
             return self._broken
         if self._pages == 1 and not self._rest and self._kept.count == self._before:
-            return self._learned(self._before)
+            return (yield from self._learned(self._before))
         blind = clock_offset_seconds is None
         began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
         moved = alive_since(began - (NO_CLOCK if blind else _DATE_RESOLUTION))
@@ -179,7 +179,7 @@ class Scan(Generic[T]):
         # Twice not shown where all is counted, and no page can have ended too early.
         hidden = self._by_cursor and not self._end_unseen and 0 < shown < after
         if steady and (shown == after or hidden):
-            return self._learned(after)
+            return (yield from self._learned(after))
         if steady and not shown:
             return Disagreement(
                 f"W&B counts {counted(after, 'run')} and shows none, twice",
@@ -191,8 +191,9 @@ class Scan(Generic[T]):
             "its index may lag behind its runs for some minutes; the next collection tries again",
         )
 
-    def _learned(self, counted: int) -> T | Unknown:
-        found = self._kept.result(counted - self._kept.count)
+    def _learned(self, counted: int) -> Reader[T | Unknown]:
+        lost = yield from not_shown(self.read.selection, self._kept.blank)
+        found = self._kept.result(counted - self._kept.count, lost)
         return found if found is not None else _RESUMED
 
     def _took_rest(self, answers: Answers) -> Reader[bool]:
