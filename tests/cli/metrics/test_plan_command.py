@@ -88,7 +88,8 @@ def test_a_latest_value_that_no_run_of_the_week_has_costs_one_request_more() -> 
 
 
 def test_a_run_that_never_logged_costs_one_request_more_where_nothing_is_asked_twice() -> None:
-    yaml = "builtin: false\nmetrics: [{name: m.x, mean: summary.accuracy, window: 7d}]\n"
+    metric = "{name: m.x, mean: summary.accuracy, window: 7d, state: finished}"
+    yaml = f"builtin: false\nmetrics: [{metric}]\n"
     runs = [run("r1", "crashed", summary=None), run("r2", summary={"accuracy": 0.5})]
     with sandbox_of(*runs) as sandbox:
         collection = collect(sandbox, yaml=yaml)
