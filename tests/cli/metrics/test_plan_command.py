@@ -154,7 +154,8 @@ def test_what_grows_with_the_history_and_what_groups_cost_is_said(tmp_path: Path
     assert "projects: a/b, c/*" in lines
     assert "  the whole history is read: one more for every 1,000 runs or so" in lines
     assert (
-        "  where W&B cannot filter by summary.val/acc: one more for every 1,000 runs of the project"
+        "  where nothing shows that W&B filters by summary.val/acc: one more for every 1,000 runs "
+        "of the project"
     ) in lines
     assert lines[-3:] == [
         "Datadog custom metrics: at most 204 for each",

@@ -89,7 +89,9 @@ def growth_in_words(plan: Plan) -> list[str]:
         lines.append(said)
     slashed = {str(read.field) for read in plan.ranked if not read.plain and not read.dotted}
     if slashed:
-        lines.append(f"where W&B cannot filter by {', '.join(sorted(slashed))}: {each}")
+        lines.append(
+            f"where nothing shows that W&B filters by {', '.join(sorted(slashed))}: {each}"
+        )
     if any(not read.dotted and _from_scan(read, plan) for read in plan.ranked):
         lines.append("a latest value that no run of the last days has: one more")
     return lines

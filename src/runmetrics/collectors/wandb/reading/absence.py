@@ -3,15 +3,17 @@
 That a filter brings nothing shows nothing by itself: it may not work. So who has the key at all is
 counted beside, those that diverged (text that spells NaN or an infinity) are told from the others,
 and a control shows that the server compares numbers, and filters by keys with such signs. Where no
-late run has a key with such signs, the latest and the first thousand runs are looked at instead.
+late run has a key with such signs, every run is read.
 """
 
+import itertools
 import re
 from datetime import datetime
 from typing import Final
 
+from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
 from runmetrics.collectors.wandb.reading.document import CountAsk, Page, PageAsk
-from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
+from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import (
     PAGE_SIZE,
     RankedRead,
@@ -25,17 +27,14 @@ from runmetrics.collectors.wandb.reading.ranking import (
     best,
     rows_of,
 )
-from runmetrics.collectors.wandb.reading.rounds import Reader
+from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.selection import Selection
-from runmetrics.collectors.wandb.unknown import hidden_runs
-from runmetrics.collectors.wandb.values import decode_object, number, unwrapped
+from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
+from runmetrics.collectors.wandb.values import decode_object, scalar, unwrapped
 
 _DIVERGED = ["NaN", "Infinity", "-Infinity"]
 _MOST_SUMMARIES = 3
 """Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
-
-_SHORT = 100
-"""Characters of a text that may serve as a control."""
 
 _CONTROL: Final = CountAsk(
     Filter.of(
@@ -46,83 +45,92 @@ _CONTROL: Final = CountAsk(
 
 
 def nobody_has_a_number(
-    read: RankedRead, head: Page, rows: Rows, now: datetime, *, bounded: bool
-) -> Reader[Proof]:
-    """Return a winner without a run if that is proven; `rows` of `head` hold no number.
+    read: RankedRead, listing: PageAsk, head: Page, now: datetime, *, bounded: bool
+) -> Reader[Proof | Page]:
+    """Return a winner without a run if that is proven; `head` came for `listing` without a number.
 
-    `bounded`: `head` was to hold numbers only, else whatever has the key.
+    A run may have logged the first number meanwhile: the page that shows it is returned then.
+    `bounded`: `listing` asks for numbers only, else for whatever has the key.
     """
-    if rows.blank or head.hidden:
-        return rows.blank or hidden_runs(head.hidden)
-    if rows.foreign or head.has_next:
-        return NotProven(for_good=rows.foreign)
+    if why := _says_nothing(head, rows_of(read, head, now)):
+        return why
     have = CountAsk(read.base & read.having)
-    if not bounded:
-        count = (yield [have]).known(have)
-        if count > len(rows.runs):
-            return hidden_runs(count - len(rows.runs))
-        return Winner(None) if count or read.plain else NotProven(for_good=True)
-    numbers = CountAsk(read.base & read.numbers)
+    numbers = CountAsk(read.base & read.numbers) if bounded else have
     diverged = CountAsk(read.base & Filter.of({read.path: {"$in": _DIVERGED}}))
     rest = read.base & read.having & Filter.of({read.path: {"$nin": _DIVERGED}})
     others = PageAsk(rest, "+created_at", PAGE_SIZE, read.selection)
-    answers = yield [have, numbers, diverged, others, _CONTROL]
+    like = _runs_with_keys(read)
+    asks: Asks = [diverged, others, _CONTROL, *([] if read.plain else [like])] if bounded else []
+    answers = yield [listing, have, numbers, *asks]
+    head = answers.known(listing)
+    rows = rows_of(read, head, now)
+    if best(read, rows.runs):
+        return head
+    if why := _says_nothing(head, rows):
+        return why
     hidden = answers.known(numbers) - len(rows.runs)
     if hidden > 0:
         return hidden_runs(hidden)
-    count, page = answers.known(have), answers.known(others)
+    count = answers.known(have)
+    if not bounded:
+        return Winner(None) if count or read.plain else NotProven(for_good=True)
+    if count == 0 and read.plain:
+        return Winner(None)
     if count == 0:
-        works = True if read.plain else (yield from _filters_by_such_keys(read))
-        if works is None:
-            works = yield from _nobody_has_the_key(read, now)
+        late = answers[like]
+        works = isinstance(late, Page) and (yield from _filters_by_such_keys(read, late))
         return Winner(None) if works else NotProven(for_good=True)
     rest_of = count - answers.known(diverged) - len(rows.runs)
+    page = answers.known(others)
     rows = rows_of(read, page, now)
+    if rows.blank:
+        return rows.blank
     if rows.foreign or best(read, rows.runs):
         return NotProven(for_good=rows.foreign)
     whole = not page.has_next and rest_of <= len(rows.runs)
     return Winner(None) if whole or answers.known(_CONTROL) else NotProven()
 
 
-def _filters_by_such_keys(read: RankedRead) -> Reader[bool | None]:
-    """Return whether the server finds one of the latest runs by a key with the same signs.
-
-    None where none of them has such a key.
-    """
-    parts = Selection(frozenset({read.part}))
-    latest = PageAsk(EVERYTHING, "-heartbeat_at", _MOST_SUMMARIES, parts)
-    for node in (yield [latest]).known(latest).nodes:
-        found = decode_object(node.get(read.part)) or {}
-        found = found if read.part == "summaryMetrics" else unwrapped(found)
-        for key, value in found.items():
-            same = _equal_to(value)
-            if same is None or "." in key or not _signs(read.field.key) <= _signs(key):
-                continue
-            if key == read.field.key:
-                return False  # it was not found
-            control = Filter.of({"name": node["name"]}) & Filter.of({read.path_of(key): same})
-            counted = CountAsk(control)
-            return (yield [counted]).known(counted) == 1
+def _says_nothing(page: Page, rows: Rows) -> Unknown | NotProven | None:
+    """Return why a page without a number does not show that there is none."""
+    if rows.blank or page.hidden:
+        return rows.blank or hidden_runs(page.hidden)
+    if rows.foreign or page.has_next:
+        return NotProven(for_good=rows.foreign)
     return None
 
 
-def _equal_to(value: object) -> object:
-    """Return the condition that a value meets; None for what W&B may not compare."""
-    if isinstance(value, str):
-        return value if len(value) <= _SHORT else None
-    same = number(value)
-    return None if same is None else {"$gte": same, "$lte": same}
+def _runs_with_keys(read: RankedRead) -> PageAsk:
+    """Ask for all keys of a few late runs that keep them: they ended, and had begun to log."""
+    ended = Filter.of({"state": {"$nin": list(LIVE_STATES)}})
+    logged = Filter.of(
+        {"$or": [{"state": "finished"}, {"summary_metrics._timestamp": {"$exists": True}}]}
+    )
+    whole = Selection(frozenset({read.part}))
+    return PageAsk(ended & logged, "-heartbeat_at", _MOST_SUMMARIES, whole)
 
 
-def _nobody_has_the_key(read: RankedRead, now: datetime) -> Reader[bool]:
-    """Return whether neither the latest nor the first thousand runs have the key."""
-    pages = [
-        PageAsk(read.base, order, PAGE_SIZE, read.selection)
-        for order in ("-heartbeat_at", "+created_at")
-    ]
-    answers = yield pages
-    runs = [run for page in pages for run in rows_of(read, answers.known(page), now).runs]
-    return all(str(read.field) not in run.values for run in runs)
+def _filters_by_such_keys(read: RankedRead, page: Page) -> Reader[bool]:
+    """Return whether the server finds a run of the page by a key of it with the same signs.
+
+    That it finds none by the key which nobody seems to have shows that it does not find all.
+    """
+    controls: list[CountAsk] = []
+    for node in page.nodes:
+        found = decode_object(node.get(read.part)) or {}
+        found = found if read.part == "summaryMetrics" else unwrapped(found)
+        if read.field.key in found:
+            return False  # it was not found
+        like = (
+            CountAsk(Filter.of({"name": node["name"]}) & read.having_key(key))
+            for key, value in found.items()
+            if "." not in key
+            and _signs(read.field.key) <= _signs(key)
+            and scalar(value) is not None
+        )
+        controls += itertools.islice(like, 1)
+    answers = yield controls
+    return any(answers[control] == 1 for control in controls)
 
 
 def _signs(key: str) -> set[str]:

@@ -62,14 +62,14 @@ class Extreme:
             empty = not (head.nodes or head.hidden or also)
             if empty and opened[self._having] == 0 and self.read.plain:
                 return Winner(None)
-            proof = yield from self._climb(head, also, bounded=True)
+            proof = yield from self._climb(self._numbers, head, also, bounded=True)
             if not isinstance(proof, NotProven) or proof.for_good:
                 return proof
         elif head.code is not ExitCode.CONFIGURATION:  # the server does not refuse the bounds
             return head
         anything = self._page_of(self.read.base & self.read.having)
         head = (yield [anything]).known(anything)
-        return (yield from self._climb(head, also, bounded=False))
+        return (yield from self._climb(anything, head, also, bounded=False))
 
     def seen(self, opened: Answers) -> list[Run]:
         """Return the runs that the opening showed."""
@@ -80,15 +80,23 @@ class Extreme:
     def _page_of(self, runs: Filter) -> PageAsk:
         return PageAsk(runs, self.read.order, HEAD_SIZE, self.read.selection)
 
-    def _climb(self, head: Page, also: Iterable[Run], *, bounded: bool) -> Reader[Proof]:
-        """Go from the best of a page to the best of what lies above it, until nothing does."""
+    def _climb(
+        self, listing: PageAsk, head: Page, also: Iterable[Run], *, bounded: bool
+    ) -> Reader[Proof]:
+        """Go from the best of a page to the best of what lies above it, until nothing does.
+
+        `head` came for `listing`.
+        """
         rows = rows_of(self.read, head, self.now)
         self.odd += rows.odd
         winner = best(self.read, [*rows.runs, *also])
         if winner is None:
-            return (
-                yield from nobody_has_a_number(self.read, head, rows, self.now, bounded=bounded)
+            found = yield from nobody_has_a_number(
+                *(self.read, listing, head, self.now), bounded=bounded
             )
+            if isinstance(found, Page):
+                return (yield from self._climb(listing, found, also, bounded=bounded))
+            return found
         if rows.foreign:
             return NotProven(for_good=True)
         missed = False

@@ -121,7 +121,11 @@ class RankedRead:
     @property
     def having(self) -> Filter:
         """Match the runs that have the key."""
-        return Filter.of({self.path: {"$exists": True}})
+        return self.having_key(self.field.key)
+
+    def having_key(self, key: str) -> Filter:
+        """Match the runs that have a key beside this one."""
+        return Filter.of({self.path_of(key): {"$exists": True}})
 
     @property
     def numbers(self) -> Filter:
