@@ -33,7 +33,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
 
@@ -137,7 +137,7 @@ def test_h7_starting_without_stderr_does_not_stop_the_work() -> None:
         ["/bin/sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, body],
         stdout=subprocess.PIPE,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "done\n")

@@ -41,7 +41,7 @@ def one_run(
     key = ApiKey(SecretStr(INTAKE_KEY), "a test")
     sink = DatadogSink(key, url=intake.url, policy=QUICK, clock=now.timestamp)
     held = Spool(spool, clock=now.timestamp)
-    outcome = pipeline.run(Counting(number), [sink], now, Deadline(30), held)
+    outcome = pipeline.run(Counting(number), [sink], now, Deadline(90), held)
     if killed:  # the kernel closes both and tidies nothing
         assert held._lock is not None
         assert held._db is not None

@@ -102,7 +102,7 @@ class Chart:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=300,
             cwd=directory,
             env=self._environment,
         )

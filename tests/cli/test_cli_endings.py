@@ -27,7 +27,7 @@ def test_h6_a_server_that_does_not_come_to_an_end_is_given_up_at_the_deadline(
     assert ended.said() == [
         f"the time for reading W&B at {wandb.url} is over: raise --timeout, or ask for less"
     ]
-    assert 2 < ended.seconds < 25  # a request alone may take 30 s
+    assert 2 < ended.seconds < 29  # a request alone may take 30 s
 
 
 def test_of_a_short_deadline_half_is_kept_for_delivery(
@@ -35,7 +35,7 @@ def test_of_a_short_deadline_half_is_kept_for_delivery(
 ) -> None:
     wandb.server.latency_seconds = 0.2
 
-    quick = run("--push", "--timeout", "5", wandb=wandb, intake=intake)
+    quick = run("--push", "--timeout", "19", wandb=wandb, intake=intake)
     wandb.server.requests.clear()
     wandb.server.fault_for = lambda _request: SILENT
     silent = run("--push", "--json", "--timeout", "6", wandb=wandb, intake=intake)
@@ -56,7 +56,7 @@ def test_h6_what_was_read_before_the_deadline_is_delivered(
     wandb.server.fault_for = silent_about_q
     both = surroundings(wandb, intake, RUNMETRICS_PROJECTS="e/p,e/q")
 
-    ended = Child(["--push", "--timeout", "6"], both).end()
+    ended = Child(["--push", "--timeout", "19"], both).end()
 
     assert ended.code == 76
     assert delivered(intake) == VALUES

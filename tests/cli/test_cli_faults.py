@@ -144,7 +144,7 @@ def test_w23_a_body_over_the_cap_is_given_up_and_smaller_documents_are_asked(
 ) -> None:
     wandb.server.misbehave(answer(200, " " * (33 * 1024 * 1024)))
 
-    ended = run("--push", wandb=wandb, intake=intake)
+    ended = run("--push", "--timeout", "300", wandb=wandb, intake=intake)
 
     assert (ended.code, delivered(intake)) == (0, VALUES)
     assert ended.peak_kib < 150 * 1024
@@ -171,7 +171,7 @@ def test_w32_a_thousand_summaries_of_60_kb_take_little_memory() -> None:
         summary = {"accuracy": text, "loss": 0.25}
         store.add("e", "p", StoredRun(f"r{number}", "finished", beat, beat, summary))
     with WandbSandbox(store=store, keys=frozenset({WANDB_KEY})) as wandb:
-        ended = run("--json", wandb=wandb)
+        ended = run("--json", "--timeout", "300", wandb=wandb)
 
     assert ended.code == 0
     assert ended.values["wandb.metrics.latest_loss"] == 0.25

@@ -52,7 +52,7 @@ def test_w12_a_project_that_is_not_there_is_78_with_near_names(
 
 
 def test_w6_a_server_that_is_not_there_is_75() -> None:
-    ended = run("--timeout", "2", wandb=NO_SERVER)
+    ended = run("--timeout", "20", wandb=NO_SERVER)
 
     assert (ended.code, ended.out) == (75, "")
     (message,) = ended.said()

@@ -258,7 +258,7 @@ def run(program: str) -> str:
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=os.environ["HOME"],
         check=False,
     )

@@ -87,7 +87,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Step]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         out = ended.stdout + (ended.stderr if ended.returncode else "")
         done[command.strip()] = Step(command, ended.returncode, out)

@@ -109,7 +109,7 @@ class Image:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def files(self) -> dict[Path, int]:

@@ -38,7 +38,7 @@ def read(sandbox: WandbSandbox, home: Path) -> dict[str, Any]:
         [sys.executable, READ_RUNS],
         env=isolated(sandbox, home),
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     return dict(json.loads(answer.stdout))

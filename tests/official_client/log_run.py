@@ -45,7 +45,7 @@ def main(how: str) -> None:
     if how == "failed":
         raise RuntimeError("out of memory")
     if how in ("running", "hung"):
-        time.sleep(60)  # longer than the tests let it live
+        time.sleep(600)  # longer than the tests let it live
     run.finish()
 
 

@@ -15,8 +15,8 @@ def python_with(version: str, package: str = "wandb") -> Path:
     home = _CACHE / f"{package}-{version}"
     python = home / "bin" / "python"
     if not (home / "ready").exists():
-        subprocess.run(["uv", "venv", "--quiet", "--clear", home], check=True, timeout=60)
+        subprocess.run(["uv", "venv", "--quiet", "--clear", home], check=True, timeout=300)
         install: list[str | Path] = ["uv", "pip", "install", "--quiet", "--python", python]
-        subprocess.run([*install, f"{package}=={version}"], check=True, timeout=180)
+        subprocess.run([*install, f"{package}=={version}"], check=True, timeout=600)
         (home / "ready").touch()
     return python

@@ -45,11 +45,11 @@ def running(home: Path) -> Iterator[OpenWandb]:
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=300)
 
 
 def _until_it_answers(server: OpenWandb, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while True:
         assert process.poll() is None, "openwandb ended at its start"
         assert time.monotonic() < end, "openwandb does not answer"

@@ -73,13 +73,13 @@ def _process(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=300)
 
 
 def log(server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra: str) -> int:
     """Log a run to its end; the exit code of its process."""
     with training(server, home, how, python=python, **extra) as process:
-        return process.wait(timeout=60)
+        return process.wait(timeout=300)
 
 
 def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
@@ -104,7 +104,7 @@ def log_and_hang(sandbox: WandbSandbox, home: Path, how: str, seconds: float) ->
         return logged is not None and run.heartbeat_at.timestamp() - logged > seconds
 
     with training(sandbox, home, how):
-        until(hangs, 50)
+        until(hangs)
     run = _run(sandbox, how)
     assert run is not None
     return run
@@ -120,7 +120,7 @@ def _summary(sandbox: WandbSandbox, run_id: str) -> object:
     return run.summary if run else None
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def until(holds: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not holds():

@@ -33,7 +33,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WandbSandbox]:
         until(lambda: (stored(sandbox, "swept").compute_seconds or 0) >= 2)
         sweep.commands.append({"type": "stop", "run_id": "swept"})
         until(lambda: not sweep.commands)
-        assert program.wait(timeout=60) != 0
+        assert program.wait(timeout=300) != 0
         yield sandbox
 
 

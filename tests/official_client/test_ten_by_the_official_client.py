@@ -110,7 +110,7 @@ def test_runs_of_an_old_client_read_by_the_oldest_supported_one_give_the_same_te
             input=b"sandbox/metta\n",
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
             check=True,
         )
         found = values(collect(sandbox, now=now, entity="sandbox", project="metta"))

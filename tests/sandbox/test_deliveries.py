@@ -92,7 +92,7 @@ def test_a_real_push_is_seen_to_arrive_on_the_terminal() -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
         until("wandb.training.total_gpu_hours_7d")
     finally:

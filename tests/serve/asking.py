@@ -8,7 +8,7 @@ from tests.serve.scene import Script
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, str]:
-    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=300)
     sent = {name.replace("_", "-"): text for name, text in headers.items()}
     connection.request(method, path, headers=sent)
     answer = connection.getresponse()

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import yaml
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 120.0
 
 
 class Prometheus:
@@ -23,7 +23,9 @@ class Prometheus:
 
     def ask(self, query: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of each series that an instant query finds now."""
-        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': query})}", timeout=5) as answer:
+        with urlopen(
+            f"{self.url}/api/v1/query?{urlencode({'query': query})}", timeout=300
+        ) as answer:
             found = json.load(answer)
         return [(one["metric"], float(one["value"][1])) for one in found["data"]["result"]]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.cli.child import DATADOG_KEY, WANDB_BASIC, WANDB_KEY, Child
 
-_PATIENCE_SECONDS = 40.0
+_PATIENCE_SECONDS = 120.0
 _SERIES = re.compile(r"^([a-z_:0-9]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
@@ -28,7 +28,7 @@ class Serving:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
-        connection = HTTPConnection(self.address, timeout=5)
+        connection = HTTPConnection(self.address, timeout=300)
         connection.request("GET", path)
         answer = connection.getresponse()
         found = answer.status, answer.read().decode()

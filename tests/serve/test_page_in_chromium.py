@@ -171,11 +171,11 @@ def test_it_renews_itself_and_says_so_when_nobody_answers(browser: Browser) -> N
         assert not tab.locator(".lost").is_visible()
         script.loop.snapshot = Script(outcome(sample("a.x", 2))).loop.snapshot
         tab.clock.fast_forward(MINUTE)
-        tab.locator(".value", has_text="2").wait_for(timeout=5000)
+        tab.locator(".value", has_text="2").wait_for(timeout=60_000)
 
         server.__exit__()
         tab.clock.fast_forward(MINUTE)
-        tab.locator(".lost").wait_for(state="visible", timeout=5000)
+        tab.locator(".lost").wait_for(state="visible", timeout=60_000)
         assert tab.locator(".value").inner_text() == "2"
 
 

@@ -98,7 +98,7 @@ def test_two_colons_are_all_addresses_of_both_families() -> None:
     with Server(Script().loop, "::", 0) as server:
         port = server.url.rpartition(":")[2]
         for host in ("127.0.0.1", "[::1]"):
-            connection = HTTPConnection(f"{host}:{port}", timeout=5)
+            connection = HTTPConnection(f"{host}:{port}", timeout=300)
             connection.request("GET", "/healthz")
             assert connection.getresponse().status == 200
             connection.close()

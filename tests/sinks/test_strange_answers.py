@@ -60,7 +60,7 @@ def test_whatever_is_answered_each_sample_has_one_end_and_is_never_lost(
         fault = Fault(response=answer, truncate=dice.random() < 0.1, reset=dice.random() < 0.05)
         server.fault_for = lambda _request, fault=fault: fault  # type: ignore[misc]
 
-        delivery = sink.deliver(given, Deadline(5))
+        delivery = sink.deliver(given, Deadline(60))
 
         ends = [*delivery.accepted, *delivery.undelivered]
         assert sorted(map(id, ends)) == sorted(map(id, given)), answer

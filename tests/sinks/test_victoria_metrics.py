@@ -56,8 +56,8 @@ def pushed(store: VictoriaMetrics) -> list[Sample]:
         }
     )
     for sink in open_sinks(["datadog", "otlp"], setup):
-        sink.check(Deadline(20))
-        delivery = sink.deliver(samples, Deadline(20))
+        sink.check(Deadline(60))
+        delivery = sink.deliver(samples, Deadline(60))
         assert (delivery.accepted, delivery.error) == (tuple(samples), "")
     return samples
 

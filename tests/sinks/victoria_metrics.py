@@ -19,7 +19,7 @@ from pathlib import Path
 VERSION = "v1.151.0"
 _MODULE = "github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics"
 _LONGEST_BUILD_SECONDS = 1800
-_LONGEST_WAIT_SECONDS = 30.0
+_LONGEST_WAIT_SECONDS = 120.0
 
 
 def find_victoria_metrics(cache: Path) -> Path:
@@ -62,7 +62,7 @@ class VictoriaMetrics:
 
     def get(self, path: str) -> bytes:
         """Return what a path answers."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=300) as answer:
             return bytes(answer.read())
 
     def _awaited(self, query: str) -> list[tuple[dict[str, str], float]]:
@@ -103,7 +103,7 @@ def running_victoria_metrics(command: Path, directory: Path) -> Iterator[Victori
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=300)
 
 
 def _await_start(server: VictoriaMetrics, process: "subprocess.Popen[bytes]", log: Path) -> None:

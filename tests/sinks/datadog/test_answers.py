@@ -374,7 +374,7 @@ def test_d14_only_the_batches_that_failed_are_left_to_send_again(intake: Datadog
     first = deliver(intake, samples)
     sent_before = len(intake.server.requests)
     intake.server.fault_for = lambda _request: None
-    second = sink(intake).deliver(first.undelivered, Deadline(20))
+    second = sink(intake).deliver(first.undelivered, Deadline(60))
 
     assert first.code == ExitCode.PARTIAL
     assert first.accepted == tuple(samples[:5])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "ddapm-test-agent==1.69.1"
-_LONGEST_START_SECONDS = 30
+_LONGEST_START_SECONDS = 120
 
 
 def find_agent(cache: Path) -> Path:
@@ -57,7 +57,7 @@ class OtlpAgent:
         return [found for request in received for found in request["resource_metrics"]]
 
     def _get(self, what: str) -> bytes:
-        with urllib.request.urlopen(f"{self._test_url}/{what}", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self._test_url}/{what}", timeout=300) as answer:
             return bytes(answer.read())
 
     def await_start(self, process: "subprocess.Popen[bytes]") -> None:
@@ -92,7 +92,7 @@ def running_agent(command: Path, directory: Path) -> Iterator[OtlpAgent]:
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

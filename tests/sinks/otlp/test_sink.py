@@ -79,7 +79,7 @@ def opened(url: str, settings: Settings | None = None, **variables: str) -> Otlp
 
 
 def test_it_speaks_as_runmetrics_where_nothing_is_set(otlp_agent: OtlpAgent) -> None:
-    opened(otlp_agent.url).deliver([sample()], Deadline(5))
+    opened(otlp_agent.url).deliver([sample()], Deadline(60))
 
     assert speaker(otlp_agent) == {"service.name": "runmetrics"}
 
@@ -87,7 +87,7 @@ def test_it_speaks_as_runmetrics_where_nothing_is_set(otlp_agent: OtlpAgent) -> 
 def test_it_speaks_as_the_unified_service_tags_say(otlp_agent: OtlpAgent) -> None:
     settings = Settings(dd_service="training", dd_env="prod", dd_version="1.2")
 
-    opened(otlp_agent.url, settings).deliver([sample()], Deadline(5))
+    opened(otlp_agent.url, settings).deliver([sample()], Deadline(60))
 
     assert speaker(otlp_agent) == {
         "service.name": "training",
@@ -105,7 +105,7 @@ def test_opentelemetrys_own_variables_win(otlp_agent: OtlpAgent) -> None:
         settings,
         OTEL_SERVICE_NAME="mine",
         OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=dev,team=ml%20ops",
-    ).deliver([sample()], Deadline(5))
+    ).deliver([sample()], Deadline(60))
 
     assert speaker(otlp_agent) == {
         "service.name": "mine",
@@ -122,7 +122,7 @@ def test_headers_compression_and_the_metrics_endpoint_are_honoured() -> None:
             OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{server.url}/custom",
             OTEL_EXPORTER_OTLP_METRICS_HEADERS=f"api-key={CANARY}",
             OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
-        ).deliver([sample()], Deadline(5))
+        ).deliver([sample()], Deadline(60))
 
     (request,) = server.requests
     assert request.path == "/custom"
@@ -139,7 +139,7 @@ def test_the_environment_of_the_process_is_not_asked_past_the_setup(
         sink = opened(server.url)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-from=the-process")
         monkeypatch.setenv("OTEL_SERVICE_NAME", "the-process")
-        sink.deliver([sample()], Deadline(5))
+        sink.deliver([sample()], Deadline(60))
 
     (request,) = server.requests
     assert "x-from" not in request.headers

@@ -32,7 +32,7 @@ def textfile(tmp_path: Path) -> Path:
 
 
 def test_the_ten_are_written_as_promtool_likes_them(textfile: Path, promtool: Path) -> None:
-    delivery = TextfileSink(textfile).deliver(ten(), Deadline(5))
+    delivery = TextfileSink(textfile).deliver(ten(), Deadline(60))
 
     assert delivery.code == ExitCode.OK
     assert [end.name for end in delivery.accepted] == [one.name for one in ten()]
@@ -43,9 +43,9 @@ def test_the_ten_are_written_as_promtool_likes_them(textfile: Path, promtool: Pa
 
 def test_a_delivery_replaces_the_one_before_it(textfile: Path) -> None:
     sink = TextfileSink(textfile)
-    sink.deliver([sample("a.x", 1), sample("a.gone", 1)], Deadline(5))
+    sink.deliver([sample("a.x", 1), sample("a.gone", 1)], Deadline(60))
 
-    sink.deliver([sample("a.x", 2)], Deadline(5))
+    sink.deliver([sample("a.x", 2)], Deadline(60))
 
     assert textfile.read_bytes() == b"# HELP a_x a.x\n# TYPE a_x gauge\na_x 2.0\n"
 
@@ -53,7 +53,7 @@ def test_a_delivery_replaces_the_one_before_it(textfile: Path) -> None:
 def test_the_file_is_readable_by_all_and_alone(textfile: Path) -> None:
     before = os.umask(0o077)
     try:
-        TextfileSink(textfile).deliver([sample()], Deadline(5))
+        TextfileSink(textfile).deliver([sample()], Deadline(60))
     finally:
         os.umask(before)
 
@@ -62,7 +62,7 @@ def test_the_file_is_readable_by_all_and_alone(textfile: Path) -> None:
 
 
 def test_a_sample_that_cannot_be_shown_makes_the_delivery_partial(textfile: Path) -> None:
-    delivery = TextfileSink(textfile).deliver([sample(), sample("a.x", float("inf"))], Deadline(5))
+    delivery = TextfileSink(textfile).deliver([sample(), sample("a.x", float("inf"))], Deadline(60))
 
     assert delivery.code == ExitCode.PARTIAL
     assert [drop.reason for drop in delivery.dropped] == ["not_finite"]
@@ -75,7 +75,7 @@ def test_p1_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
 ) -> None:
     sink = TextfileSink(textfile, calls=disk_that_fails(call))
 
-    delivery = sink.deliver([sample()], Deadline(5))
+    delivery = sink.deliver([sample()], Deadline(60))
 
     assert delivery.code == ExitCode.TEMPORARY
     assert delivery.undelivered == (sample(),)
@@ -90,7 +90,7 @@ def test_p1_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
 def test_p1_a_missing_directory_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "runmetrics.prom"
 
-    delivery = TextfileSink(path).deliver([sample()], Deadline(5))
+    delivery = TextfileSink(path).deliver([sample()], Deadline(60))
 
     assert delivery.code == ExitCode.CONFIGURATION
     assert delivery.undelivered == (sample(),)
@@ -107,7 +107,7 @@ def test_p1_a_directory_that_is_not_writable_is_a_fault_of_the_configuration(
     sink = TextfileSink(textfile)
     sink.preload()
     with no_privileges():
-        delivery = sink.deliver([sample()], Deadline(5))
+        delivery = sink.deliver([sample()], Deadline(60))
     textfile.parent.chmod(0o755)
 
     assert delivery.code == ExitCode.CONFIGURATION
@@ -118,7 +118,7 @@ def test_p1_a_directory_that_is_not_writable_is_a_fault_of_the_configuration(
 def test_p1_a_read_only_file_system_is_a_fault_of_the_configuration(textfile: Path) -> None:
     sink = TextfileSink(textfile, calls=disk_that_fails("open", errno.EROFS))
 
-    delivery = sink.deliver([sample()], Deadline(5))
+    delivery = sink.deliver([sample()], Deadline(60))
 
     assert delivery.code == ExitCode.CONFIGURATION
     assert "cannot be written (Read-only file system)" in delivery.error
@@ -130,7 +130,7 @@ def test_a_directory_in_the_place_of_the_file_is_a_fault_of_the_configuration(
     path = tmp_path / "runmetrics.prom"
     path.mkdir()
 
-    delivery = TextfileSink(path).deliver([sample()], Deadline(5))
+    delivery = TextfileSink(path).deliver([sample()], Deadline(60))
 
     assert delivery.code == ExitCode.CONFIGURATION
     assert [entry.name for entry in tmp_path.iterdir() if entry.suffix == ".tmp"] == []
@@ -141,10 +141,10 @@ def test_a_spooled_sample_expires_instead_of_being_shown_as_of_now(
 ) -> None:
     with Spool(tmp_path) as spool:
         full = TextfileSink(textfile, calls=disk_that_fails("write"))
-        deliver_through(spool, [full], [sample("a.old")], Deadline(5))
+        deliver_through(spool, [full], [sample("a.old")], Deadline(60))
 
         (delivery,) = deliver_through(
-            spool, [TextfileSink(textfile)], [sample("a.new", time=datetime.now(UTC))], Deadline(5)
+            spool, [TextfileSink(textfile)], [sample("a.new", time=datetime.now(UTC))], Deadline(60)
         )
 
     assert [(drop.sample.name, drop.reason) for drop in delivery.dropped] == [("a.old", "expired")]
@@ -156,7 +156,7 @@ def test_the_settings_name_the_file(textfile: Path) -> None:
     sink: Sink = TextfileSink.open(Setup(settings))
 
     assert sink.name == "prometheus"
-    assert sink.deliver([sample()], Deadline(5)).accepted == (sample(),)
+    assert sink.deliver([sample()], Deadline(60)).accepted == (sample(),)
     assert textfile.read_bytes() != OLD
 
 
@@ -211,7 +211,7 @@ def test_importing_the_sink_does_not_import_the_library() -> None:
 def test_p5_an_age_is_written_as_the_instant_so_that_a_stale_file_looks_old(textfile: Path) -> None:
     age = sample("runmetrics.data_age_seconds", 0.17, unit="second", tags={"collector": "wandb"})
 
-    delivery = TextfileSink(textfile).deliver([age, sample()], Deadline(5))
+    delivery = TextfileSink(textfile).deliver([age, sample()], Deadline(60))
 
     assert sorted(delivery.accepted, key=id) == sorted([age, *delivery.accepted[:1]], key=id)
     written = textfile.read_text()
