@@ -219,3 +219,23 @@ def test_of_many_projects_only_the_troubled_have_lines_of_their_own() -> None:
     ]
     assert "many/p0" not in ended.out
     assert ended.code == 0
+
+
+def test_the_week_is_looked_at_whole_where_the_collector_reads_a_whole_history(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "builtin: false\nmetrics:\n"
+        "- {name: m.a, mean: summary.accuracy, full_scan: true}\n"
+        "- {name: m.l, mean: summary.loss, full_scan: true}\n"
+        "- {name: m.g, sum: run.gpu_hours, full_scan: true}\n"
+        "- {name: m.u, mean: run.gpu_utilization, full_scan: true}\n"
+    )
+    ended_runs = [run(f"r{n}", beat=ago(days=n), summary={"loss": 1}) for n in (1, 2, 3, 9)]
+    with world(*ended_runs) as here:
+        ended = here.doctor("--config", str(file))
+
+    assert line("ok", "loss", "3 of 3 runs of the week have a number under 'loss'") in lines(
+        ended, "ok"
+    )

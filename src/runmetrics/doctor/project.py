@@ -113,7 +113,7 @@ async def _week(
     configured = {rule.removeprefix("config.")} if isinstance(rule, str) and rule != "auto" else ()
     wanted = ScanRead(where, WEEK, Selection(parts, keys, frozenset(configured)))
     for read, scanned in reading.scans.items():
-        if isinstance(scanned, Scanned) and _serves(read, wanted):
+        if isinstance(scanned, Scanned) and not scanned.reduced and _serves(read, wanted):
             return scanned
     return (await read_scans(client, [wanted], reading.now))[wanted]
 
@@ -137,8 +137,9 @@ async def _summary_key(client: ProjectClient, runs: Sequence[Run], key: str) -> 
     if not coverage.poor:
         return coverage
     lacking = [run for run in runs if run.number(f"summary.{key}") is None]
-    logged = await logged_keys(client, lacking)
-    text = as_text(f"summary.{key}", lacking)
+    logged = await logged_keys(client, (run.id for run in lacking))
+    texts = [text for run in lacking if isinstance(text := run.values.get(f"summary.{key}"), str)]
+    text = as_text(len(texts), texts[0] if texts else "")
     return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)), text)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runmetrics.collectors.wandb.contributions import measure
 from runmetrics.collectors.wandb.groups import Series, group_tags
 from runmetrics.collectors.wandb.measures import Rules, gpus
 from runmetrics.collectors.wandb.metrics.catalog import (
@@ -21,9 +22,10 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.language import Op
-from runmetrics.collectors.wandb.reduce import measure, percentile, reduce
+from runmetrics.collectors.wandb.reduce import by_group, reduce
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
+from runmetrics.collectors.wandb.totals import percentile
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import Scalar
 from runmetrics.errors import ExitCode
@@ -161,7 +163,7 @@ def test_what_is_not_numeric_is_passed_over(aggregate: str) -> None:
 
     found = only(over(aggregate), *scored(0.5, *odd), run("z"))
 
-    assert (found.value, found.known, len(found.selected)) == (0.5, 1, 9)
+    assert (found.value, found.known, found.selected) == (0.5, 1, 9)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ def test_from_the_wire_to_the_mean_only_finite_json_numbers_count(text: str) -> 
 
     found = only(AVERAGE, run(values={"summary.accuracy": 0.5}), odd)
 
-    assert (found.value, found.known, len(found.selected)) == (0.5, 1, 2)
+    assert (found.value, found.known, found.selected) == (0.5, 1, 2)
 
 
 @pytest.mark.parametrize("aggregate", [each for each in AGGREGATES if each != "sum"])
@@ -288,7 +290,7 @@ def test_the_mean_duration_is_over_finished_runs_whose_duration_is_known() -> No
 
     found = only(DURATION, *runs)
 
-    assert (found.value, found.known, len(found.selected)) == (3.0, 2, 4)
+    assert (found.value, found.known, found.selected) == (3.0, 2, 4)
 
 
 def test_a_duration_is_not_clipped_to_the_window() -> None:
@@ -330,7 +332,7 @@ def test_an_unknown_duration_adds_nothing_and_can_be_told() -> None:
 
     found = only(GPU_HOURS, run(hours=2), unborn)
 
-    assert (found.value, found.known, len(found.selected)) == (2.0, 1, 2)
+    assert (found.value, found.known, found.selected) == (2.0, 1, 2)
     assert value(GPU_HOURS, unborn) == 0.0
     assert value(GPU_HOURS) == 0.0
 
@@ -355,7 +357,7 @@ def test_utilization_is_the_mean_over_runs_of_the_mean_over_their_gpus() -> None
 
     found = only(UTILIZATION, *runs)
 
-    assert (found.value, found.known, len(found.selected)) == (50.0, 2, 3)
+    assert (found.value, found.known, found.selected) == (50.0, 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -452,7 +454,8 @@ def test_a_condition_may_be_on_a_derived_field_and_all_must_hold() -> None:
         run("d", "finished", beat=NOW - HOUR, gpu_count=8),
     ]
 
-    assert [each.id for each in only(metric, *runs).selected] == ["a"]
+    assert [each.id for each in by_group(metric, runs, RULES)[()]] == ["a"]
+    assert only(metric, *runs).selected == 1
 
 
 def test_gpu_hours_in_a_condition_are_clipped_as_in_a_value() -> None:

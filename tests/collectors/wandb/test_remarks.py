@@ -57,7 +57,7 @@ class FakeClient(ProjectClient):
 
 
 def found(client: FakeClient, *runs: str) -> set[str]:
-    return asyncio.run(logged_keys(client, [Run(run) for run in runs]))
+    return asyncio.run(logged_keys(client, runs))
 
 
 def test_keys_in_use_are_those_of_numbers_one_level_deep() -> None:

@@ -16,8 +16,11 @@ from runmetrics.collectors.wandb.projects import (
     side_by_side,
 )
 from runmetrics.collectors.wandb.reading.execute import Reading, read_project
-from runmetrics.collectors.wandb.reading.plan import compile_plan
+from runmetrics.collectors.wandb.reading.kept import AllRuns, Kept, ReducedRuns, Scanned
+from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
+from runmetrics.collectors.wandb.reading.scan import HELD_BACK
+from runmetrics.collectors.wandb.reduce import Reduction
 from runmetrics.collectors.wandb.results import Results
 from runmetrics.collectors.wandb.series_bound import Part, bounded
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
@@ -38,7 +41,10 @@ Watcher = Callable[[ProjectClient, Reading], Awaitable[None]]
 
 
 class WandbCollector:
-    """The collector `wandb`. `watchers` look on: what explains a value sees what made it."""
+    """The collector `wandb`. `watchers` look on: what explains a value sees what made it.
+
+    `keeps_runs` is for those who want to see all runs of a whole history, at a KB or two each.
+    """
 
     name = "wandb"
 
@@ -49,11 +55,17 @@ class WandbCollector:
         self.progress = setup.progress
         self.shard = setup.shard
         self.watchers: list[Watcher] = []
+        self.keeps_runs = False
         self._refused: KeyRefused | None = None
         self.catalog = load_catalog(
             setup.config, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key
         )
         self.plan = compile_plan(self.catalog.metrics, settings.gpus_per_run)
+        self._unsplit = (
+            [dataclasses.replace(metric, by=()) for metric in self.catalog.metrics]
+            if self.catalog.max_series_total is not None
+            else []
+        )
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
         """All metrics of all projects; what cannot be read of one leaves the others alone.
@@ -118,7 +130,7 @@ class WandbCollector:
         if self._refused:
             return Part.of(Collection(problems=(self._all_unknown(self._refused, tags),)))
         try:
-            reading = await read_project(client, self.plan, now, self.progress)
+            reading = await read_project(client, self.plan, now, self._keep, self.progress)
         except RunmetricsError as error:
             if isinstance(error, KeyRefused) and not isinstance(error, NobodyLoggedIn):
                 self._refused = error  # for every project alike
@@ -128,11 +140,11 @@ class WandbCollector:
                 problem = dataclasses.replace(problem, fix=fix)
             return Part.of(Collection(problems=(problem,), notices=tuple(client.notices)))
         metrics = self.catalog.metrics
-        results = Results(metrics, self.plan, self.rules(reading), client, reading, now, tags)
+        rules = self.rules(reading.now)
+        results = Results(metrics, self.plan, rules, client, reading, now, tags)
         part = Part.of(await results.collection(metrics))
-        if self.catalog.max_series_total is not None:
-            unsplit = [dataclasses.replace(metric, by=()) for metric in metrics]
-            part = dataclasses.replace(part, whole=await results.collection(unsplit))
+        if self._unsplit:
+            part = dataclasses.replace(part, whole=await results.collection(self._unsplit))
         for watcher in self.watchers:
             await watcher(client, reading)
         return part
@@ -142,10 +154,22 @@ class WandbCollector:
         own = {"wandb_entity": entity, "wandb_project": project, "collector": self.name}
         return {**own, **self.settings.tags_of(entity, project)}
 
-    def rules(self, reading: Reading) -> Rules:
-        """What the derived fields of a reading's runs depend on."""
+    def _keep(self, read: ScanRead, now: datetime) -> Kept[Scanned]:
+        """Return what takes in the runs of a scan: a whole history is reduced as it comes."""
+        if read.window or read.states or self.keeps_runs:
+            return AllRuns()
+        rules = self.rules(now)
+        reductions = {
+            metric: Reduction(metric, rules)
+            for metric in (*self.catalog.metrics, *self._unsplit)
+            if self.plan.answers[metric.name] == read
+        }
+        return ReducedRuns(reductions, now - HELD_BACK)
+
+    def rules(self, now: datetime) -> Rules:
+        """What the derived fields of runs depend on; `now` is W&B's time."""
         return Rules(
-            reading.now,
+            now,
             self.settings.gpus_per_run,
             self.catalog.max_series,
             self.settings.silent_after,

@@ -8,6 +8,7 @@ from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import STATES, tag_name
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.tallies import Behind
 from runmetrics.collectors.wandb.values import Scalar
 
 OTHER = "other"
@@ -23,18 +24,20 @@ _ADDS_UP = (Aggregate.COUNT, Aggregate.SUM)
 class Series:
     """One value of a metric, or None with nothing to compute it from.
 
-    `selected` runs met the metric's conditions, `known` of them had a value under its field;
-    `holder` is the run that holds a least, greatest or latest value. `over_cap` is how many series
-    this one stands for because there are more than may be: their sum, or None and they are left
-    out.
+    `selected` is how many runs met the metric's conditions, `known` how many of them had a value
+    under its field; `holder` is the run that holds a least, greatest or latest value. `over_cap` is
+    how many series this one stands for because there are more than may be: their sum, or None and
+    they are left out; a run that is in several of them counts in each. `behind` is what there is to
+    say of the runs.
     """
 
     value: float | None
-    selected: Sequence[Run] = ()
+    selected: int = 0
     known: int = 0
     holder: Run | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     over_cap: int = 0
+    behind: Behind = field(default_factory=Behind)
 
 
 def group_tags(by: Sequence[str], run: Run) -> list[tuple[tuple[str, str], ...]]:
@@ -63,12 +66,16 @@ def capped(metric: Metric, series: Sequence[Series], most: int) -> list[Series]:
     ranked = sorted(series, key=lambda each: (_is_other(each), -_size(each), _tags(each)))
     kept, rest = ranked[: most - 1], ranked[most - 1 :]
     values = [each.value for each in rest if each.value is not None]
+    behind = Behind()
+    for each in rest:
+        behind.update(each.behind)
     other = Series(
         math.fsum(values) if values else None,
-        list({run.id: run for each in rest for run in each.selected}.values()),
+        sum(each.selected for each in rest),
         sum(each.known for each in rest),
         tags=dict.fromkeys(rest[0].tags, OTHER),
         over_cap=len(rest),
+        behind=behind,
     )
     return [*_in_order(kept), other]
 

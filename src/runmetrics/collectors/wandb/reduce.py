@@ -2,30 +2,26 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from runmetrics.collectors.wandb.contributions import measure, value_of
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
-from runmetrics.collectors.wandb.measures import Rules, configured_gpus, price, silent
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
+from runmetrics.collectors.wandb.ids import Ids
+from runmetrics.collectors.wandb.measures import Rules, configured_gpus, silent
+from runmetrics.collectors.wandb.metrics.catalog import Condition, Field, Metric
 from runmetrics.collectors.wandb.runs import EXITED, Run
-from runmetrics.collectors.wandb.unknown import Unknown, unreadable
-from runmetrics.collectors.wandb.values import Scalar, mean, number
+from runmetrics.collectors.wandb.totals import Total
+from runmetrics.collectors.wandb.unknown import Unknown, not_served, unreadable
+from runmetrics.collectors.wandb.values import Scalar, number
 from runmetrics.text import counted
 
-PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
-}
-_OVER_GPUS: Mapping[str, Callable[[Sequence[float]], float]] = {
-    "mean": mean,
-    "max": max,
-    "min": min,
-    "sum": math.fsum,
 }
 ALIVE = Condition(Field("run", "silent"), "eq", 0.0)
 """The condition that leaves out silent runs; unknown where every running run is one."""
@@ -33,139 +29,102 @@ ALIVE = Condition(Field("run", "silent"), "eq", 0.0)
 _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetrics"}
 
 
+Tags = tuple[tuple[str, str], ...]
+
+
+class Reduction:
+    """A metric in the making: takes runs one by one, in any order, and keeps none but a holder.
+
+    What it keeps of a run is the value, where all values are needed at once, and a few bytes where
+    something is to be said of it.
+    """
+
+    def __init__(self, metric: Metric, rules: Rules) -> None:
+        self._metric = metric
+        self._rules = rules
+        self._totals: dict[Tags, Total] = {} if metric.by else {(): Total(metric)}
+        self._hidden: Unknown | None = None
+        self._blank: dict[str, Ids] = {}
+        self._watches_life = ALIVE in metric.conditions
+        self._running = 0
+        self._alive = False
+
+    def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
+        """Take in a run; each may come once. Its parts in `blank` show nothing."""
+        metric, rules = self._metric, self._rules
+        if self._watches_life and run.state == "running":
+            self._running += 1
+            self._alive = self._alive or silent(run, rules, None) == 0
+        if self._hidden or not _selects(metric, run, rules):
+            return
+        if run.unreadable or blank:
+            self._doubt(run, blank)
+        if _meets_conditions(metric, run, rules):
+            value = value_of(metric, run, rules)
+            for tags in group_tags(metric.by, run):
+                total = self._totals.get(tags)
+                if total is None:
+                    total = self._totals[tags] = Total(metric)
+                total.add(run, value, rules)
+
+    def lose(self, run_id: str, parts: Iterable[str]) -> None:
+        """Be told that W&B has what was blank of a run that was taken in, and does not show it."""
+        for part in parts:
+            if run_id in self._blank.get(part, ()):
+                self._hidden = self._hidden or not_served(part, run_id)
+
+    def series(self) -> list[Series] | Unknown:
+        """Return one series per group; Unknown if a run lacks a part."""
+        if self._running and not self._alive:  # their GPUs are not free for that
+            return Unknown(
+                f"W&B has no recent heartbeat of any running run ({counted(self._running, 'run')})",
+                "see whether W&B receives heartbeats, and mark runs that have died as stopped",
+            )
+        if self._hidden:
+            return self._hidden
+        try:
+            every = [total.series(dict(tags)) for tags, total in sorted(self._totals.items())]
+            return capped(self._metric, every, self._rules.max_series)
+        except OverflowError:
+            field = self._metric.field
+            return Unknown(
+                f"the values under {field} are too large to add up",
+                f"leave out what cannot be right: if: {{{field}: {{lt: 1000000000}}}}",
+            )
+
+    def _doubt(self, run: Run, blank: frozenset[str]) -> None:
+        """Note what the metric is made of that the server cannot serve of a run, or may have."""
+        needed = _needed(self._metric, run, self._rules)
+        for part in sorted(needed & run.unreadable):
+            self._hidden = self._hidden or unreadable([run], part)
+        for part in needed & blank:
+            self._blank.setdefault(part, Ids()).add(run.id)
+
+
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
     """Return the metric over these runs, one series per group; Unknown if a run lacks a part."""
-    runs = list(runs)
-    if ALIVE in metric.conditions and (out := _heartbeats_are_out(runs, rules)):
-        return out
-    selected: list[Run] = []
+    reduction = Reduction(metric, rules)
     for run in runs:
-        if _in_window(metric, run, rules.now) and _in_state(metric, run):
-            if hidden := _hidden(metric, run, rules):
-                return hidden
-            if all(_holds(condition, metric, run, rules) for condition in metric.conditions):
-                selected.append(run)
-    groups: dict[tuple[tuple[str, str], ...], list[Run]] = {} if metric.by else {(): selected}
-    for run in selected if metric.by else ():
-        for tags in group_tags(metric.by, run):
-            groups.setdefault(tags, []).append(run)
-    try:
-        every = [
-            _series(metric, group, rules, dict(tags)) for tags, group in sorted(groups.items())
-        ]
-        return capped(metric, every, rules.max_series)
-    except OverflowError:
-        return Unknown(
-            f"the values under {metric.field} are too large to add up",
-            f"leave out what cannot be right: if: {{{metric.field}: {{lt: 1000000000}}}}",
-        )
+        reduction.add(run)
+    return reduction.series()
 
 
-def measure(
-    metric_field: Field, run: Run, rules: Rules, since: datetime | None = None
-) -> float | None:
-    """Return a run's number under a field, or None where it has none.
-
-    `since` is the beginning of the metric's window: GPU hours are those after that instant.
-    """
-    if metric_field.of_every_gpu:
-        samples = run.gpu_values.get(metric_field.key, ())
-        return _OVER_GPUS[metric_field.over_gpus](samples) if samples else None
-    if metric_field.source != "run":
-        return run.number(str(metric_field))
-    return RUN_FIELDS[metric_field.key].measure(run, rules, since)
+def by_group(metric: Metric, runs: Iterable[Run], rules: Rules) -> dict[Tags, list[Run]]:
+    """Return the runs that a metric takes into account, by the tags of their series."""
+    groups: dict[Tags, list[Run]] = {}
+    for run in runs:
+        if _selects(metric, run, rules) and _meets_conditions(metric, run, rules):
+            for tags in group_tags(metric.by, run):
+                groups.setdefault(tags, []).append(run)
+    return groups
 
 
-def value_of(metric: Metric, run: Run, rules: Rules) -> float | None:
-    """Return what a run adds to a metric over a field, in dollars where it is priced."""
-    if metric.field is None:
-        return None
-    since = rules.now - metric.window if metric.window else None
-    value = measure(metric.field, run, rules, since)
-    if not metric.priced or value is None:
-        return value
-    dollars = price(run, rules)
-    return None if dollars is None else value * dollars
+def _selects(metric: Metric, run: Run, rules: Rules) -> bool:
+    return _in_window(metric, run, rules.now) and _in_state(metric, run)
 
 
-def detail_of(metric: Metric, run: Run, rules: Rules) -> str:
-    """Return what there is to say of a run beside what it adds to a metric."""
-    field = metric.field
-    own = RUN_FIELDS[field.key].detail(run, rules) if field and field.source == "run" else ""
-    if not metric.priced:
-        return own
-    dollars = price(run, rules)
-    named = run.gpu_type or "GPUs of an unknown type"
-    cost = f"no price for {named}" if dollars is None else f"{dollars:g} dollars an hour ({named})"
-    return ", ".join(filter(None, (own, cost)))
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return a percentile by linear interpolation between the two nearest ranks."""
-    ordered = sorted(values)
-    position = (len(ordered) - 1) * percent / 100
-    rank = math.floor(position)
-    below, above = ordered[rank], ordered[min(rank + 1, len(ordered) - 1)]
-    # In halves, because the distance of two floats can be too large for a float.
-    value = 2 * (below / 2 + (above / 2 - below / 2) * (position - rank))
-    return min(max(value, below), above)
-
-
-def _series(
-    metric: Metric, selected: Sequence[Run], rules: Rules, tags: Mapping[str, str]
-) -> Series:
-    if metric.field is None:
-        return Series(float(len(selected)), selected, len(selected), None, tags)
-    known = [(each, run) for run in selected if (each := value_of(metric, run, rules)) is not None]
-    holder: Run | None = None
-    value: float | None = None
-    match metric.aggregate:
-        case Aggregate.LATEST:
-            beaten = [pair for pair in known if pair[1].last_beat is not None]
-            if beaten:
-                value, holder = max(beaten, key=lambda pair: _recency(pair[1]))
-        case Aggregate.MAX if known:
-            value, holder = max(known, key=lambda pair: (pair[0], _seniority(pair[1])))
-        case Aggregate.MIN if known:
-            value, holder = max(known, key=lambda pair: (-pair[0], _seniority(pair[1])))
-        case Aggregate.SUM if known or not selected or _sums_to_zero(metric):
-            value = math.fsum(each for each, _ in known)
-        case Aggregate.MEAN if known:
-            value = mean([each for each, _ in known])
-        case _ if known and metric.aggregate in PERCENTILES:
-            value = percentile([each for each, _ in known], PERCENTILES[metric.aggregate])
-    return Series(value, selected, len(known), holder, tags)
-
-
-def _sums_to_zero(metric: Metric) -> bool:
-    """Return whether a sum of nothing known is 0; of money it is not, hours without a price."""
-    field = metric.field
-    if field is None or metric.priced:
-        return False
-    return field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
-
-
-def _recency(run: Run) -> tuple[float, float, str]:
-    return (_unix(run.last_beat), _unix(run.started_at), run.id)
-
-
-def _seniority(run: Run) -> tuple[float, str]:
-    return (-_unix(run.started_at), run.id)
-
-
-def _unix(time: datetime | None) -> float:
-    return time.timestamp() if time else 0.0
-
-
-def _heartbeats_are_out(runs: Sequence[Run], rules: Rules) -> Unknown | None:
-    """Say that all running runs are silent, if they are: their GPUs are not free for that."""
-    running = [run for run in runs if run.state == "running"]
-    if not running or any(silent(run, rules, None) == 0 for run in running):
-        return None
-    return Unknown(
-        f"W&B has no recent heartbeat of any running run ({counted(len(running), 'run')})",
-        "see whether W&B receives heartbeats, and mark runs that have died as stopped",
-    )
+def _meets_conditions(metric: Metric, run: Run, rules: Rules) -> bool:
+    return all(_holds(condition, metric, run, rules) for condition in metric.conditions)
 
 
 def _in_window(metric: Metric, run: Run, now: datetime) -> bool:
@@ -179,10 +138,8 @@ def _in_state(metric: Metric, run: Run) -> bool:
     return not metric.states or run.state in metric.states
 
 
-def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
-    """Say what this metric needs of a run that the server cannot serve, if anything."""
-    if not run.unreadable:
-        return None
+def _needed(metric: Metric, run: Run, rules: Rules) -> set[str]:
+    """Return the parts of this run that the metric is made of."""
     needed: set[str] = set()
     for each in metric.fields:
         needed |= _needed_parts(each, run, rules)
@@ -192,9 +149,7 @@ def _hidden(metric: Metric, run: Run, rules: Rules) -> Unknown | None:
     if "runInfo" in needed:  # on a server without that field the record is in the config
         recorded = run.gpu_type or run.gpu_count
         needed = needed - {"runInfo"} if recorded else {*needed, "config"}
-    for part in sorted(needed & run.unreadable):
-        return unreadable([run], part)
-    return None
+    return needed
 
 
 def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:

@@ -11,7 +11,6 @@ from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.reading.document import SummaryAsk
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import decode_object, number
 from runmetrics.errors import RunmetricsError
@@ -30,18 +29,18 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     if series.over_cap:
         return f"{series.over_cap:,} series {'summed' if series.tags else 'left out'} by max_series"
     field = metric.field
-    if series.value is not None and (field is None or series.known == len(series.selected)):
+    if series.value is not None and (field is None or series.known == series.selected):
         return ""
     which = f"{' or '.join(metric.states)} runs" if metric.states else "runs"
     latest = metric.aggregate is Aggregate.LATEST
     if series.selected and field is not None:
-        lacking = len(series.selected) - series.known
+        lacking = series.selected - series.known
         noun = "known price or duration" if metric.priced else _named(field)
-        text = f"{lacking:,} of {len(series.selected):,} {which} have no {noun}"
+        text = f"{lacking:,} of {series.selected:,} {which} have no {noun}"
         if latest and series.known and series.value is None:
-            able = f"{series.known:,} of {len(series.selected):,} {which}"
+            able = f"{series.known:,} of {series.selected:,} {which}"
             text = f"{able} have a {noun}, and none of them a heartbeat"
-        text += as_text(str(field), series.selected)
+        text += as_text(series.behind.texts, series.behind.text)
     elif metric.window:
         text = f"no {which} in the window"
     elif field is None or metric.by or metric.live:
@@ -54,15 +53,11 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     return text
 
 
-def as_text(name: str, runs: Iterable[Run]) -> str:
-    """Say how many of the runs logged text instead of a number, with an example.
-
-    `name` is the field as a file writes it: summary.accuracy.
-    """
-    texts = [text for run in runs if isinstance(text := run.values.get(name), str)]
-    if not texts:
+def as_text(count: int, example: str) -> str:
+    """Say how many of some runs logged text instead of a number, with an example."""
+    if not count:
         return ""
-    return f", {len(texts):,} of them text instead of a number, such as {shown(texts[0])}"
+    return f", {count:,} of them text instead of a number, such as {shown(example)}"
 
 
 def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[str]:
@@ -90,9 +85,9 @@ def vain_filter(where: Filter, metrics: Sequence[Metric]) -> str:
     )
 
 
-async def logged_keys(client: ProjectClient, runs: Iterable[Run]) -> set[str]:
+async def logged_keys(client: ProjectClient, run_ids: Iterable[str]) -> set[str]:
     """Return summary keys under which a few of these runs have numbers, as far as can be read."""
-    asks = list(dict.fromkeys(SummaryAsk(run.id) for run in runs))[:_MOST_RUNS]
+    asks = list(dict.fromkeys(map(SummaryAsk, run_ids)))[:_MOST_RUNS]
     try:
         answers = await client.ask(asks)
     except RunmetricsError:

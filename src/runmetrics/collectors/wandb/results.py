@@ -22,9 +22,11 @@ from runmetrics.collectors.wandb.reading.plan import (
     metric_selection,
 )
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.reduce import PERCENTILES, reduce
+from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.pages import run_page
+from runmetrics.collectors.wandb.tallies import OddRuns
+from runmetrics.collectors.wandb.totals import PERCENTILES
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
@@ -80,7 +82,7 @@ class Results:
             tags = {**self.tags, **series.tags}
             notes = (
                 remarks.note(metric, series, logged),
-                run_remarks.assumed(metric, series, self.rules),
+                run_remarks.assumed(metric, series),
             )
             note = "; ".join(filter(None, notes))
             if series.value is None:
@@ -103,9 +105,10 @@ class Results:
             Problem(tuple(names), why.cause, why.fix, why.code, self.tags)
             for why, names in unknown.items()
         ]
-        about_runs = run_remarks.remarks_of(
-            [*self.reading.odd, *self.reading.runs], known, self.rules
-        )
+        odd = OddRuns()
+        for found in (self.reading.odd, *(each.odd for each in self.reading.scanned)):
+            odd.update(found)
+        about_runs = run_remarks.remarks_of(odd, known, self.rules)
         hidden = run_remarks.hidden(self.reading.scans)
         about_runs += [hidden] if hidden.count else []
         notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
@@ -115,7 +118,7 @@ class Results:
             tuple(missing),
             tuple(problems),
             tuple(notices),
-            Cost(runs_read=len(self.reading.runs)),
+            Cost(runs_read=sum(each.count for each in self.reading.scanned)),
             remarks={each.kind: each.count for each in about_runs},
         )
 
@@ -135,15 +138,21 @@ class Results:
 
         A run with NaN or text under the key has it, and is not asked.
         """
-        lacking: list[Run] = []
+        lacking: list[str] = []
         for metric, series in known:
             if metric.field is not None and metric.field.source == "summary":
-                runs = series.selected or self.reading.runs
                 name = str(metric.field)
-                lacking += [run for run in runs if name not in run.values][-1:]
+                runs = [] if series.selected else self._runs
+                lacking += [run.id for run in runs if name not in run.values][-1:]
+                lacking += filter(None, [series.behind.lacking])
         if self.client.server.requests >= _FREE_REQUESTS:
             return set()
         return await remarks.logged_keys(self.client, lacking)
+
+    @property
+    def _runs(self) -> list[Run]:
+        """Runs that were read, as far as they are still known."""
+        return [run for scanned in self.reading.scanned for run in scanned.runs]
 
     @property
     def _project(self) -> str:
@@ -178,12 +187,16 @@ def series_of(metric: Metric, plan: Plan, reading: Reading, rules: Rules) -> lis
             run = winner.run
             if run is None:
                 return [Series(None)]
-            return [Series(run.number(str(read.field)), [run], 1, run)]
+            return [Series(run.number(str(read.field)), 1, 1, run)]
         case ScanRead() as read:
             scanned = reading.scans[read]
             if isinstance(scanned, Unknown):
                 return scanned
-            return _hidden_from(metric, scanned) or reduce(metric, scanned.runs, rules)
+            if hidden := _hidden_from(metric, scanned):
+                return hidden
+            if scanned.reduced:
+                return scanned.reduced.reductions[metric].series()
+            return reduce(metric, scanned.runs, rules)
 
 
 def _hidden_from(metric: Metric, scanned: Scanned) -> Unknown | None:

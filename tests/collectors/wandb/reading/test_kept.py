@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_the_best_takes_a_few_bytes() -> None:
     finally:
         tracemalloc.stop()
 
-    assert size < 10_000 * 12
+    assert size < 10_000 * 24
 
 
 def test_a_full_read_during_which_the_best_moves_is_made_once_more() -> None:

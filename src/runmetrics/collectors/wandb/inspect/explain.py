@@ -3,11 +3,12 @@
 Nothing is computed here: the collector collects as it always does, and a watcher notes the runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from runmetrics.collectors.wandb.collector import WandbCollector
+from runmetrics.collectors.wandb.contributions import detail_of, value_of
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
@@ -20,12 +21,14 @@ from runmetrics.collectors.wandb.reading.filters import (
     created_since,
     in_states,
 )
+from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import CountRead, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import best, rank
-from runmetrics.collectors.wandb.reduce import PERCENTILES, detail_of, value_of
+from runmetrics.collectors.wandb.reduce import Tags, by_group
 from runmetrics.collectors.wandb.results import run_ref, series_of
 from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.totals import PERCENTILES
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CommandLineError, ConfigurationError, RunmetricsError
@@ -90,6 +93,7 @@ class Explainer:
         self.read = collector.plan.answers[metric_name]
         self._collector = collector
         self._behind: dict[frozenset[tuple[str, str]], Behind] = {}
+        collector.keeps_runs = True
         collector.watchers.append(self._look)
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
@@ -130,19 +134,39 @@ class Explainer:
         return self._behind.get(frozenset(result.tags.items()), Behind(0, (), ""))
 
     async def _look(self, client: ProjectClient, reading: Reading) -> None:
-        rules = self._collector.rules(reading)
+        rules = self._collector.rules(reading.now)
         learned = series_of(self.metric, self._collector.plan, reading, rules)
         if isinstance(learned, Unknown):
             return
         project_tags = self._collector.tags_of(client.entity, client.project)
+        groups = self._groups(learned, reading, rules)
         for series in learned:
             key = frozenset({**project_tags, **series.tags}.items())
-            self._behind[key] = await self._found(client, series, rules)
+            runs = groups.get(tuple(series.tags.items()), ())
+            self._behind[key] = await self._found(client, series, runs, rules)
 
-    async def _found(self, client: ProjectClient, series: Series, rules: Rules) -> Behind:
+    def _groups(
+        self, learned: Iterable[Series], reading: Reading, rules: Rules
+    ) -> Mapping[Tags, Sequence[Run]]:
+        """Return the runs of a scan behind each series; those of all over the cap together."""
+        scanned = reading.scans.get(self.read) if isinstance(self.read, ScanRead) else None
+        if not isinstance(scanned, Scanned):
+            return {}
+        groups = by_group(self.metric, scanned.runs, rules)
+        for other in learned:
+            if other.over_cap and other.tags:
+                kept = {tuple(each.tags.items()) for each in learned if each is not other}
+                rest = [run for tags, runs in groups.items() if tags not in kept for run in runs]
+                groups[tuple(other.tags.items())] = [*{run.id: run for run in rest}.values()]
+                break
+        return groups
+
+    async def _found(
+        self, client: ProjectClient, series: Series, runs: Sequence[Run], rules: Rules
+    ) -> Behind:
         if isinstance(self.read, ScanRead):
-            pairs, order = _weighed(self.metric, series.selected, rules)
-            selected = len(series.selected)
+            pairs, order = _weighed(self.metric, runs, rules)
+            selected = len(runs)
         else:
             dotted = isinstance(self.read, RankedRead) and self.read.dotted
             listed = [] if dotted else await _listed(client, self.read, rules.now)

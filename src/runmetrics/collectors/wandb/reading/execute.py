@@ -6,9 +6,10 @@ learned is held against each other: counts against the runs that were read, rank
 the runs of the last days. What is not proven by then is read in full.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.clocks import clock_notice, no_clock
@@ -17,7 +18,7 @@ from runmetrics.collectors.wandb.reading.document import Answers
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.in_full import read_in_full
-from runmetrics.collectors.wandb.reading.kept import AllRuns, Scanned, Winners
+from runmetrics.collectors.wandb.reading.kept import Kept, Scanned, Winners, keep_all
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, rank
@@ -27,12 +28,15 @@ from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from
 from runmetrics.collectors.wandb.reading.walks import Scans, finish
 from runmetrics.collectors.wandb.reading.windows import hold_windows
 from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.plugins import Progress, no_progress
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Counts = dict[CountRead, int | Unknown]
+Keep = Callable[[ScanRead, datetime], Kept[Scanned]]
+"""Makes what takes in the runs of a scan, by W&B's time when the reading began."""
 
 
 @dataclass(slots=True)
@@ -48,21 +52,22 @@ class Reading:
     ranked: Winners = field(default_factory=dict)
     scans: Scans = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
-    odd: list[Run] = field(default_factory=list)
+    odd: OddRuns = field(default_factory=OddRuns)
     """Runs that no scan brought, of which something is to be said."""
 
     @property
-    def runs(self) -> list[Run]:
-        """The runs that scans brought; one that two of them brought is there twice."""
-        found = (each for each in self.scans.values() if isinstance(each, Scanned))
-        return [run for scanned in found for run in scanned.runs]
+    def scanned(self) -> list[Scanned]:
+        """What scans brought; a run that two of them brought is there twice."""
+        return [each for each in self.scans.values() if isinstance(each, Scanned)]
 
 
 class FirstDocument:
-    """Everything that a plan asks at first."""
+    """Everything that a plan asks at first; `keep` makes what takes in the runs of a scan."""
 
-    def __init__(self, plan: Plan, now: datetime, progress: Progress = no_progress) -> None:
-        self.scans = [Scan(read, now, AllRuns, progress) for read in plan.scans]
+    def __init__(
+        self, plan: Plan, now: datetime, keep: Keep = keep_all, progress: Progress = no_progress
+    ) -> None:
+        self.scans = [Scan(read, now, partial(keep, read, now), progress) for read in plan.scans]
         self.extremes = [Extreme(read, now) for read in plan.ranked]
         filters = {scan.read: scan.filter for scan in self.scans}
         week = filters.get(scan) if (scan := plan.scan_of(EVERYTHING)) else None
@@ -90,7 +95,11 @@ class FirstDocument:
 
 
 async def read_project(
-    client: ProjectClient, plan: Plan, now: datetime, progress: Progress = no_progress
+    client: ProjectClient,
+    plan: Plan,
+    now: datetime,
+    keep: Keep = keep_all,
+    progress: Progress = no_progress,
 ) -> Reading:
     """Learn everything that the plan asks, or why it cannot be known.
 
@@ -98,7 +107,7 @@ async def read_project(
     """
     reading = Reading(now)
     try:
-        first, opened = await _open(client, plan, reading, progress)
+        first, opened = await _open(client, plan, reading, keep, progress)
     except CannotFilter:
         runs = await every_run(client, plan, reading.now)
         _moved_to_its_clock(client, reading)
@@ -140,20 +149,21 @@ async def read_project(
             ),
         ],
     )
-    reading.ranked, odd = await read_in_full(client, proofs, reading.now)
-    reading.odd = [*odd, *(run for each in first.extremes for run in each.odd)]
+    reading.ranked, reading.odd = await read_in_full(client, proofs, reading.now)
+    for each in first.extremes:
+        reading.odd.update(OddRuns(each.odd))
     reading.notices += client.notices
     return reading
 
 
 async def _open(
-    client: ProjectClient, plan: Plan, reading: Reading, progress: Progress
+    client: ProjectClient, plan: Plan, reading: Reading, keep: Keep, progress: Progress
 ) -> tuple[FirstDocument, Answers]:
     """Ask the first document, again by W&B's clock where ours is off; raises CannotFilter."""
-    first = FirstDocument(plan, reading.now, progress)
+    first = FirstDocument(plan, reading.now, keep, progress)
     opened = await client.ask(first.asks)
     if _moved_to_its_clock(client, reading):
-        first = FirstDocument(plan, reading.now, progress)
+        first = FirstDocument(plan, reading.now, keep, progress)
         opened = await client.ask(first.asks)
     nothing = opened[CONTROL]
     if not isinstance(nothing, Unknown) and nothing > 0:

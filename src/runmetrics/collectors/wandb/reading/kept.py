@@ -1,32 +1,59 @@
-"""What is kept of the runs of a scan while they are read: all of them, or the best alone.
+"""What is kept of the runs of a scan while they are read: all of them, or what they add up to.
 
 A run may be read twice, and moves while others are read: the newest of it counts.
 """
 
 import math
-from array import array
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Protocol, TypeVar
 
+from runmetrics.collectors.wandb.ids import Ids
+from runmetrics.collectors.wandb.metrics.catalog import Metric
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
 from runmetrics.collectors.wandb.reading.blank import PartsOfRuns
-from runmetrics.collectors.wandb.reading.plan import RankedRead
-from runmetrics.collectors.wandb.reading.ranking import Winner, best, is_odd
+from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
+from runmetrics.collectors.wandb.reading.ranking import Winner, best
+from runmetrics.collectors.wandb.reduce import Reduction
 from runmetrics.collectors.wandb.runs import Run, without
+from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, not_served, unreadable
 
 T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
+class Reduced:
+    """What the runs of a scan were made of metrics while they passed; `odd` are to be spoken of."""
+
+    count: int
+    odd: OddRuns
+    reductions: Mapping[Metric, Reduction]
+
+
+@dataclass(frozen=True, slots=True)
 class Scanned:
-    """Every run of a scan that is shown, as all were at one instant; `hidden` more are counted."""
+    """Every run of a scan that is shown, as all were at one instant; `hidden` more are counted.
+
+    Of runs that were `reduced` while they passed, `runs` are those alone that live or that beat
+    last: the others are gone.
+    """
 
     runs: tuple[Run, ...]
     hidden: int = 0
+    reduced: Reduced | None = None
+
+    @property
+    def count(self) -> int:
+        """How many runs were read."""
+        return self.reduced.count if self.reduced else len(self.runs)
+
+    @property
+    def odd(self) -> OddRuns:
+        """Those of which something is to be said."""
+        return self.reduced.odd if self.reduced else OddRuns(self.runs)
 
 
 Winners = dict[RankedRead, Winner | Unknown]
@@ -37,7 +64,7 @@ class FullRead:
     """What all runs make of ranked values. `odd` are those of which something is to be said."""
 
     winners: Winners
-    odd: tuple[Run, ...]
+    odd: OddRuns
 
 
 class Kept(Protocol[T_co]):
@@ -102,55 +129,93 @@ class AllRuns:
         return Scanned(tuple(self._runs.values()), hidden)
 
 
-class BestRuns:
-    """Keeps the best run of each ranked value, and eight bytes of every other.
+def keep_all(_read: ScanRead, _now: datetime) -> Kept[Scanned]:
+    """Return what keeps every run of a scan."""
+    return AllRuns()
+
+
+class _PassingRuns(ABC):
+    """Takes in each run once, and keeps a few bytes of it.
 
     Runs that may well move are held back until the closing: those that live, and those that beat
     at `since` or later.
     """
 
-    def __init__(self, reads: Sequence[RankedRead], since: datetime) -> None:
+    def __init__(self, since: datetime) -> None:
         self._since = since.timestamp()
         self._began: datetime | None = None
-        self._best: dict[RankedRead, Run | None] = dict.fromkeys(reads)
-        self._settled = array("q")
+        self._taken = Ids()
         self._held: dict[str, Run] = {}
+        self._came_late: set[str] = set()
         self._moved: dict[str, Run] = {}
-        self._unreadable: dict[str, Unknown] = {}
+        """Runs that had been taken as what they no longer are."""
+
         self.blank: dict[str, frozenset[str]] = {}
-        self._odd: dict[str, Run] = {}
+        self._odd = OddRuns()
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         _note_blank(self.blank, run, blank)
-        if is_odd(run):
-            self._odd[run.id] = run
-        for part in run.unreadable:
-            if why := unreadable([run], part):
-                self._unreadable.setdefault(part, why)
-        if self._began is not None:
-            self._moved[run.id] = run
-        elif run.state in LIVE_STATES or _beat(run) >= self._since:
-            self._held[run.id] = run
+        moves = run.state in LIVE_STATES or _beat(run) >= self._since
+        if run.id in self._taken:
+            if moves or self._began is not None:
+                self._moved[run.id] = run
+        elif run.id in self._held or moves or self._began is not None:
+            self._hold(run)
         else:
-            self._settled.append(hash(run.id))
-            self._compare([run])
+            self._taken.add(run.id)
+            self._pass(run)
 
     def close(self, began: datetime) -> None:
         self._began = began
 
     @property
     def count(self) -> int:
-        return sum(1 for _ in groupby(sorted(self._settled))) + len(self._unsettled())
+        return len(self._taken) + len(self._held)
 
     @property
     def entered(self) -> int:
         new = {run.id for run in self._held.values() if _is_new(run, self._began)}
-        return len(new | (self._unsettled().keys() - self._held.keys()))
+        return len(new | self._came_late)
+
+    @abstractmethod
+    def take(self, run: Run) -> None:
+        """Make use of a run."""
+
+    def _hold(self, run: Run) -> None:
+        known = self._held.get(run.id)
+        if known is None and self._began is not None:
+            self._came_late.add(run.id)
+        if known is None or _beat(run) >= _beat(known):
+            self._held[run.id] = run
+
+    def _pass(self, run: Run) -> None:
+        self._odd.add(run)
+        self.take(run)
+
+    def _let_go(self, runs: Iterable[Run]) -> None:
+        for run in runs:
+            self._pass(run)
+
+
+class BestRuns(_PassingRuns):
+    """Keeps the best run of each ranked value."""
+
+    def __init__(self, reads: Sequence[RankedRead], since: datetime) -> None:
+        super().__init__(since)
+        self._best: dict[RankedRead, Run | None] = dict.fromkeys(reads)
+        self._unreadable: dict[str, Unknown] = {}
+
+    def take(self, run: Run) -> None:
+        for part in run.unreadable:
+            if why := unreadable([run], part):
+                self._unreadable.setdefault(part, why)
+        for read, known in self._best.items():
+            self._best[read] = best(read, [run] if known is None else [run, known])
 
     def result(self, hidden: int, lost: PartsOfRuns) -> FullRead | None:
         if any(run is not None and run.id in self._moved for run in self._best.values()):
             return None
-        self._compare([*(self._held | self._moved).values()])
+        self._let_go([*self._held.values(), *self._moved.values()])
         for name, parts in lost.items():
             for part in parts:
                 self._unreadable.setdefault(part, not_served(part, name))
@@ -160,18 +225,34 @@ class BestRuns:
             else self._unreadable.get(read.part) or Winner(winner)
             for read, winner in self._best.items()
         }
-        return FullRead(winners, tuple(self._odd.values()))
+        return FullRead(winners, self._odd)
 
-    def _compare(self, runs: list[Run]) -> None:
-        for read, known in self._best.items():
-            self._best[read] = best(read, runs if known is None else [*runs, known])
 
-    def _unsettled(self) -> dict[str, Run]:
-        """Return the runs that are held, and those that moved and had not been settled before."""
-        found = self._held | self._moved
-        names = {hash(name): name for name in found}
-        settled = {names[each] for each in self._settled if each in names}
-        return {name: run for name, run in found.items() if name not in settled}
+class ReducedRuns(_PassingRuns):
+    """Makes metrics of the runs of a whole history while they pass."""
+
+    def __init__(self, reductions: Mapping[Metric, Reduction], since: datetime) -> None:
+        super().__init__(since)
+        self._reductions = reductions
+        self._latest: Run | None = None
+
+    def take(self, run: Run) -> None:
+        if self._latest is None or _beat(run) > _beat(self._latest):
+            self._latest = run
+        for reduction in self._reductions.values():
+            reduction.add(run, self.blank.get(run.id, frozenset()))
+
+    def result(self, hidden: int, lost: PartsOfRuns) -> Scanned | None:
+        if self._moved:
+            return None
+        self._let_go(self._held.values())
+        for name, parts in lost.items():
+            self._odd.add(without(Run(name), parts))
+            for reduction in self._reductions.values():
+                reduction.lose(name, parts)
+        last = [self._latest] if self._latest and self._latest.id not in self._held else []
+        reduced = Reduced(self.count, self._odd, self._reductions)
+        return Scanned((*last, *self._held.values()), hidden, reduced)
 
 
 def _note_blank(known: dict[str, frozenset[str]], run: Run, blank: frozenset[str]) -> None:

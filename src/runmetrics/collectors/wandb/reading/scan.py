@@ -33,8 +33,11 @@ _DATE_RESOLUTION = timedelta(seconds=2)
 NO_CLOCK = timedelta(seconds=61)
 """How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
 
+HELD_BACK = 2 * NO_CLOCK
+"""Runs that beat so lately may show among those that moved; clocks may differ by a minute."""
+
 _RESUMED = Disagreement(
-    "the run with the best value moved while all were read, twice",
+    "a run moved that had been taken for settled while others were read, twice",
     "the next collection tries again",
 )
 _IF_IT_STAYS = "the next collection tries again; if it stays, ask support@wandb.com"

@@ -1,0 +1,117 @@
+"""What runs add up to, one after the other and in any order, without being kept."""
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from runmetrics.collectors.wandb.fields import RUN_FIELDS
+from runmetrics.collectors.wandb.groups import Series
+from runmetrics.collectors.wandb.measures import Rules
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
+from runmetrics.collectors.wandb.runs import Run
+from runmetrics.collectors.wandb.tallies import Behind
+from runmetrics.collectors.wandb.values import mean
+
+PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
+_OF_ALL_VALUES = {Aggregate.SUM, Aggregate.MEAN, *PERCENTILES}
+"""What is exact only when made of all values at once: eight bytes each."""
+
+_Rank = tuple[float, float, str]
+
+
+class Total:
+    """One series of a metric in the making."""
+
+    __slots__ = (
+        "_behind",
+        "_best",
+        "_extreme",
+        "_holder",
+        "_known",
+        "_metric",
+        "_selected",
+        "_values",
+    )
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._selected = self._known = 0
+        self._values = array("d")
+        self._best: _Rank | None = None
+        self._holder: Run | None = None
+        self._extreme: float | None = None
+        self._behind = Behind()
+
+    def add(self, run: Run, value: float | None, rules: Rules) -> None:
+        """Take in a run that meets the metric's conditions, with what it adds."""
+        self._selected += 1
+        if self._metric.field is None:
+            self._known += 1
+        elif value is not None:
+            self._known += 1
+            if self._metric.aggregate in _OF_ALL_VALUES:
+                self._values.append(value)
+            else:
+                self._compare(run, value)
+        self._behind.add(self._metric, run, value, rules)
+
+    def series(self, tags: Mapping[str, str]) -> Series:
+        """Return the series; raises OverflowError where a sum is too large for a float."""
+        return Series(
+            *(self._value(), self._selected, self._known, self._holder, tags),
+            behind=self._behind,
+        )
+
+    def _value(self) -> float | None:
+        aggregate, values = self._metric.aggregate, self._values
+        if self._metric.field is None:
+            return float(self._selected)
+        if aggregate is Aggregate.SUM:
+            known = values or not self._selected or _sums_to_zero(self._metric)
+            return math.fsum(values) if known else None
+        if aggregate not in _OF_ALL_VALUES:
+            return self._extreme
+        if not values:
+            return None
+        if aggregate is Aggregate.MEAN:
+            return mean(values)
+        return percentile(values, PERCENTILES[aggregate])
+
+    def _compare(self, run: Run, value: float) -> None:
+        rank = _rank(self._metric.aggregate, run, value)
+        if rank is not None and (self._best is None or rank > self._best):
+            self._best, self._holder, self._extreme = rank, run, value
+
+
+def _rank(aggregate: Aggregate, run: Run, value: float) -> _Rank | None:
+    """Return what decides who holds the value: of equals the run that began first, but of latest
+    the one that began last; None for a run without a heartbeat, which is never the latest.
+    """
+    began = _unix(run.started_at)
+    if aggregate is Aggregate.LATEST:
+        return (_unix(run.last_beat), began, run.id) if run.last_beat else None
+    return (value if aggregate is Aggregate.MAX else -value, -began, run.id)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return a percentile by linear interpolation between the two nearest ranks."""
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * percent / 100
+    rank = math.floor(position)
+    below, above = ordered[rank], ordered[min(rank + 1, len(ordered) - 1)]
+    # In halves, because the distance of two floats can be too large for a float.
+    value = 2 * (below / 2 + (above / 2 - below / 2) * (position - rank))
+    return min(max(value, below), above)
+
+
+def _sums_to_zero(metric: Metric) -> bool:
+    """Return whether a sum of nothing known is 0; of money it is not, hours without a price."""
+    field = metric.field
+    if field is None or metric.priced:
+        return False
+    return field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
+
+
+def _unix(time: datetime | None) -> float:
+    return time.timestamp() if time else 0.0
