@@ -9,7 +9,7 @@ import pytest
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.http import Answer, NoAnswer, Request, send, tls
+from runmetrics.http import Answer, NoAnswer, Request, new_tls, send, tls
 from runmetrics.sandbox.http import Fault, LoopbackServer, Response
 from runmetrics.transport_errors import Kind, TransportFault
 
@@ -109,6 +109,14 @@ def test_a_certificate_file_that_cannot_be_read_is_a_fault_of_the_configuration(
             "name a readable file of PEM certificates"
         )
         file.write_text("junk")
+
+
+def test_a_certificate_file_that_never_ends_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/zero")
+    with pytest.raises(ConfigurationError, match="it holds more than 4,194,304 bytes"):
+        new_tls()
 
 
 @pytest.mark.parametrize(

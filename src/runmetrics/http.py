@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import functools
 import json
+import os
 import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,6 +22,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import excerpt
 from runmetrics.proxies import proxy_for
+from runmetrics.small_file import read_bytes
 
 if TYPE_CHECKING:
     import httpx
@@ -106,6 +109,8 @@ def new_tls() -> ssl.SSLContext:
     import httpx
 
     try:
+        if file := os.environ.get("SSL_CERT_FILE"):
+            read_bytes(Path(file))  # OpenSSL has no bound
         return httpx.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
         why = "it is not PEM" if isinstance(error, ssl.SSLError) else error.strerror

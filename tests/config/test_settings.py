@@ -331,6 +331,7 @@ def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
         ),
         ("DD_TAGS", "team:ml,1:2", '"1:2" is not a tag: write key:value, from a letter on'),
         ("DD_TAGS", ",", '"," names nothing: write one or more, or leave it out'),
+        ("DD_TAGS", " ", '" " names nothing: write one or more, or leave it out'),
         (
             "DD_TAGS",
             "team:ml,Wandb_Project:x",

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
 
 from .case import AWS_KEY, DATADOG_KEY, World, line, lines, steps, world
@@ -118,6 +120,32 @@ def test_monitors_that_could_not_be_pushed_are_a_warning(tmp_path: Path) -> None
         )
     ]
     assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "site", "broken"),
+    [
+        ("[{name: wandb.mine, count: runs, wndow: 7d}]", "datadoghq.eu", 1),
+        ("[]", "datadog.example", 1),
+        ("[{name: wandb.mine, count: runs, wndow: 7d}]", "datadog.example", 2),
+    ],
+)
+def test_wrong_monitors_are_found_in_one_round_with_every_other_fault(
+    metrics: str, site: str, broken: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f"metrics: {metrics}\nmonitors: {{gpus_idel: off}}\n")
+    with world() as here:
+        ended = here.doctor("--config", file, DD_SITE=site)
+
+    assert len(lines(ended, "broken")) == broken
+    assert lines(ended, "warning") == [
+        line(
+            *("warning", "configuration"),
+            f'{file}:2: monitors.gpus_idel: is no monitor and no metric: did you mean "gpus_idle"?',
+        )
+    ]
+    assert ended.code == 78
 
 
 # AWS

@@ -98,12 +98,12 @@ def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console"
 
 
 def print_plan(plan: Plan, projects: Sequence[str], now: datetime, console: "Console") -> None:
-    """Print what one collection will ask of each project."""
-    table = _table("what is asked of W&B", "filter", "for")
+    """Print what one collection will ask of each project; no filter is folded, to be copied."""
     for read in reads_in_words(plan, now):
-        names = "\n".join(read.metrics) or "proof of the counts"
-        table.add_row(_text(read.what), _text(read.filters), names)
-    console.print(table)
+        console.print(_text(read.what), highlight=False)
+        first, *more = read.metrics or ("proof of the counts",)
+        lines = [f"  filter  {read.filters}", f"  for     {first}"]
+        _print_lines([*lines, *(f"          {name}" for name in more), ""], console)
     count = requests_for_a_page(plan)
     lines = [f"projects: {', '.join(projects)}"]
     lines += [
@@ -248,7 +248,7 @@ def _table(*columns: str) -> "Table":
         table.add_column(
             column,
             justify="right" if right else "left",
-            no_wrap=column in ("metric", "value", "from", "for"),
+            no_wrap=column in ("metric", "value", "from"),
             overflow="fold",
         )
     return table

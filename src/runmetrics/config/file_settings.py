@@ -116,6 +116,7 @@ class FileSettings(BaseModel):
         env("RUNMETRICS_PROJECTS"),
     ] = Field(
         (),
+        json_schema_extra={"minItems": 1},
         description="several projects: entity/project or entity/*, comma-separated in the "
         "variable; beats entity and project; one that stands twice is read once",
     )

@@ -127,15 +127,21 @@ def project_path(value: object) -> str:
 
 
 def listed(value: object) -> tuple[object, ...]:
-    """Return the items of a list, or of a comma-separated text, which names one at least."""
-    if isinstance(value, str):
-        items = tuple(item for item in re.split(r"\s*,\s*", value.strip()) if item)
-        if not items:
-            raise ValueError(f"{shown(value)} names nothing: write one or more, or leave it out")
-        return items
-    if not isinstance(value, list | tuple):
+    """Return the items, one at least, of a list or of a comma-separated text."""
+    return _items(value, r"\s*,\s*")
+
+
+def _items(value: object, separator: str) -> tuple[object, ...]:
+    if isinstance(value, tuple):  # ours: what this has returned before, or that there is no list
+        return value
+    if not isinstance(value, str | list):
         raise ValueError(f"{shown(value)} is not a list: write [one, another]")
-    return tuple(value)
+    items = value
+    if isinstance(value, str):
+        items = [item for item in re.split(separator, value.strip()) if item]
+    if not items:
+        raise ValueError(f"{shown(value)} names nothing: write one or more, or leave it out")
+    return tuple(items)
 
 
 def tag_name(value: object) -> str:
@@ -149,8 +155,7 @@ def tag_name(value: object) -> str:
 
 
 def tags(value: object) -> tuple[str, ...]:
-    items = listed(re.sub(r"\s+", ",", value) if isinstance(value, str) else value)
-    kept = dict.fromkeys(map(text, items))
+    kept = dict.fromkeys(map(text, _items(value, r"[\s,]+")))
     for item in kept:
         if not re.fullmatch(r"[^\W\d_](.*[^:])?", item):
             raise ValueError(f"{shown(item)} is not a tag: write key:value, from a letter on")

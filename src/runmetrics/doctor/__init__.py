@@ -4,6 +4,7 @@ It asks through the code that collects and delivers, so that what it finds is wh
 A broken step makes those that depend on it "not asked": the first broken line is the cause.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
         faults = [broken(step, fault, "", error.exit_code) for fault in error.faults]
         others = not_asked(("W&B key", "Datadog key"), f"first fix: {step}")
         whole = broken(step, error.cause, error.fix, error.exit_code)
+        doubts += _monitor_faults_beside(config)
         said = [warning(step, doubt) for doubt in doubts]
         return [*(faults or [whole]), *said, *others], None
     keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
@@ -66,6 +68,26 @@ def _monitor_faults(
     except ConfigurationError as error:
         return error.faults
     return ()
+
+
+def _monitor_faults_beside(config: Path | None) -> Sequence[str]:
+    """Return the same where something else is wrong, by what is sound of the file alone."""
+    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
+    from runmetrics.collectors.wandb.metrics.file import FileError, find_config
+    from runmetrics.config.env_file import with_env_file
+    from runmetrics.config.settings import Settings
+
+    try:
+        file = find_config(config, with_env_file())
+    except FileError as error:
+        file = error.rest
+    except ConfigurationError:
+        return ()
+    if file is None:
+        return ()
+    settings = Settings.load(None, file.settings, environ={}, env_file=Path(os.devnull))
+    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
+    return _monitor_faults(load_catalog(file, **keys), file, settings)
 
 
 def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:

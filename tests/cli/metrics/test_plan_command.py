@@ -1,5 +1,6 @@
 """`runmetrics plan`: what a configuration costs, before anything is asked."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.reading.plan import Plan, compile_plan
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.cli.metrics.case import command, rows
+from tests.cli.metrics.case import command
 from tests.cli.metrics.random_projects import EVERYTHING
 from tests.collectors.wandb.collecting import (
     ACTIVE,
@@ -113,13 +114,15 @@ def test_the_ten_in_words() -> None:
     ended = command("plan")
 
     assert (ended.code, ended.err) == (0, "")
-    (counted,) = rows(ended.out, "how many there are of the running runs")
-    assert counted == [
+    assert ended.out.splitlines()[:7] == [
         "how many there are of the running runs, counted by W&B",
-        '{"state": "running"}',
-        ACTIVE,
+        '  filter  {"state": "running"}',
+        f"  for     {ACTIVE}",
+        "",
+        "how many there are of all runs, counted by W&B",
+        "  filter  {}",
+        f"  for     {TOTAL}",
     ]
-    assert rows(ended.out, "how many there are of all runs")[0][2] == TOTAL
     assert BEST in ended.out
     assert LATEST in ended.out
     assert ended.out.splitlines()[-7:] == [
@@ -133,15 +136,16 @@ def test_the_ten_in_words() -> None:
     ]
 
 
-def test_a_narrow_terminal_keeps_the_names_of_metrics_whole_and_shows_no_bounds_of_numbers() -> (
-    None
-):
-    ended = command("plan", COLUMNS="80")
+def test_a_narrow_terminal_folds_no_name_and_no_filter_and_shows_no_bounds_of_numbers() -> None:
+    out = command("plan", COLUMNS="80").out
 
-    words = ended.out.split()
-    assert {*TEN} <= {*words}
-    assert "e+308" not in ended.out
-    assert "with a number there" in " ".join(rows(command("plan").out, "the greatest")[0])
+    assert {*TEN} <= {*out.split()}
+    filters = [line for line in out.splitlines() if line.startswith("  filter  ")]
+    assert len(filters) == 5
+    assert [*json.loads(filters[-1].removeprefix("  filter  "))] == ["$or"]
+    assert len(filters[-1]) > 80
+    assert "e+308" not in out
+    assert "with a number there" in " ".join(out.split())
 
 
 def test_what_grows_with_the_history_and_what_groups_cost_is_said(tmp_path: Path) -> None:

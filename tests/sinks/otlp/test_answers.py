@@ -1,7 +1,9 @@
 """O1: what the OTLP sink does with each answer of a receiver, over real sockets."""
 
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -308,6 +310,27 @@ def test_a_certificate_that_cannot_be_read_is_a_fault_of_the_configuration() -> 
     assert (delivery.code, server.requests) == (ExitCode.CONFIGURATION, [])
     assert delivery.error == (
         "a certificate for OTLP cannot be read (No such file or directory):"
+        " check OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE and _CLIENT_KEY"
+    )
+
+
+@pytest.mark.parametrize(
+    "never_ends",
+    [
+        {"CERTIFICATE": "/dev/zero"},
+        {"CLIENT_CERTIFICATE": "/dev/zero"},
+        {"CLIENT_CERTIFICATE": os.devnull, "CLIENT_KEY": "/dev/zero"},
+    ],
+)
+def test_a_certificate_or_key_that_never_ends_is_not_read_to_its_end(
+    never_ends: dict[str, Any],
+) -> None:
+    with receiver() as server:
+        delivery = deliver(server.url, [sample()], **never_ends)
+
+    assert (delivery.code, server.requests) == (ExitCode.CONFIGURATION, [])
+    assert delivery.error == (
+        "a certificate for OTLP cannot be read (it holds more than 4,194,304 bytes):"
         " check OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE and _CLIENT_KEY"
     )
 

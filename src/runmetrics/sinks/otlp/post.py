@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -28,6 +29,7 @@ from runmetrics.errors import ConfigurationError
 from runmetrics.http import Answer, Request, send
 from runmetrics.sinks.otlp.points import Point
 from runmetrics.sinks.otlp.variables import Variables
+from runmetrics.small_file import read_bytes
 
 _SCOPE = InstrumentationScope(name="runmetrics", version=version("runmetrics"))
 
@@ -68,7 +70,10 @@ class Poster:
         variables = self._variables
         if not variables.certificate and not variables.client_certificate:
             return None
+        named = (variables.certificate, variables.client_certificate, variables.client_key)
         try:
+            for file in filter(None, named):
+                read_bytes(Path(file))  # OpenSSL has no bound
             context = ssl.create_default_context(cafile=variables.certificate or None)
             if variables.client_certificate:
                 context.load_cert_chain(variables.client_certificate, variables.client_key or None)

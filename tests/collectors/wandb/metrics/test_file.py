@@ -184,6 +184,7 @@ def test_projects_may_carry_tags() -> None:
 @pytest.mark.parametrize(
     ("projects", "fault"),
     [
+        ("[]", "projects: [] names nothing: write one or more, or leave it out"),
         ("[{tags: {team: a}}]", "projects[0].path: is missing: write path: acme/llm"),
         ("[{path: acme}]", (
             'projects[0].path: "acme" is not a project: write entity/project or entity/*'
