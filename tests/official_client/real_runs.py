@@ -46,15 +46,17 @@ def training(
 
 
 @contextmanager
-def agent(sandbox: WandbSandbox, home: Path, sweep: str) -> Iterator[Sweep]:
-    """A sweep and its `wandb agent`, whose one run, `swept`, logs and then hangs."""
+def agent(
+    sandbox: WandbSandbox, home: Path, sweep: str
+) -> Iterator[tuple[Sweep, subprocess.Popen[bytes]]]:
+    """A sweep and the process of its `wandb agent`, whose one run, `swept`, logs and then hangs."""
     command = [sys.executable, str(LOG_RUN), "hung"]
     run = {"type": "run", "run_id": "swept", "program": str(LOG_RUN), "args": {}}
     of_agent = Sweep(json.dumps({"program": str(LOG_RUN), "command": command}), [run])
     sandbox.store.project("sandbox", "metta").sweeps[sweep] = of_agent
     name = f"sandbox/metta/{sweep}"
-    with _process([PYTHON, "-m", "wandb", "agent", name], isolated(sandbox, home)):
-        yield of_agent
+    with _process([PYTHON, "-m", "wandb", "agent", name], isolated(sandbox, home)) as process:
+        yield of_agent, process
 
 
 @contextmanager

@@ -25,14 +25,14 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WandbSandbox]:
     with (
         WandbSandbox(crash_after_seconds=FIVE_MINUTES) as sandbox,
         training(sandbox, home, "hung") as program,
-        agent(sandbox, home, "s1") as sweep,
+        agent(sandbox, home, "s1") as (sweep, its_agent),
     ):
         until_logged(sandbox, "hung")
         stored(sandbox, "hung").stopped = True
         until_logged(sandbox, "swept")
         until(lambda: (stored(sandbox, "swept").compute_seconds or 0) >= 2)
-        sweep.commands.append({"type": "stop", "run_id": "swept"})
-        until(lambda: not sweep.commands)
+        sweep.commands += [{"type": "stop", "run_id": "swept"}, {"type": "exit"}]
+        assert its_agent.wait(timeout=300) == 0
         assert program.wait(timeout=300) != 0
         yield sandbox
 
