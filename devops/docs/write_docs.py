@@ -25,6 +25,7 @@ from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definiti
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS, file_keys
 from runmetrics.collectors.wandb.metrics.monitors import Monitor
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.config.settings import settings_table
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Delivery, Missing, Problem, RunRef, Sample
@@ -66,7 +67,7 @@ def files() -> dict[Path, str]:
 
 def metadata() -> str:
     """Return what Datadog is to know of each built-in metric."""
-    return as_csv(describe(None, accuracy_key="accuracy", loss_key="loss"))
+    return as_csv(describe(None, FileSettings()))
 
 
 def _part(name: str) -> str:
@@ -150,7 +151,7 @@ def json_output() -> str:
 
 def _catalog(packs: Iterable[str]) -> Catalog:
     file = parse_config(f"packs: [{', '.join(packs)}]", Path("packs.yaml"), shipped=True)
-    return load_catalog(file, accuracy_key="accuracy", loss_key="loss")
+    return load_catalog(file, FileSettings())
 
 
 def metrics_of(pack: str) -> list[Metric]:

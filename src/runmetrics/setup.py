@@ -1,27 +1,24 @@
-"""The settings and the user's file together: what every command begins with."""
+"""The settings, the user's file and the environment together: what every command begins with."""
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runmetrics.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile
-    from runmetrics.config.settings import Settings
-
+from runmetrics.plugins import Setup
+from runmetrics.shard import Shard
 
 _log = logging.getLogger(__name__)
 
 
-def load_settings(
+def load_setup(
     config: Path | None,
     timeout: float | None = None,
     warn: Callable[[str], object] = _log.warning,
+    shard: Shard | None = None,
     **options: object,
-) -> "tuple[Settings, ConfigFile | None]":
-    """Return the settings of this run, and the user's file if there is one.
+) -> Setup:
+    """Return what this run is to do, and with what.
 
     `options` are settings that the command line gave, by attribute; None is not given. `warn` is
     told of variables that are probably misspelt. Raises ConfigurationError with the faults of
@@ -45,4 +42,5 @@ def load_settings(
             faults = [*error.faults, *more.faults]
             raise ConfigurationError(error.cause, error.fix, faults) from None
         raise
-    return Settings.load(overrides, file.settings if file else None), file
+    settings = Settings.load(overrides, file.settings if file else None)
+    return Setup(settings, file, environ=environ, shard=shard)

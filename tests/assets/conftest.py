@@ -11,6 +11,7 @@ from runmetrics.assets.monitors import Compiled, compile_monitors
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.sandbox.intake import DatadogIntake
 from tests.assets.emitted import Emitted, emitted
 from tests.cli.metrics.case import Ended, command
@@ -35,7 +36,7 @@ def compiled(
 ) -> Compiled:
     """The monitors of a file with all packs; `tags` are what every project carries."""
     file = parse_config(f"packs: [{', '.join(PACKS)}]\n{text}", Path("mine.yaml"), shipped=True)
-    catalog = load_catalog(file, accuracy_key="accuracy", loss_key="loss")
+    catalog = load_catalog(file, FileSettings())
     return compile_monitors(catalog, file, Split(pages, tuple(tags)))
 
 

@@ -16,6 +16,7 @@ from runmetrics.assets.metadata import (
     describe,
 )
 from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.units import UNITS
 from tests.assets.emitted import Emitted
 
@@ -104,7 +105,7 @@ def test_a_metric_of_the_users_own_is_described_too() -> None:
         Path("runmetrics.yaml"),
     )
 
-    described = {one.name: one for one in describe(file, accuracy_key="acc", loss_key="loss")}
+    described = {one.name: one for one in describe(file, FileSettings(accuracy_key="acc"))}
 
     assert described["mine.loss"] == Described("mine.loss", "", "My loss")
     assert described["mine.runs"] == Described("mine.runs", "run", "number of failed runs")

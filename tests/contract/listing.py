@@ -12,6 +12,7 @@ from runmetrics.cli.metrics_report import tags_of
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.config.file_settings import FileSettings
 
 FILE = Path(__file__).with_name("builtin_metrics.txt")
 RELEASED = Path(__file__).with_name("released_metrics.txt")
@@ -21,7 +22,7 @@ RELEASED = Path(__file__).with_name("released_metrics.txt")
 def everything_built_in() -> Catalog:
     """The ten and all packs."""
     config = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs.yaml"), shipped=True)
-    return load_catalog(config, accuracy_key="accuracy", loss_key="loss")
+    return load_catalog(config, FileSettings())
 
 
 def listing() -> str:

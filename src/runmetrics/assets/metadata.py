@@ -10,6 +10,7 @@ from runmetrics import self_metrics
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import ConfigFile, parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS
+from runmetrics.config.file_settings import FileSettings
 
 INTEGRATION = "runmetrics"
 COLUMNS = (
@@ -79,13 +80,12 @@ class Described:
         return {key: value for key, value in told.items() if value}
 
 
-def describe(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> list[Described]:
+def describe(config: ConfigFile | None, settings: FileSettings) -> list[Described]:
     """Describe all built-in metrics, packs included, the user's own, and those about ourselves."""
     everything = parse_config(f"packs: [{', '.join(PACKS)}]", Path("packs"), shipped=True)
     found: dict[str, Described] = {}
     for file in (everything, config):
-        catalog = load_catalog(file, accuracy_key=accuracy_key, loss_key=loss_key)
-        found |= {each.name: each for each in _described(catalog)}
+        found |= {each.name: each for each in _described(load_catalog(file, settings))}
     for name, (unit, description) in self_metrics.DESCRIPTIONS.items():
         found[name] = Described(name, unit, description)
     return list(found.values())

@@ -13,14 +13,13 @@ from runmetrics.cli.options import ConfigOption, VerboseOption
 from runmetrics.cli.terminal import output, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
-from runmetrics.setup import load_settings
+from runmetrics.plugins import Setup
+from runmetrics.setup import load_setup
 
 if TYPE_CHECKING:
     from runmetrics.assets.account import Account
     from runmetrics.assets.monitors import Compiled
     from runmetrics.assets.push import Pushed
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile
-    from runmetrics.config.settings import Settings
 
 _HELP = {
     "dashboards": "Dashboards for Datadog and Grafana: list, export to files, push to Datadog.",
@@ -73,7 +72,7 @@ def push_dashboards(
 @monitors_app.command("list")
 def list_monitors(config: ConfigOption = None) -> None:
     """List the monitors for what is collected, and those that are off or need a pack."""
-    compiled = _compiled(*load_settings(config))
+    compiled = _compiled(load_setup(config))
     with output():
         for asset in compiled.wanted:
             typer.echo(f"{asset.path.stem:44}  {asset.title}")
@@ -86,7 +85,7 @@ def list_monitors(config: ConfigOption = None) -> None:
 @monitors_app.command("export")
 def export_monitors(directory: DirectoryArgument, config: ConfigOption = None) -> None:
     """Write the monitors as JSON files, to be imported by hand or edited and pushed."""
-    _print_paths(export(_compiled(*load_settings(config)).wanted, directory))
+    _print_paths(export(_compiled(load_setup(config)).wanted, directory))
 
 
 @monitors_app.command("push")
@@ -116,11 +115,11 @@ def push_monitors(
     if directory:
         _push_files(Kind.MONITOR, directory, dry_run=dry_run)
         return
-    with _account(config) as (account, settings, file):
+    with _account(config) as (account, setup):
         from runmetrics.assets.push import Monitors, push, remove
 
         shelf = Monitors(account)
-        compiled = _compiled(settings, file, notify or ())
+        compiled = _compiled(setup, notify or ())
         _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
         _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
         with output(is_all=False):
@@ -157,27 +156,23 @@ def push_metadata(
 ) -> None:
     """Set unit, description and type of every metric that Datadog has (DD_API_KEY, DD_APP_KEY)."""
     logs.configure(verbose)
-    with _account(config) as (account, settings, file):
+    with _account(config) as (account, setup):
         from runmetrics.assets import metadata, push
 
-        described = metadata.describe(
-            file, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key
-        )
+        described = metadata.describe(setup.config, setup.settings)
         pushed = push.push_metadata(account, described, dry_run=dry_run)
         _print_pushed(pushed, dry_run=dry_run)
 
 
 @contextmanager
-def _account(
-    config: Path | None = None,
-) -> "Iterator[tuple[Account, Settings, ConfigFile | None]]":
-    settings, file = load_settings(config)
+def _account(config: Path | None = None) -> "Iterator[tuple[Account, Setup]]":
+    setup = load_setup(config)
     from runmetrics.assets.account import Account
 
-    deadline = Deadline(settings.timeout_seconds)
+    deadline = Deadline(setup.settings.timeout_seconds)
     with stopped_by_signals(deadline):
         try:
-            yield Account.open(settings, deadline), settings, file
+            yield Account.open(setup.settings, deadline), setup
         finally:
             if deadline.stopped:
                 raise typer.Exit(int(ExitCode.TERMINATED))
@@ -185,21 +180,19 @@ def _account(
 
 def _push_files(kind: Kind, directory: Path | None, *, dry_run: bool) -> None:
     assets = find(kind, directory)
-    with _account() as (account, _settings, _file):
+    with _account() as (account, _):
         from runmetrics.assets.push import push, shelf_of
 
         _print_pushed(push(shelf_of(kind, account), assets, dry_run=dry_run), dry_run=dry_run)
 
 
-def _compiled(
-    settings: "Settings", file: "ConfigFile | None", notify: Sequence[str] = ()
-) -> "Compiled":
+def _compiled(setup: Setup, notify: Sequence[str] = ()) -> "Compiled":
     from runmetrics.assets.alerts import Split
     from runmetrics.assets.monitors import compile_monitors
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 
-    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
-    return compile_monitors(load_catalog(file, **keys), file, Split.of(settings), notify)
+    catalog = load_catalog(setup.config, setup.settings)
+    return compile_monitors(catalog, setup.config, Split.of(setup.settings), notify)
 
 
 def _print_list(assets: Iterable[Asset]) -> None:

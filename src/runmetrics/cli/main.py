@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from runmetrics import logs
+from runmetrics import logs, pipeline, report
+from runmetrics.atomic_file import replace_file
 from runmetrics.cli import assets as cli_assets
 from runmetrics.cli import doctor as cli_doctor
 from runmetrics.cli import metrics as cli_catalog
@@ -34,15 +35,20 @@ from runmetrics.cli.options import (
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
-from runmetrics.plugins import need
-from runmetrics.setup import load_settings
-from runmetrics.shard import Shard
+from runmetrics.pipeline import Outcome
+from runmetrics.plugins import (
+    COLLECTORS,
+    SINKS,
+    Setup,
+    find_collector,
+    installed,
+    need,
+    open_sinks,
+    package_of,
+)
+from runmetrics.setup import load_setup
+from runmetrics.spool import Spool
 from runmetrics.text import typed
-
-if TYPE_CHECKING:
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile
-    from runmetrics.config.settings import Settings
-    from runmetrics.pipeline import Outcome
 
 app = typer.Typer(
     name="runmetrics",
@@ -105,7 +111,7 @@ def collect(
     ] = None,
     sink: SinkOption = None,
     spool: SpoolOption = None,
-    report: Annotated[
+    report_file: Annotated[
         Path | None, typer.Option("--report", help="Write what --json prints to this file too.")
     ] = None,
     shard: ShardOption = None,
@@ -113,19 +119,17 @@ def collect(
     """Collect metrics once and print them; with --push also deliver them."""
     logs.configure(verbose)
     sinks = chosen_sinks(sink, push=push)
-    settings, file = load_settings(config, timeout, spool_dir=spool)
-    outcome = _collect(collector, settings, file, sinks=sinks, shard=shard)
-    if report is not None:
-        _write_report(outcome, report)
-    _show(outcome, as_json=as_json, price=file.custom_metric_price if file else None)
+    setup = load_setup(config, timeout, shard=shard, spool_dir=spool)
+    outcome = _collect(collector, setup, sinks)
+    if report_file is not None:
+        _write_report(outcome, report_file)
+    _show(outcome, as_json, setup.config.custom_metric_price if setup.config else None)
     raise typer.Exit(int(outcome.exit_code))
 
 
 @app.command()
 def collectors() -> None:
     """List the collectors and sinks that are installed, and the packages that brought them."""
-    from runmetrics.plugins import COLLECTORS, SINKS, installed, package_of
-
     for kind, group in (("collector", COLLECTORS), ("sink", SINKS)):
         for name, found in sorted(installed(group).items()):
             say(f"{kind:9}  {name:12}  {package_of(found)}")
@@ -141,7 +145,7 @@ def demo() -> None:
     deadline = Deadline(scene.SECONDS)
     try:
         with stopped_by_signals(deadline), scene.staged(deadline, say) as stage:
-            outcome = _collect("wandb", stage.settings, None, sinks=DEFAULT_SINKS)
+            outcome = _collect("wandb", Setup(stage.settings), DEFAULT_SINKS)
             _show(outcome, as_json=False)
             if outcome.exit_code:
                 raise typer.Exit(int(outcome.exit_code))
@@ -168,24 +172,13 @@ def sandbox(
     serve(runs=runs, in_window=in_window, seed=seed, latency_ms=latency_ms, port=port)
 
 
-def _collect(
-    name: str,
-    settings: "Settings",
-    file: "ConfigFile | None",
-    *,
-    sinks: Sequence[str],
-    shard: Shard | None = None,
-) -> "Outcome":
-    from runmetrics import pipeline
-    from runmetrics.config.env_file import with_env_file
-    from runmetrics.plugins import Setup, find_collector, open_sinks
+def _collect(name: str, setup: Setup, sinks: Sequence[str]) -> Outcome:
     from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
-    from runmetrics.spool import Spool
 
-    now = datetime.now(UTC)
+    now, settings = datetime.now(UTC), setup.settings
     deadline = Deadline(settings.timeout_seconds)
     with stopped_by_signals(deadline), progress() as tell:
-        setup = Setup(settings, file, tell, with_env_file(), shard)
+        setup = dataclasses.replace(setup, progress=tell)
         made = find_collector(name)(setup)
         opened = open_sinks(sinks, setup)
         with Spool(settings.spool_dir if sinks else None) as kept:
@@ -199,9 +192,7 @@ def _collect(
     )
 
 
-def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> None:
-    from runmetrics import report
-
+def _show(outcome: Outcome, as_json: bool, price: float | None = None) -> None:
     report.log_outcome(outcome)
     report.log_bill(outcome, price)
     decided = bool(outcome.deliveries or outcome.exit_code)
@@ -212,11 +203,8 @@ def _show(outcome: "Outcome", *, as_json: bool, price: float | None = None) -> N
             report.print_table(outcome, console())
 
 
-def _write_report(outcome: "Outcome", path: Path) -> None:
+def _write_report(outcome: Outcome, path: Path) -> None:
     """Write what --json prints to a file; where that fails it is said, and the exit code stays."""
-    from runmetrics import report
-    from runmetrics.atomic_file import replace_file
-
     try:
         replace_file(path, f"{report.as_json(outcome)}\n".encode(), mode=0o644)
     except OSError as error:

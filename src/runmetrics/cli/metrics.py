@@ -2,13 +2,14 @@
 
 import logging
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runmetrics import logs
+from runmetrics import logs, pipeline
 from runmetrics.cli.options import (
     ConfigOption,
     JsonOption,
@@ -19,13 +20,13 @@ from runmetrics.cli.options import (
 from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.setup import load_settings
+from runmetrics.plugins import Setup
+from runmetrics.report import log_problems
+from runmetrics.setup import load_setup
 from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.catalog import Catalog
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile
-    from runmetrics.config.settings import Settings
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -42,7 +43,7 @@ _log = logging.getLogger("runmetrics")
 def _complete_name(incomplete: str) -> list[str]:
     """Return names of metrics for the shell; none where the configuration is wrong."""
     try:
-        catalog = _catalog(*load_settings(None))
+        catalog = _catalog(load_setup(None))
     except Exception:  # noqa: BLE001 - the shell's line is no place to say why
         return []
     return [metric.name for metric in catalog.metrics if metric.name.startswith(incomplete)]
@@ -53,7 +54,7 @@ def metrics(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what would be collected, each metric with its definition in words."""
     from runmetrics.cli import metrics_report
 
-    catalog = _catalog(*load_settings(config))
+    catalog = _catalog(load_setup(config))
     _say_notices(catalog)
     with output():
         if as_json:
@@ -74,17 +75,14 @@ def explain(
     The value is collected as `collect` does it; nothing is pushed.
     """
     logs.configure(verbose)
-    settings, file = load_settings(config)
-    from runmetrics import pipeline
+    setup = load_setup(config)
     from runmetrics.cli import metrics_report
     from runmetrics.collectors.wandb.collector import WandbCollector
     from runmetrics.collectors.wandb.inspect.explain import Explainer
-    from runmetrics.plugins import Setup
-    from runmetrics.report import log_problems
 
-    deadline = Deadline(settings.timeout_seconds)
+    deadline = Deadline(setup.settings.timeout_seconds)
     with stopped_by_signals(deadline), progress() as tell:
-        explainer = Explainer(WandbCollector(Setup(settings, file, tell)), name)
+        explainer = Explainer(WandbCollector(replace(setup, progress=tell)), name)
         outcome = pipeline.run(explainer, (), datetime.now(UTC), deadline)
     for default in outcome.collection.defaults:
         _log.warning(default)
@@ -108,13 +106,13 @@ def plan(
     from runmetrics.cli import metrics_report
     from runmetrics.collectors.wandb.reading.plan import compile_plan
 
-    settings, file = load_settings(config)
-    catalog = _catalog(settings, file)
+    setup = load_setup(config)
+    catalog, settings = _catalog(setup), setup.settings
     for notice in (*settings.defaults_in_use, *catalog.notices):
         _log.warning(notice)
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
     projects = [entry.path for entry in settings.entries]
-    price = file.custom_metric_price if file else None
+    price = setup.config.custom_metric_price if setup.config else None
     now = datetime.now(UTC)
     with output():
         metrics_report.print_plan(compiled, projects, now, console())
@@ -147,7 +145,7 @@ def discover(
     """Read what a project's newest runs log, and print a configuration to start from."""
     logs.configure(verbose)
     one_only = () if entity or project else None
-    settings, _ = load_settings(config, entity=entity, project=project, projects=one_only)
+    settings = load_setup(config, entity=entity, project=project, projects=one_only).settings
     from runmetrics.cli import metrics_report
     from runmetrics.collectors.wandb.inspect.discover import sample
     from runmetrics.collectors.wandb.inspect.propose import propose
@@ -184,38 +182,38 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     from runmetrics.collectors.wandb.reading.plan import compile_plan
     from runmetrics.config.settings import Settings
 
-    def settings_of(found: ConfigFile) -> Settings:
-        return Settings.load(None, found.settings, environ={}, env_file=Path(os.devnull))
+    def setup_of(found: ConfigFile) -> Setup:
+        nowhere = Path(os.devnull)
+        return Setup(Settings.load(None, found.settings, environ={}, env_file=nowhere), found)
 
     try:
         found = read_config(file)
     except FileError as error:
         if error.rest is None:
             raise
-        settings = settings_of(error.rest)
-        catalog = _catalog(settings, error.rest)
+        setup = setup_of(error.rest)
         try:
-            compile_monitors(catalog, error.rest, Split.of(settings))
+            compile_monitors(_catalog(setup), error.rest, Split.of(setup.settings))
         except ConfigurationError as more:
             raise FileError(file, [*error.faults, *more.faults]) from None
         raise
-    settings = settings_of(found)
-    catalog = _catalog(settings, found)
+    setup = setup_of(found)
+    catalog = _catalog(setup)
     _say_notices(catalog)
-    compile_monitors(catalog, found, Split.of(settings))
+    compile_monitors(catalog, found, Split.of(setup.settings))
     own = len(found.metrics)
     with output():
         whole = counted(len(catalog.metrics), "metric")
         typer.echo(f"{file} is right: {whole}, {own} of them of its own")
-        keys = dotted_keys(compile_plan(catalog.metrics, settings.gpus_per_run))
+        keys = dotted_keys(compile_plan(catalog.metrics, setup.settings.gpus_per_run))
         for said in filter(None, (keys, dotted_filters(catalog.metrics))):
             typer.echo(f"{file}: {said}")
 
 
-def _catalog(settings: "Settings", file: "ConfigFile | None") -> "Catalog":
+def _catalog(setup: Setup) -> "Catalog":
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 
-    return load_catalog(file, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key)
+    return load_catalog(setup.config, setup.settings)
 
 
 def _say_notices(catalog: "Catalog") -> None:

@@ -3,14 +3,14 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from runmetrics import logs
+from runmetrics import logs, pipeline, report
 from runmetrics.cli.options import (
     CollectorArgument,
     ConfigOption,
@@ -24,12 +24,11 @@ from runmetrics.cli.options import (
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
-from runmetrics.setup import load_settings
+from runmetrics.pipeline import Outcome
+from runmetrics.plugins import Collector, Sink, find_collector, need, open_sinks
+from runmetrics.setup import load_setup
+from runmetrics.spool import Spool
 from runmetrics.text import counted
-
-if TYPE_CHECKING:
-    from runmetrics.pipeline import Outcome
-    from runmetrics.plugins import Collector, Sink
 
 app = typer.Typer()
 _log = logging.getLogger("runmetrics")
@@ -92,22 +91,18 @@ def serve(
     """
     logs.configure(verbose)
     sinks = chosen_sinks(sink, push=push)
-    settings, file = load_settings(config, timeout, spool_dir=spool)
-    from runmetrics.plugins import Setup, find_collector, need, open_sinks
-
+    setup = load_setup(config, timeout, shard=shard, spool_dir=spool)
     for module in ("prometheus_client", "waitress"):
         need(module, "serve", "serve")
-    from runmetrics.config.env_file import with_env_file
     from runmetrics.serve.loop import Loop
     from runmetrics.serve.server import Server
     from runmetrics.sinks.datadog.common_tags import changed_tags
 
-    for text in changed_tags(settings) if "datadog" in sinks else ():
+    for text in changed_tags(setup.settings) if "datadog" in sinks else ():
         _log.warning(text)
-    setup = Setup(settings, file, environ=with_env_file(), shard=shard)
-    made = find_collector(collector)(setup)
-    rounds = _Rounds(made, open_sinks(sinks, setup), settings.spool_dir)
-    loop = Loop(rounds.collect, interval=interval, timeout=settings.timeout_seconds)
+    made, opened = find_collector(collector)(setup), open_sinks(sinks, setup)
+    collect = partial(_collect, made, opened, setup.settings.spool_dir if sinks else None)
+    loop = Loop(collect, interval=interval, timeout=setup.settings.timeout_seconds)
     life = Deadline(math.inf)
     with stopped_by_signals(life), Server(loop, host, port) as server:
         _log.info(f"{server.url}/ shows {collector}, {server.url}/metrics is for Prometheus")
@@ -115,24 +110,15 @@ def serve(
     raise typer.Exit(int(ExitCode.TERMINATED))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rounds:
-    """What `collect --push` does once, for as often as it is asked."""
-
-    collector: "Collector"
-    sinks: "Sequence[Sink]"
-    spool: Path | None
-
-    def collect(self, deadline: Deadline) -> "Outcome":
-        """Collect and deliver, and say in the log what became of it."""
-        from runmetrics import pipeline, report
-        from runmetrics.spool import Spool
-
-        now = datetime.now(UTC)
-        with Spool(self.spool if self.sinks else None) as kept:
-            outcome = pipeline.run(self.collector, self.sinks, now, deadline, kept)
-        report.log_outcome(outcome)
-        known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
-        said = [f"{known} series known, {counted(problems, 'problem')}, {outcome.seconds:.1f} s"]
-        _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
-        return outcome
+def _collect(
+    collector: Collector, sinks: Sequence[Sink], spool: Path | None, deadline: Deadline
+) -> Outcome:
+    """Collect and deliver once, and say in the log what became of it."""
+    now = datetime.now(UTC)
+    with Spool(spool) as kept:
+        outcome = pipeline.run(collector, sinks, now, deadline, kept)
+    report.log_outcome(outcome)
+    known, problems = len(outcome.collection.samples), len(outcome.collection.problems)
+    said = [f"{known} series known, {counted(problems, 'problem')}, {outcome.seconds:.1f} s"]
+    _log.info("; ".join([*said, *map(report.delivered, outcome.deliveries)]))
+    return outcome

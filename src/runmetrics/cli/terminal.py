@@ -16,11 +16,10 @@ import typer
 from runmetrics import logs
 from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
 from runmetrics.errors import TemporaryError
+from runmetrics.plugins import Progress, no_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from runmetrics.plugins import Progress
 
 _log = logging.getLogger("runmetrics")
 _BAR_AFTER_SECONDS = 1.0
@@ -82,10 +81,8 @@ def stopped_by_signals(deadline: Deadline) -> Iterator[None]:
 
 
 @contextmanager
-def progress() -> "Iterator[Progress]":
+def progress() -> Iterator[Progress]:
     """Show a bar on a terminal's stderr once reading takes more than a second."""
-    from runmetrics.plugins import no_progress
-
     if not sys.stderr.isatty():
         yield no_progress
         return

@@ -12,29 +12,27 @@ from typing import TYPE_CHECKING
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError
-from runmetrics.setup import load_settings
+from runmetrics.plugins import Setup
+from runmetrics.setup import load_setup
 from runmetrics.text import counted
 
 if TYPE_CHECKING:
     from runmetrics.collectors.wandb.metrics.catalog import Catalog
     from runmetrics.collectors.wandb.metrics.file import ConfigFile
     from runmetrics.config.settings import Settings
-    from runmetrics.plugins import Setup
 
 DELIVERY_SECONDS = 20.0
 """Kept of the deadline for the sinks, as a collection keeps it."""
 
 
-def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | None]":
+def check_configuration(config: Path | None) -> tuple[list[Finding], Setup | None]:
     """Return all that is wrong with settings and file, or what they set up."""
     from runmetrics.collectors.wandb.metrics.catalog import load_catalog
-    from runmetrics.config.env_file import with_env_file
-    from runmetrics.plugins import Setup
 
     step = "configuration"
     doubts: list[str] = []
     try:
-        settings, file = load_settings(config, warn=doubts.append)
+        setup = load_setup(config, warn=doubts.append)
     except ConfigurationError as error:
         faults = [broken(step, fault, "", error.exit_code) for fault in error.faults]
         others = not_asked(("W&B key", "Datadog key"), f"first fix: {step}")
@@ -42,8 +40,8 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
         doubts += _monitor_faults_beside(config)
         said = [warning(step, doubt) for doubt in doubts]
         return [*(faults or [whole]), *said, *others], None
-    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
-    catalog = load_catalog(file, **keys)
+    settings, file = setup.settings, setup.config
+    catalog = load_catalog(file, settings)
     count = len(catalog.metrics)
     if file is None:
         text = f"no file, the {count} built-in metrics"
@@ -53,7 +51,7 @@ def check_configuration(config: Path | None) -> "tuple[list[Finding], Setup | No
     doubts += [*settings.defaults_in_use, *catalog.notices]
     doubts += _monitor_faults(catalog, file, settings)
     notices = [warning(step, notice) for notice in doubts]
-    return [ok(step, text), *notices], Setup(settings, file, environ=with_env_file())
+    return [ok(step, text), *notices], setup
 
 
 def _monitor_faults(
@@ -86,11 +84,10 @@ def _monitor_faults_beside(config: Path | None) -> Sequence[str]:
     if file is None:
         return ()
     settings = Settings.load(None, file.settings, environ={}, env_file=Path(os.devnull))
-    keys = {"accuracy_key": settings.accuracy_key, "loss_key": settings.loss_key}
-    return _monitor_faults(load_catalog(file, **keys), file, settings)
+    return _monitor_faults(load_catalog(file, settings), file, settings)
 
 
-def examine(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
+def examine(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
     """Yield every step after the configuration, as it is found; `push` sends one point."""
     from runmetrics.doctor import sinks
     from runmetrics.doctor.aws import check_identity

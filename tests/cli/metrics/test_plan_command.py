@@ -15,6 +15,7 @@ from runmetrics.collectors.wandb.inspect.describe_plan import (
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.reading.plan import Plan, compile_plan
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.cli.metrics.case import command
 from tests.cli.metrics.random_projects import EVERYTHING
@@ -45,7 +46,7 @@ metrics:
 
 def plan_of(yaml: str) -> Plan:
     file = parse_config(yaml, Path("mine.yaml")) if yaml else None
-    return compile_plan(load_catalog(file, accuracy_key="accuracy", loss_key="loss").metrics)
+    return compile_plan(load_catalog(file, FileSettings()).metrics)
 
 
 def full_project() -> WandbSandbox:

@@ -28,15 +28,13 @@ from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 from runmetrics.collectors.wandb.totals import percentile
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import Scalar
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ExitCode
 
 NOW = datetime(2026, 3, 8, 12, tzinfo=UTC)
 RULES = Rules(NOW)
 WEEK, HOUR, SECOND = timedelta(days=7), timedelta(hours=1), timedelta(seconds=1)
-TEN = {
-    metric.name: metric
-    for metric in load_catalog(None, accuracy_key="accuracy", loss_key="loss").metrics
-}
+TEN = {metric.name: metric for metric in load_catalog(None, FileSettings()).metrics}
 COMPLETED, FAILED = TEN["wandb.runs.completed_7d"], TEN["wandb.runs.failed_7d"]
 AVERAGE, DURATION = TEN["wandb.metrics.avg_accuracy_7d"], TEN["wandb.training.avg_duration_hours"]
 UTILIZATION = TEN["wandb.training.gpu_utilization_avg"]

@@ -57,9 +57,7 @@ class WandbCollector:
         self.watchers: list[Watcher] = []
         self.keeps_runs = False
         self._refused: KeyRefused | None = None
-        self.catalog = load_catalog(
-            setup.config, accuracy_key=settings.accuracy_key, loss_key=settings.loss_key
-        )
+        self.catalog = load_catalog(setup.config, settings)
         self.plan = compile_plan(self.catalog.metrics, settings.gpus_per_run)
         self._unsplit = (
             [dataclasses.replace(metric, by=()) for metric in self.catalog.metrics]

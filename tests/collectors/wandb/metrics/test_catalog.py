@@ -18,6 +18,7 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.file import parse_config
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.config.rules import length
 
 WEEK = timedelta(days=7)
@@ -63,7 +64,7 @@ NAMES = [metric.name for metric in TEN]
 
 def catalog(text: str, *, accuracy_key: str = "accuracy", loss_key: str = "loss") -> Catalog:
     config = parse_config(text, Path("runmetrics.yaml"))
-    return load_catalog(config, accuracy_key=accuracy_key, loss_key=loss_key)
+    return load_catalog(config, FileSettings(accuracy_key=accuracy_key, loss_key=loss_key))
 
 
 def only(text: str) -> Metric:
@@ -73,7 +74,7 @@ def only(text: str) -> Metric:
 
 
 def builtin() -> tuple[Metric, ...]:
-    return load_catalog(None, accuracy_key="accuracy", loss_key="loss").metrics
+    return load_catalog(None, FileSettings()).metrics
 
 
 def test_there_are_ten_built_in_metrics_in_the_order_they_are_shown() -> None:
@@ -95,7 +96,9 @@ def test_each_built_in_description_fits_a_dashboard(metric: Metric) -> None:
 
 
 def test_the_summary_keys_of_the_settings_stand_for_accuracy_and_loss() -> None:
-    metrics = load_catalog(None, accuracy_key="val/acc", loss_key="{accuracy}").metrics
+    metrics = load_catalog(
+        None, FileSettings(accuracy_key="val/acc", loss_key="{accuracy}")
+    ).metrics
     fields = {metric.name: str(metric.field) for metric in metrics}
     assert fields["wandb.metrics.best_accuracy"] == "summary.val/acc"
     assert fields["wandb.metrics.avg_accuracy_7d"] == "summary.val/acc"

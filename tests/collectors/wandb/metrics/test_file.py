@@ -24,7 +24,7 @@ from runmetrics.collectors.wandb.metrics.file import (
 from runmetrics.collectors.wandb.metrics.language import Aggregate
 from runmetrics.collectors.wandb.metrics.layout import config_schema
 from runmetrics.collectors.wandb.metrics.yaml_lines import read_yaml
-from runmetrics.config.file_settings import Project
+from runmetrics.config.file_settings import FileSettings, Project
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, ExitCode
 
@@ -749,7 +749,7 @@ def read(text: str) -> Catalog | tuple[str, ...]:
         config = parse_config(text, FILE)
     except ConfigurationError as error:
         return error.faults or ("",)
-    return load_catalog(config, accuracy_key="accuracy", loss_key="loss")
+    return load_catalog(config, FileSettings())
 
 
 @given(FILES)

@@ -11,6 +11,7 @@ from runmetrics.collectors.wandb.metrics.layout import PACKS
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
 from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.model import Collection
 from runmetrics.sandbox.store import StoredRun
 from tests.collectors.wandb.collecting import (
@@ -335,7 +336,7 @@ def test_metrics_of_a_pack_can_be_dropped_replaced_and_scoped() -> None:
 
 
 def test_no_pack_is_on_by_itself() -> None:
-    metrics = load_catalog(None, accuracy_key="accuracy", loss_key="loss").metrics
+    metrics = load_catalog(None, FileSettings()).metrics
 
     assert [metric.name for metric in metrics] == NAMES
 

@@ -28,6 +28,7 @@ from runmetrics.collectors.wandb.reading.plan import (
     metric_selection,
 )
 from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.config.file_settings import FileSettings
 
 NOON = datetime(2026, 3, 8, 12, tzinfo=UTC)
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
@@ -35,16 +36,14 @@ ACCURACY, LOSS = Field("summary", "accuracy"), Field("summary", "loss")
 TEAM = {"group": "team"}
 MOST = 1.7976931348623157e308
 ALL, OF_TEAM = EVERYTHING, Filter.of(TEAM)
-TEN = load_catalog(None, accuracy_key="accuracy", loss_key="loss").metrics
+TEN = load_catalog(None, FileSettings()).metrics
 
 
 def plan_of(yaml: str, *, builtin: bool = False, gpus: str | float = "auto") -> Plan:
     """The plan for a file's metrics, with or without the ten."""
     text = f"builtin: {str(builtin).lower()}\nmetrics:\n{yaml}"
     config = parse_config(text, Path("runmetrics.yaml"))
-    return compile_plan(
-        load_catalog(config, accuracy_key="accuracy", loss_key="loss").metrics, gpus
-    )
+    return compile_plan(load_catalog(config, FileSettings()).metrics, gpus)
 
 
 def count(name: str, **rest: Any) -> Metric:

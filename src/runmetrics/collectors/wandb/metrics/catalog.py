@@ -24,6 +24,7 @@ from runmetrics.collectors.wandb.metrics.language import (
     OverGpus,
 )
 from runmetrics.collectors.wandb.prices import Prices
+from runmetrics.config.file_settings import FileSettings
 from runmetrics.text import exact_length
 
 __all__ = ["Aggregate", "Catalog", "Condition", "Field", "Metric", "load_catalog"]
@@ -132,14 +133,13 @@ class Catalog:
     prices: Prices = dataclasses.field(default_factory=dict)
 
 
-def load_catalog(config: ConfigFile | None, *, accuracy_key: str, loss_key: str) -> Catalog:
+def load_catalog(config: ConfigFile | None, settings: FileSettings) -> Catalog:
     """Put together the built-in metrics, the packs that the user's file names, and its own.
 
-    The file was checked already.
-
-    `{accuracy}` and `{loss}` in a field become the summary keys of the settings.
+    The file was checked already. `{accuracy}` and `{loss}` in a field become the summary keys of
+    the settings.
     """
-    keys = {"accuracy": accuracy_key, "loss": loss_key}
+    keys = {"accuracy": settings.accuracy_key, "loss": settings.loss_key}
     scope = config.where if config else {}
     metrics: dict[str, Metric] = {}
     notices: list[str] = []
