@@ -9,8 +9,8 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from runmetrics.sandbox.deliveries import told
 from runmetrics.sandbox.http import Request, Response
+from runmetrics.sandbox.serve import told
 
 NOW = datetime(2026, 3, 1, 12, 0, 3)  # noqa: DTZ001 - a person's clock
 

@@ -113,7 +113,7 @@ def test_runs_that_are_running_train_on_and_the_others_rest() -> None:
 
 
 def test_the_sandbox_as_a_process_says_where_it_is_and_ends_on_sigterm() -> None:
-    command = [sys.executable, "-m", "runmetrics.sandbox", "--runs", "50", "--in-window", "10"]
+    command = [sys.executable, "-m", "runmetrics", "sandbox", "--runs=50", "--in-window=10"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -16,7 +16,7 @@ from datadog_api_client.v1.model.service_level_objective_request import (
     ServiceLevelObjectiveRequest,
 )
 
-from runmetrics.sandbox.http import Request, Response
+from runmetrics.sandbox.http import Request, Response, errors, json_response
 from runmetrics.units import UNITS
 
 _OURS = ("/api/v1/dashboard", "/api/v1/monitor", "/api/v1/slo", "/api/v1/metrics/")
@@ -52,7 +52,7 @@ class DatadogAssets:
     def answer(self, request: Request) -> Response:
         """Return the answer to a request whose API key is right."""
         if request.headers.get("dd-application-key") not in self.app_keys:
-            return _errors(403, "Forbidden")
+            return errors(403, "Forbidden")
         path, _, query = request.path.partition("?")
         kind, _, rest = path.removeprefix("/api/v1/").partition("/")
         body: Any = None
@@ -60,17 +60,14 @@ class DatadogAssets:
             try:
                 body = json.loads(request.body)
             except ValueError as error:
-                return _errors(400, f"Invalid JSON: {error}")
+                return errors(400, f"Invalid JSON: {error}")
             if not isinstance(body, dict):
-                return _errors(400, "The body is not an object")
+                return errors(400, "The body is not an object")
         words = {key: values[0] for key, values in parse_qs(query).items()}
-        if kind == "dashboard":
-            return self._dashboard(request.method, rest, words, body)
-        if kind == "monitor":
-            return self._monitor(request.method, rest, words, body)
-        if kind == "slo":
-            return self._slo(request.method, rest, words, body)
-        return self._metadata(request.method, rest, body)
+        if kind == "metrics":
+            return self._metadata(request.method, rest, body)
+        answer = {"dashboard": self._dashboard, "monitor": self._monitor, "slo": self._slo}[kind]
+        return answer(request.method, rest, words, body)
 
     def _dashboard(
         self, method: str, rest: str, words: Mapping[str, str], body: dict[str, Any]
@@ -82,17 +79,17 @@ class DatadogAssets:
                 {key: one.get(key) for key in ("id", "title", "description", "layout_type")}
                 for one in self.dashboards.values()
             ]
-            return _json({"dashboards": shown[start : start + count]})
+            return json_response(200, {"dashboards": shown[start : start + count]})
         if rest and rest not in self.dashboards:
-            return _errors(404, f"Dashboard with ID {rest} not found")
+            return errors(404, f"Dashboard with ID {rest} not found")
         if method == "GET":
-            return _json(self.dashboards[rest])
+            return json_response(200, self.dashboards[rest])
         faults = list(_dashboard_faults(body))
         if faults:
-            return _errors(400, *faults)
+            return errors(400, *faults)
         key = rest or f"abc-def-{len(self.dashboards):03}"
         self.dashboards[key] = {**body, "id": key, "url": f"/dashboard/{key}"}
-        return _json(self.dashboards[key])
+        return json_response(200, self.dashboards[key])
 
     def _monitor(
         self, method: str, rest: str, words: Mapping[str, str], body: dict[str, Any]
@@ -102,20 +99,20 @@ class DatadogAssets:
             found = [one for one in self.monitors.values() if wanted <= set(one.get("tags", []))]
             size = int(words.get("page_size", 100))
             first = int(words.get("page", 0)) * size
-            return _json(found[first : first + size])
+            return json_response(200, found[first : first + size])
         key = int(rest) if rest else max(self.monitors, default=999) + 1
         if rest and key not in self.monitors:
-            return _errors(404, "Monitor not found")
+            return errors(404, "Monitor not found")
         if method == "GET":
-            return _json(self.monitors[key])
+            return json_response(200, self.monitors[key])
         if method == "DELETE":
             del self.monitors[key]
-            return _json({"deleted_monitor_id": key})
+            return json_response(200, {"deleted_monitor_id": key})
         faults = list(_monitor_faults(body))
         if faults:
-            return _errors(400, *faults)
+            return errors(400, *faults)
         self.monitors[key] = {**body, "id": key, "multi": " by {" in body["query"]}
-        return _json(self.monitors[key])
+        return json_response(200, self.monitors[key])
 
     def _slo(
         self, method: str, rest: str, words: Mapping[str, str], body: dict[str, Any]
@@ -124,21 +121,21 @@ class DatadogAssets:
             wanted = words.get("tags_query")
             first, most = int(words.get("offset", 0)), int(words.get("limit", 1000))
             found = [one for one in self.slos.values() if wanted in (None, *one.get("tags", []))]
-            return _json({"data": found[first : first + most], "errors": None})
+            return json_response(200, {"data": found[first : first + most], "errors": None})
         if rest and rest not in self.slos:
-            return _errors(404, "SLO not found")
+            return errors(404, "SLO not found")
         if method == "GET":
-            return _json({"data": self.slos[rest], "errors": None})
+            return json_response(200, {"data": self.slos[rest], "errors": None})
         faults = list(_slo_faults(body))
         if faults:
-            return _errors(400, *faults)
+            return errors(400, *faults)
         key = rest or f"{len(self.slos):032x}"
         self.slos[key] = {**body, "id": key}
-        return _json({"data": [self.slos[key]], "errors": None})
+        return json_response(200, {"data": [self.slos[key]], "errors": None})
 
     def _metadata(self, method: str, name: str, body: dict[str, Any]) -> Response:
         if not self.has_metric(name):
-            return _errors(404, "Metric not found")
+            return errors(404, "Metric not found")
         if method == "PUT":
             faults = [f"unknown field {key}" for key in sorted(body.keys() - _METADATA_KEYS)]
             if body.get("type") not in ("gauge", "count", "rate", "distribution"):
@@ -146,9 +143,9 @@ class DatadogAssets:
             if body.get("unit") and body["unit"] not in UNITS:
                 faults.append(f"{body['unit']!r} is no unit")
             if faults:
-                return _errors(400, *faults)
+                return errors(400, *faults)
             self.metadata.setdefault(name, {}).update(body)
-        return _json(self.metadata.get(name, {}))
+        return json_response(200, self.metadata.get(name, {}))
 
 
 def _dashboard_faults(body: dict[str, Any]) -> Iterator[str]:
@@ -226,11 +223,3 @@ def _model_faults(body: dict[str, Any], kind: type[Any]) -> Iterator[str]:
         return
     if made._unparsed:
         yield "a value is not one of those that are allowed"
-
-
-def _errors(status: int, *errors: str) -> Response:
-    return Response(status, json.dumps({"errors": list(errors)}).encode())
-
-
-def _json(document: object) -> Response:
-    return Response(200, json.dumps(document).encode())

@@ -6,6 +6,7 @@ collectors are hurt: resets, drips, truncation, redirects, statuses, junk.
 """
 
 import gzip
+import json
 import socket
 import struct
 import sys
@@ -61,6 +62,16 @@ class Fault:
 
 
 Handler = Callable[[Request], Response]
+
+
+def json_response(status: int, document: object) -> Response:
+    """Return an answer that is JSON."""
+    return Response(status, json.dumps(document).encode())
+
+
+def errors(status: int, *errors: object) -> Response:
+    """Return a refusal as both Datadog and W&B word it: {"errors": [...]}."""
+    return json_response(status, {"errors": errors})
 
 
 class LoopbackServer:
@@ -120,23 +131,34 @@ class LoopbackServer:
         with self._lock:
             self.bytes_sent += size
 
-    def start(self) -> Self:
-        """Begin serving in a daemon thread."""
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def close(self) -> None:
+    def __exit__(self, *_exc: object) -> None:
         """Stop serving and free the port; requests that hang by a fault are let go."""
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(timeout=5)
 
+
+class Served:
+    """What stands behind a `server`; a context manager that serves."""
+
+    server: LoopbackServer
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        return self.server.url
+
     def __enter__(self) -> Self:
-        return self.start()
+        self.server.__enter__()
+        return self
 
     def __exit__(self, *_exc: object) -> None:
-        self.close()
+        self.server.__exit__()
 
 
 class _Server(ThreadingHTTPServer):

@@ -15,10 +15,18 @@ import time
 import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from runmetrics.sandbox.datadog_assets import DatadogAssets
-from runmetrics.sandbox.http import Handler, LoopbackServer, Request, Response
+from runmetrics.sandbox.http import (
+    Handler,
+    LoopbackServer,
+    Request,
+    Response,
+    Served,
+    errors,
+    json_response,
+)
 
 # docs.datadoghq.com/api/latest/metrics/#submit-metrics
 MOST_COMPRESSED_BYTES = 512_000
@@ -60,7 +68,7 @@ INTAKE_KEY = "da7ad06c" * 4
 """API and application key; 32 digits as Datadog's, and no word: keys are hidden from all output."""
 
 
-class DatadogIntake:
+class DatadogIntake(Served):
     """A context manager; `url` is what DD_URL is set to, `server.misbehave(...)` breaks answers.
 
     `keys` and `app_keys` are the API and application keys it accepts, `clock` gives epoch seconds.
@@ -85,13 +93,8 @@ class DatadogIntake:
         self._lock = threading.Lock()
         self._routes: dict[tuple[str, str], Handler] = {
             ("POST", "/api/v2/series"): self._take_series,
-            ("GET", "/api/v1/validate"): lambda _request: _json(200, {"valid": True}),
+            ("GET", "/api/v1/validate"): lambda _request: json_response(200, {"valid": True}),
         }
-
-    @property
-    def url(self) -> str:
-        """Base URL, without a slash at the end."""
-        return self.server.url
 
     @property
     def points(self) -> list[Point]:
@@ -105,29 +108,14 @@ class DatadogIntake:
         with self._lock:
             return sum(post.bytes_on_the_wire for post in self.posts)
 
-    def start(self) -> Self:
-        """Begin serving."""
-        self.server.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.server.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
     def _answer(self, request: Request) -> Response:
         route = self._routes.get((request.method, request.path.partition("?")[0]))
         if self.assets.owns(request):
             route = self.assets.answer
         if route is None:
-            return _errors(404, "Not found")
+            return errors(404, "Not found")
         if request.headers.get("dd-api-key") not in self.keys:
-            return _errors(403, "Forbidden")
+            return errors(403, "Forbidden")
         return route(request)
 
     def _has_metric(self, name: str) -> bool:
@@ -140,7 +128,7 @@ class DatadogIntake:
             request.body_bytes_on_the_wire > MOST_COMPRESSED_BYTES
             or len(body) >= TOO_MANY_RAW_BYTES
         ):
-            response = _errors(413, "Payload too large")
+            response = errors(413, "Payload too large")
         else:
             response, series = self._read(body)
         with self._lock:
@@ -152,19 +140,19 @@ class DatadogIntake:
         try:
             document = json.loads(body, parse_constant=_refuse_constant)
         except ValueError as error:
-            return _errors(400, f"Invalid JSON: {error}"), []
+            return errors(400, f"Invalid JSON: {error}"), []
         series = document.get("series") if isinstance(document, dict) else None
         if not isinstance(series, list) or not series:
-            return _errors(400, "series is missing or empty"), []
+            return errors(400, "series is missing or empty"), []
         faults = [fault for one in series for fault in _faults(one)]
         if faults:
-            return _errors(400, *faults), series
+            return errors(400, *faults), series
         now = self._clock()
         with self._lock:
             for one in series:
                 for point in _points(one):
                     self._store(point, now)
-        return _errors(202), series
+        return errors(202), series
 
     def _store(self, point: Point, now: float) -> None:
         if -NEWEST_SECONDS <= now - point.timestamp <= OLDEST_SECONDS:
@@ -232,11 +220,3 @@ def _is_point(point: object) -> bool:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
-
-
-def _errors(status: int, *errors: str) -> Response:
-    return _json(status, {"errors": list(errors)})
-
-
-def _json(status: int, document: dict[str, Any]) -> Response:
-    return Response(status, json.dumps(document).encode())

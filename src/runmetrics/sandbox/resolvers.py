@@ -18,12 +18,7 @@ from runmetrics.sandbox.run_fields import (
     global_id,
     user_fields,
 )
-from runmetrics.sandbox.store import (
-    Project,
-    Store,
-    moment,
-    shown,
-)
+from runmetrics.sandbox.store import Project, Store, moment, shown
 
 _CURSOR = "arrayconnection:"
 DEFAULT_PAGE = 50

@@ -1,36 +1,31 @@
-"""The sandbox as a process of its own: `runmetrics sandbox`, the benchmarks."""
+"""The sandbox as a process of its own: `runmetrics sandbox`."""
 
 import json
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from runmetrics.sandbox.deliveries import told
 from runmetrics.sandbox.history import fill, live_on
 from runmetrics.sandbox.http import Handler, Request, Response
-from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake, decoded
 from runmetrics.sandbox.resolvers import Viewer
 from runmetrics.sandbox.store import Project, Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
-from runmetrics.text import typed
+from runmetrics.text import counted, one_line, show_value, typed
 
 ENTITY = "pufferai"
 PROJECT = "metta"
+MOST_SERIES = 30
+"""Of a push, each on a line of its own."""
 _BEAT_SECONDS = 30
 """Between two heartbeats, as of the official client."""
 
 
-def serve(
-    *,
-    runs: int = 26_000,
-    in_window: int = 2_000,
-    seed: int = 0,
-    latency_ms: float = 0.0,
-    port: int = 0,
-) -> None:
+def serve(*, runs: int, in_window: int, seed: int, latency_ms: float, port: int) -> None:
     """Serve a year of runs, and a Datadog intake, until SIGTERM or SIGINT.
 
     Stdout says where: to a person as the variables to set, and then what the intake receives, to
@@ -87,6 +82,35 @@ def _printing(handler: Handler) -> Handler:
         return response
 
     return answer
+
+
+def told(request: Request, response: Response, now: datetime) -> str:
+    """Return a line for the request and its answer, and one for each series that it brought."""
+    path = request.path.partition("?")[0]
+    line = f"{now:%H:%M:%S}  {response.status}  {request.method} {path}"
+    if response.status >= 400:
+        return f"{line}: {one_line(response.body.decode())}"
+    if path != "/api/v2/series":
+        return line
+    series = json.loads(decoded(request))["series"]
+    size = f"{request.body_bytes_on_the_wire:,} bytes"
+    return "\n".join(
+        [f"{line}: {counted(len(series), 'series', 'series')}, {size}", *_listed(series)]
+    )
+
+
+def _listed(series: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each series; the tags that all have are said once."""
+    shared = set.intersection(*(set(one["tags"]) for one in series))
+    yield f"          all are tagged {', '.join(sorted(shared))}"
+    shown = series[:MOST_SERIES]
+    width = max(len(one["metric"]) for one in shown)
+    for one in shown:
+        value = show_value(one["points"][-1]["value"], one.get("unit", ""))
+        own = "  ".join(sorted(set(one["tags"]) - shared))
+        yield f"          {one['metric']:{width}}  {value}  {own}".rstrip()
+    if more := len(series) - len(shown):
+        yield f"          and {more} more"
 
 
 def _for_a_program(url: str, intake_url: str) -> str:

@@ -11,8 +11,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execute_sync
@@ -20,7 +20,14 @@ from graphql import parse as parse_document
 from graphql import validate as validate_document
 
 from runmetrics.sandbox.filters import BadRequest
-from runmetrics.sandbox.http import LoopbackServer, Request, Response
+from runmetrics.sandbox.http import (
+    LoopbackServer,
+    Request,
+    Response,
+    Served,
+    errors,
+    json_response,
+)
 from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer, take_from
 from runmetrics.sandbox.schema import schema_for
@@ -39,7 +46,7 @@ class Document:
     variables: Mapping[str, Any]
 
 
-class WandbSandbox:
+class WandbSandbox(Served):
     """The server; use as a context manager.
 
     `keys` are the API keys it accepts; any other gets `viewer: null`. `clock` is the server's
@@ -91,26 +98,6 @@ class WandbSandbox:
         self._schema: GraphQLSchema = schema_for(quirks)
         self._parsed: dict[str, DocumentNode | list[GraphQLError]] = {}
 
-    @property
-    def url(self) -> str:
-        """Base URL, as WANDB_BASE_URL has it."""
-        return self.server.url
-
-    def start(self) -> Self:
-        """Begin serving."""
-        self.server.start()
-        return self
-
-    def close(self) -> None:
-        """Stop serving."""
-        self.server.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_exc: object) -> None:
-        self.close()
-
     def _now(self) -> float:
         return self.clock() + self.clock_offset_seconds
 
@@ -125,13 +112,8 @@ class WandbSandbox:
                 case ("PUT", "storage", entity, project, run, *path):
                     response = self._upload(request, entity, project, run, "/".join(path))
                 case _:
-                    response = _json(404, {"error": "not found"})
-        return Response(
-            response.status,
-            response.body,
-            {**response.headers, **self.headers},
-            response.content_type,
-        )
+                    response = json_response(404, {"error": "not found"})
+        return replace(response, headers={**response.headers, **self.headers})
 
     # ------------------------------------------------------------------------------- GraphQL
 
@@ -140,7 +122,7 @@ class WandbSandbox:
             asked = json.loads(request.body)
             document = Document(asked["query"], asked.get("variables") or {})
         except (ValueError, TypeError, KeyError):
-            return _errors(400, [{"message": "json body could not be decoded"}])
+            return errors(400, {"message": "json body could not be decoded"})
         self.documents.append(document)
         self.before_request(len(self.documents))
         now = self._now()
@@ -149,7 +131,7 @@ class WandbSandbox:
                 crash_silent_runs(project, now, self.crash_after_seconds)
         parsed = self._parse(document.query)
         if isinstance(parsed, list):
-            return _errors(400, [_formatted(error) for error in parsed])
+            return errors(400, *map(_formatted, parsed))
         result = execute_sync(
             self._schema,
             parsed,
@@ -189,19 +171,19 @@ class WandbSandbox:
     def _file_stream(self, request: Request, entity: str, project: str, name: str) -> Response:
         run = self._run(entity, project, name)
         if run is None or _key_of(request) not in self.keys:
-            return _json(404, {"error": "run not found"})
+            return json_response(404, {"error": "run not found"})
         stream(run, json.loads(request.body), self._now())
-        return _json(200, {"limits": {}, "stopped": run.stopped})
+        return json_response(200, {"limits": {}, "stopped": run.stopped})
 
     def _upload(
         self, request: Request, entity: str, project: str, name: str, path: str
     ) -> Response:
         run = self._run(entity, project, name)
         if run is None:
-            return _json(404, {"error": "run not found"})
+            return json_response(404, {"error": "run not found"})
         run.log = run.log or RunLog()
         run.log.files[path] = request.body
-        return _json(200, {})
+        return json_response(200, {})
 
 
 def _key_of(request: Request) -> str:
@@ -217,21 +199,21 @@ def _key_of(request: Request) -> str:
 
 
 def _result(result: ExecutionResult, quirks: Quirks) -> Response:
-    errors = result.errors or []
-    for error in errors:
+    failed = result.errors or []
+    for error in failed:
         if isinstance(error.original_error, BadRequest):
-            return _errors(400, [{"message": str(error.original_error), "path": error.path}])
+            return errors(400, {"message": str(error.original_error), "path": error.path})
         if isinstance(error.original_error, UnreadableError):
-            return _errors(500, [{"message": "Internal Server Error"}])
-    if errors and result.data is None:
-        return _errors(400, [_formatted(error) for error in errors])
+            return errors(500, {"message": "Internal Server Error"})
+    if failed and result.data is None:
+        return errors(400, *map(_formatted, failed))
     body: dict[str, Any] = {"data": result.data}
-    if errors:
-        body["errors"] = [error.formatted for error in errors]
+    if failed:
+        body["errors"] = [error.formatted for error in failed]
         if quirks.error_path is not None:
             body["errors"] = [{**each, "path": quirks.error_path} for each in body["errors"]]
     _tell_lies(result.data, quirks)
-    return _json(200, body)
+    return json_response(200, body)
 
 
 def _tell_lies(data: Any, quirks: Quirks) -> None:
@@ -247,11 +229,3 @@ def _tell_lies(data: Any, quirks: Quirks) -> None:
 def _formatted(error: GraphQLError) -> dict[str, Any]:
     """Return the error as W&B words it: names in double quotes."""
     return {**error.formatted, "message": error.message.replace("'", '"')}
-
-
-def _errors(status: int, errors: list[Any]) -> Response:
-    return _json(status, {"errors": errors})
-
-
-def _json(status: int, value: Any) -> Response:
-    return Response(status, json.dumps(value).encode())

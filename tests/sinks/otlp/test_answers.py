@@ -216,9 +216,8 @@ def test_o1_a_page_of_a_proxy_is_no_acknowledgement() -> None:
 
 
 def test_o1_nobody_there_leaves_everything_undelivered() -> None:
-    server = LoopbackServer(lambda _request: Response())
-    url = server.url
-    server.start().close()
+    with LoopbackServer(lambda _request: Response()) as server:
+        url = server.url
 
     delivery = deliver(url, [sample()])
 
