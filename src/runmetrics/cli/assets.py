@@ -10,7 +10,7 @@ import typer
 from runmetrics import logs
 from runmetrics.assets import Asset, Kind, export, find
 from runmetrics.cli.options import ConfigOption, VerboseOption
-from runmetrics.cli.terminal import output, stopped_by_signals
+from runmetrics.cli.terminal import output, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.plugins import Setup
@@ -73,13 +73,12 @@ def push_dashboards(
 def list_monitors(config: ConfigOption = None) -> None:
     """List the monitors for what is collected, and those that are off or need a pack."""
     compiled = _compiled(load_setup(config))
-    with output():
-        for asset in compiled.wanted:
-            typer.echo(f"{asset.path.stem:44}  {asset.title}")
-        for name in compiled.off:
-            typer.echo(f"{name:44}  off")
-        for name, needs in compiled.lacking.items():
-            typer.echo(f"{name:44}  {needs}")
+    for asset in compiled.wanted:
+        say(f"{asset.path.stem:44}  {asset.title}")
+    for name in compiled.off:
+        say(f"{name:44}  off")
+    for name, needs in compiled.lacking.items():
+        say(f"{name:44}  {needs}")
 
 
 @monitors_app.command("export")
@@ -196,15 +195,13 @@ def _compiled(setup: Setup, notify: Sequence[str] = ()) -> "Compiled":
 
 
 def _print_list(assets: Iterable[Asset]) -> None:
-    with output():
-        for asset in assets:
-            typer.echo(f"{asset.path.as_posix():44}  {asset.title}")
+    for asset in assets:
+        say(f"{asset.path.as_posix():44}  {asset.title}")
 
 
 def _print_paths(paths: Iterable[Path]) -> None:
-    with output():
-        for path in paths:
-            typer.echo(path)
+    for path in paths:
+        say(str(path))
 
 
 def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from runmetrics import logs
-from runmetrics.cli.options import ConfigOption, VerboseOption
-from runmetrics.cli.terminal import output, stopped_by_signals
+from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
+from runmetrics.cli.terminal import say, stopped_by_signals
 from runmetrics.deadline import Deadline
-from runmetrics.doctor.findings import Finding, Verdict, as_json, exit_code
+from runmetrics.doctor import check_configuration, examine, findings
+from runmetrics.doctor.findings import Finding, Verdict
 from runmetrics.errors import ExitCode
 
 app = typer.Typer()
@@ -26,9 +27,7 @@ def doctor(
     push: Annotated[
         bool, typer.Option("--push", help="Also send a point, runmetrics.doctor: Datadog, OTLP.")
     ] = False,
-    as_one: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of the lines.")
-    ] = False,
+    as_json: JsonOption = False,
     config: ConfigOption = None,
     verbose: VerboseOption = False,
 ) -> None:
@@ -38,16 +37,14 @@ def doctor(
     code at 0.
     """
     logs.configure(verbose)
-    from runmetrics.doctor import check_configuration, examine
+    found: list[Finding] = []
 
     def tell(finding: Finding) -> None:
-        findings.append(finding)
-        if not as_one:
-            with output():
-                verdict, rest = str(finding)[:9], str(finding)[9:]
-                typer.echo(typer.style(verdict, fg=_COLOURS[finding.verdict]) + rest)
+        found.append(finding)
+        if not as_json:
+            verdict, rest = str(finding)[:9], str(finding)[9:]
+            say(typer.style(verdict, fg=_COLOURS[finding.verdict]) + rest)
 
-    findings: list[Finding] = []
     first, setup = check_configuration(config)
     for finding in first:
         tell(finding)
@@ -58,8 +55,7 @@ def doctor(
             for finding in examine(setup, deadline, push=push):
                 tell(finding)
         stopped = deadline.stopped
-    code = ExitCode.TERMINATED if stopped else exit_code(findings)
-    with output():
-        if as_one:
-            typer.echo(as_json(findings, code))
+    code = ExitCode.TERMINATED if stopped else findings.exit_code(found)
+    if as_json:
+        say(findings.as_json(found, code))
     raise typer.Exit(int(code))

@@ -30,7 +30,7 @@ from runmetrics.cli.options import (
     SpoolOption,
     VerboseOption,
     chosen_sinks,
-    parse_timeout,
+    timeout_option,
 )
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
@@ -101,13 +101,7 @@ def collect(
     as_json: JsonOption = False,
     config: ConfigOption = None,
     timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            parser=parse_timeout,
-            help="Seconds for the whole run. Default: 90.",
-        ),
+        float | None, timeout_option("Seconds for the whole run. Default: 90.")
     ] = None,
     sink: SinkOption = None,
     spool: SpoolOption = None,

@@ -1,5 +1,6 @@
 """Commands that look before anything is pushed: metrics, explain, plan, discover, config."""
 
+import json
 import logging
 import os
 from dataclasses import replace
@@ -17,7 +18,7 @@ from runmetrics.cli.options import (
     parse_entity,
     parse_project,
 )
-from runmetrics.cli.terminal import console, output, progress, stopped_by_signals
+from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.plugins import Setup
@@ -164,12 +165,9 @@ def discover(
 @config_app.command()
 def schema() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    import json
-
     from runmetrics.collectors.wandb.metrics.layout import config_schema
 
-    with output():
-        typer.echo(json.dumps({"$schema": SCHEMA_DIALECT, **config_schema()}, indent=2))
+    say(json.dumps({"$schema": SCHEMA_DIALECT, **config_schema()}, indent=2))
 
 
 @config_app.command()
@@ -201,13 +199,11 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     catalog = _catalog(setup)
     _say_notices(catalog)
     compile_monitors(catalog, found, Split.of(setup.settings))
-    own = len(found.metrics)
-    with output():
-        whole = counted(len(catalog.metrics), "metric")
-        typer.echo(f"{file} is right: {whole}, {own} of them of its own")
-        keys = dotted_keys(compile_plan(catalog.metrics, setup.settings.gpus_per_run))
-        for said in filter(None, (keys, dotted_filters(catalog.metrics))):
-            typer.echo(f"{file}: {said}")
+    whole = counted(len(catalog.metrics), "metric")
+    say(f"{file} is right: {whole}, {len(found.metrics)} of them of its own")
+    keys = dotted_keys(compile_plan(catalog.metrics, setup.settings.gpus_per_run))
+    for said in filter(None, (keys, dotted_filters(catalog.metrics))):
+        say(f"{file}: {said}")
 
 
 def _catalog(setup: Setup) -> "Catalog":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -16,9 +16,7 @@ DEFAULT_SINKS = ("datadog",)
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
 ]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object instead of the table.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
 ]
@@ -67,6 +65,11 @@ def _by_rule(rule: Callable[[object], Value], text: str) -> Value:
         return rule(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def timeout_option(text: str) -> Any:
+    """Return the option --timeout; `text` says what it bounds."""
+    return typer.Option("--timeout", metavar="SECONDS", parser=parse_timeout, help=text)
 
 
 ShardOption = Annotated[

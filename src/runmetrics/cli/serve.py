@@ -19,7 +19,7 @@ from runmetrics.cli.options import (
     SpoolOption,
     VerboseOption,
     chosen_sinks,
-    parse_timeout,
+    timeout_option,
 )
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
@@ -74,12 +74,7 @@ def serve(
     config: ConfigOption = None,
     timeout: Annotated[
         float | None,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            parser=parse_timeout,
-            help="Seconds for each collection. Default: 90, or the interval.",
-        ),
+        timeout_option("Seconds for each collection. Default: 90, or the interval."),
     ] = None,
     shard: ShardOption = None,
     verbose: VerboseOption = False,
