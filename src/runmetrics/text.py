@@ -15,6 +15,11 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
+def encodable(text: str) -> str:
+    """Return text without the lone surrogates (halves of characters) that no encoding takes."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: "1 run", "1,200 runs"; `plural` where an s is not enough."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

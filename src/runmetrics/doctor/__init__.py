@@ -91,7 +91,6 @@ def examine(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding
     """Yield every step after the configuration, as it is found; `push` sends one point."""
     from runmetrics.doctor import sinks
     from runmetrics.doctor.aws import check_identity
-    from runmetrics.doctor.delivery import check_spool, check_tags
     from runmetrics.doctor.wandb import check_wandb
 
     yield from check_identity(setup.settings, deadline)
@@ -100,5 +99,5 @@ def examine(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding
     yield from sinks.check_datadog(setup, deadline, push=push)
     yield from sinks.check_otlp(setup, deadline, push=push)
     yield from sinks.check_textfile(setup, deadline)
-    yield from check_tags(setup.settings)
-    yield from check_spool(setup.settings)
+    yield from sinks.check_tags(setup.settings)
+    yield from sinks.check_spool(setup.settings.spool_dir)

@@ -1,17 +1,20 @@
-"""Check the far ends: Datadog, and the OTLP receiver and the textfile where configured."""
+"""Check the far ends: Datadog, the OTLP receiver, the textfile; then tags and the spool."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
-from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok
+from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
 from runmetrics.model import Sample
+from runmetrics.plugins import Setup, Sink
+from runmetrics.spool import Spool
 
 if TYPE_CHECKING:
-    from runmetrics.plugins import Setup, Sink
+    from runmetrics.config.settings import Settings
 
 POINT = "runmetrics.doctor"
 """The metric of the synthetic point: its value is 1."""
@@ -21,7 +24,7 @@ _KEY, _INTAKE, _POINT = "Datadog key", "Datadog", "Datadog point"
 _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-def check_datadog(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
+def check_datadog(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
     """Check the key, whether this site knows it, and with `push` send one point."""
     from runmetrics.config.credentials import find_datadog_key
     from runmetrics.sinks.datadog import DatadogSink
@@ -50,7 +53,7 @@ def check_datadog(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator
         yield _delivered(_POINT, sink, deadline)
 
 
-def check_otlp(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Finding]:
+def check_otlp(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
     """Check whether the receiver takes a request: an empty one, or with `push` one point."""
     endpoint = _otlp_endpoint(setup)
     if not endpoint:
@@ -69,7 +72,7 @@ def check_otlp(setup: "Setup", deadline: Deadline, *, push: bool) -> Iterator[Fi
         yield _delivered("OTLP point", sink, deadline)
 
 
-def check_textfile(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
+def check_textfile(setup: Setup, deadline: Deadline) -> Iterator[Finding]:
     """Check whether the file can be replaced; it is left alone, for what is in it is served."""
     path = setup.settings.prometheus_textfile
     if path is None:
@@ -85,7 +88,28 @@ def check_textfile(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
     yield ok(step, f"{path} can be written")
 
 
-def _delivered(step: str, sink: "Sink", deadline: Deadline) -> Finding:
+def check_tags(settings: "Settings") -> Iterator[Finding]:
+    """Say which tags are sent, and which Datadog keeps otherwise than they are written."""
+    from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
+
+    step, changed = "Datadog tags", list(changed_tags(settings))
+    yield from (warning(step, text) for text in changed)
+    if not changed and (tags := sent_tags(settings)):
+        yield ok(step, ", ".join(tags))
+
+
+def check_spool(path: Path | None) -> Iterator[Finding]:
+    """Open the spool as a run does, if there is one, and close it again."""
+    if path is None:
+        return
+    with Spool(path) as spool:
+        notices = [notice.partition(": ") for notice in spool.notices]
+    if not notices:
+        yield ok("spool", f"{path} can be used")
+    yield from (warning("spool", cause, fix) for cause, _, fix in notices)
+
+
+def _delivered(step: str, sink: Sink, deadline: Deadline) -> Finding:
     sample = Sample(POINT, 1.0, datetime.now(UTC), tags={"collector": "wandb"})
     delivery = sink.deliver([sample], _soon(deadline))
     if delivery.accepted:
@@ -99,5 +123,5 @@ def _soon(deadline: Deadline) -> Deadline:
     return deadline.reserve(max(0.0, deadline.remaining() - _SECONDS))
 
 
-def _otlp_endpoint(setup: "Setup") -> str:
+def _otlp_endpoint(setup: Setup) -> str:
     return next((found for name in _OTLP_ENDPOINTS if (found := setup.environ.get(name))), "")

@@ -3,9 +3,9 @@
 import asyncio
 import difflib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,16 +15,13 @@ from runmetrics.collectors.wandb.reading.clocks import CLOCK_TOLERANCE_SECONDS, 
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.older_server import without
-from runmetrics.collectors.wandb.reading.project_client import (
-    ProjectClient,
-    read_as_public,
-)
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
-from runmetrics.collectors.wandb.server.endpoint import base_url_of
+from runmetrics.collectors.wandb.server.endpoint import Endpoint, base_url_of
 from runmetrics.collectors.wandb.server.errors import BadDocument
-from runmetrics.collectors.wandb.server.pages import key_page
-from runmetrics.config.credentials import find_wandb_key
+from runmetrics.config.credentials import ApiKey, find_wandb_key
+from runmetrics.config.settings import Settings
 from runmetrics.custom_metrics import count_series
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
@@ -34,14 +31,10 @@ from runmetrics.doctor.project import Seen, look
 from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
 from runmetrics.event_loop import Loop
 from runmetrics.model import Problem
+from runmetrics.pipeline import Outcome
+from runmetrics.plugins import Setup
 from runmetrics.sinks.datadog.series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
 from runmetrics.text import some
-
-if TYPE_CHECKING:
-    from runmetrics.config.credentials import ApiKey
-    from runmetrics.config.settings import Settings
-    from runmetrics.pipeline import Outcome
-    from runmetrics.plugins import Setup
 
 _WHO = "query RunmetricsViewer { viewer { username entity teams { edges { node { name } } } } }"
 _WHO_ON_OLD_SERVERS = "query RunmetricsViewer { viewer { username entity } }"
@@ -55,18 +48,18 @@ _MOST_NAMES = 3
 _MOST_PROJECTS = 5
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Who:
     """Who the key belongs to: nobody has no name. `clock_offset_seconds` is W&B's less ours.
 
     `is_told` unless the server has no way to say it.
     """
 
-    name: str = ""
-    entities: list[str] = field(default_factory=list)
-    clock_offset_seconds: float | None = None
-    key_page: str = ""
-    is_told: bool = True
+    name: str
+    entities: list[str]
+    clock_offset_seconds: float | None
+    endpoint: Endpoint
+    is_told: bool
 
 
 class _Named(BaseModel):
@@ -104,7 +97,7 @@ class _Viewer(BaseModel):
         return list(dict.fromkeys(name for name in named if name))
 
 
-def check_wandb(setup: "Setup", deadline: Deadline) -> Iterator[Finding]:
+def check_wandb(setup: Setup, deadline: Deadline) -> Iterator[Finding]:
     """Check from the key to the metrics, as far as each step lets the next one be asked."""
     try:
         key = find_wandb_key(setup.settings, deadline)
@@ -136,7 +129,7 @@ def _left_out(*steps: str, by: str) -> list[Finding]:
     return not_asked(steps, f"first fix: {by}")
 
 
-async def _who(settings: "Settings", key: "ApiKey", deadline: Deadline) -> Who:
+async def _who(settings: Settings, key: ApiKey, deadline: Deadline) -> Who:
     async with WandbClient.of(settings, key, deadline, retry=_A_PERSON_WAITS) as client:
         answer = await _told(client)
         viewer = _Viewer.of(answer.data.get("viewer"))
@@ -144,7 +137,7 @@ async def _who(settings: "Settings", key: "ApiKey", deadline: Deadline) -> Who:
             viewer.username or "",
             viewer.entities,
             client.clock_offset_seconds,
-            key_page(client.endpoint.app_url),
+            client.endpoint,
             is_told="viewer" in answer.data,
         )
 
@@ -175,7 +168,7 @@ def _clocks(offset: float | None) -> Finding:
 class _Collecting:
     """Collect once with the collector itself, and look at what it reads meanwhile."""
 
-    def __init__(self, setup: "Setup", deadline: Deadline, who: Who) -> None:
+    def __init__(self, setup: Setup, deadline: Deadline, who: Who) -> None:
         self._settings = setup.settings
         self._where = Filter.of(setup.config.where if setup.config else {})
         self._who = who
@@ -194,7 +187,7 @@ class _Collecting:
         problems = outcome.collection.problems
         whole = [problem for problem in problems if self._unread(problem)]
         if not self._who.name and not self._seen and whole:
-            yield _broken(_ACCOUNT, whole[0])
+            yield broken(_ACCOUNT, whole[0].cause, whole[0].fix, whole[0].code)
             yield from _left_out(*_OF_PROJECTS, by=_ACCOUNT)
             return
         yield self._account()
@@ -237,11 +230,9 @@ class _Collecting:
             return ok(_ACCOUNT, f"{who.name}, whose entities are {entities}")
         if not who.is_told:
             return warning(_ACCOUNT, "this W&B server does not say whose the API key is")
-        place = next(iter(self._seen), None)
-        return warning(
-            _ACCOUNT,
-            read_as_public(*place, who.key_page) if place else "W&B knows nobody by this key",
-        )
+        if not self._seen:
+            return warning(_ACCOUNT, "W&B knows nobody by this key")
+        return warning(_ACCOUNT, who.endpoint.read_as_public(*next(iter(self._seen))))
 
     def _lost(self, problem: Problem, *, several: bool) -> Finding:
         entity = problem.tags.get("wandb_entity", "")
@@ -253,7 +244,7 @@ class _Collecting:
         where = f"{entity}/{project}: " if several else ""
         return broken(_PROJECT, f"{where}{problem.cause}", fix, problem.code)
 
-    def _collected(self, outcome: "Outcome", problems: list[Problem]) -> Iterator[Finding]:
+    def _collected(self, outcome: Outcome, problems: list[Problem]) -> Iterator[Finding]:
         said = {notice for seen in self._seen.values() for notice in seen.notices}
         said |= {*self._collector.catalog.notices}
         for problem in problems:
@@ -268,7 +259,7 @@ class _Collecting:
             yield ok(_COLLECTING, _result(outcome, len(self._collector.catalog.metrics)))
 
 
-def _near_the_bound(outcome: "Outcome", most: int | None) -> Iterator[Finding]:
+def _near_the_bound(outcome: Outcome, most: int | None) -> Iterator[Finding]:
     """Warn from 80 % of the bound on, since over it no metric is split any more."""
     series = count_series(outcome.collection.samples)
     if most is not None and series.total() >= 0.8 * most:
@@ -287,7 +278,7 @@ def _fields(lacking: frozenset[str]) -> Iterator[Finding]:
         yield ok(_FIELDS, "the server has every field that is read")
 
 
-def _result(outcome: "Outcome", metrics: int) -> str:
+def _result(outcome: Outcome, metrics: int) -> str:
     collection = outcome.collection
     known = {sample.name for sample in collection.samples}
     lacking = sorted({each.name for each in collection.missing} - known)
@@ -295,7 +286,3 @@ def _result(outcome: "Outcome", metrics: int) -> str:
     if lacking:
         text += f"; no data for {some(lacking, _MOST_NAMES)}"
     return text
-
-
-def _broken(step: str, problem: Problem) -> Finding:
-    return broken(step, problem.cause, problem.fix, problem.code)

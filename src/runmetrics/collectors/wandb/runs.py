@@ -25,10 +25,10 @@ from runmetrics.collectors.wandb.values import (
     Fault,
     Scalar,
     decode_object,
-    look_up,
+    lengths,
     number,
     parse_time,
-    scalar,
+    scalars,
     text,
     time_fault,
     unwrapped,
@@ -155,13 +155,13 @@ def make_run(
     if "summaryMetrics" in unreadable:
         part.faults.append(_NO_SUMMARY)
     own = summary.get("_wandb")
-    values = dict(_values("summary", summary, selection.summary_keys))
-    values.update(_values("config", config, selection.config_keys))
+    values = scalars("summary", summary, selection.summary_keys)
+    values |= scalars("config", config, selection.config_keys)
     system = part.json("systemMetrics")
     of_every_gpu = {key for key in selection.system_keys if key.startswith(EVERY_GPU)}
     if selection.system_keys:
         bare = {key.removeprefix("system."): value for key, value in system.items()}
-        values.update(_values("system", bare, selection.system_keys - of_every_gpu))
+        values |= scalars("system", bare, selection.system_keys - of_every_gpu)
     gpus = gpu_samples(system, {key.removeprefix(EVERY_GPU) for key in of_every_gpu})
     part.faults += gpus.faults
     recorded, gpu_type = part.recorded(config)
@@ -187,7 +187,7 @@ def make_run(
         gpu_utilization=gpus.utilization,
         gpu_values={key: gpus.values[key.removeprefix(EVERY_GPU)] for key in sorted(of_every_gpu)},
         values=dict(part.possible(values)),  # below the parts that it leaves out
-        lengths=dict(_lengths(config, selection.config_keys)),
+        lengths=lengths("config", config, selection.config_keys),
         user=text(user.get("username")) if isinstance(user, dict) else "",
         group=text(node.get("group")),
         job_type=text(node.get("jobType")),
@@ -304,19 +304,3 @@ def _is_imported(run: Run) -> bool:
         return False
     beaten = max(0.0, (beat - created).total_seconds())
     return created - logged > _IMPORTED_AFTER and (run.own_seconds or 0.0) > 2 * beaten
-
-
-def _values(
-    prefix: str, found: Mapping[str, Any], keys: Iterable[str]
-) -> Iterable[tuple[str, Scalar]]:
-    for key in keys:
-        value = scalar(look_up(found, key))
-        if value is not None:
-            yield f"{prefix}.{key}", value
-
-
-def _lengths(config: Mapping[str, Any], keys: Iterable[str]) -> Iterable[tuple[str, int]]:
-    for key in keys:
-        value = look_up(config, key)
-        if isinstance(value, list):
-            yield f"config.{key}", len(value)

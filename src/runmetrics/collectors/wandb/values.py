@@ -5,10 +5,12 @@ Nothing here raises: what makes no sense is None, or ABSENT where None is a valu
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from runmetrics.text import encodable
 
 Scalar = float | str | bool
 """A cleaned value: floats may be NaN or infinite; only finite floats are numbers."""
@@ -83,7 +85,7 @@ def scalar(value: object) -> Scalar | None:
 
 def text(value: object) -> str:
     """Return text that can be written anywhere, without the halves of characters JSON can spell."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    return encodable(value) if isinstance(value, str) else ""
 
 
 def mean(values: Collection[float]) -> float:
@@ -158,6 +160,18 @@ def look_up(mapping: Mapping[str, Any], key: str) -> object:
                 if found is not ABSENT:
                     return found
     return ABSENT
+
+
+def scalars(source: str, found: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Scalar]:
+    """Return the cleaned values under `keys`, by the names of their fields ("summary.loss")."""
+    values = ((f"{source}.{key}", scalar(look_up(found, key))) for key in keys)
+    return {name: value for name, value in values if value is not None}
+
+
+def lengths(source: str, found: Mapping[str, Any], keys: Iterable[str]) -> dict[str, int]:
+    """Return how long the lists under `keys` are, by the names of their fields."""
+    values = ((f"{source}.{key}", look_up(found, key)) for key in keys)
+    return {name: len(value) for name, value in values if isinstance(value, list)}
 
 
 def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runmetrics.model import Drop, Sample
-from runmetrics.text import some, were
+from runmetrics.text import encodable, some, were
 
 # opentelemetry.io/docs/specs/otel/metrics/api, "Instrument name syntax".
 LONGEST_NAME = 255
@@ -112,7 +112,7 @@ def _point(sample: Sample) -> Point:
         sample,
         metric_name(sample.name),
         ucum(sample.unit),
-        {_unicode(key): _unicode(value) for key, value in sample.tags.items()},
+        {encodable(key): encodable(value) for key, value in sample.tags.items()},
         nanoseconds(sample.time),
         value,
     )
@@ -127,8 +127,3 @@ def _refusal(point: Point, other: Point | None) -> str:
         return ""
     same = (other.sample.name, other.sample.tags) == (point.sample.name, point.sample.tags)
     return "duplicate" if same else "collapsed"
-
-
-def _unicode(words: str) -> str:
-    """Return `words` without the lone surrogates that no encoding takes."""
-    return words.encode("utf-8", "replace").decode("utf-8")

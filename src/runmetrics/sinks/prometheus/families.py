@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from runmetrics.model import Drop, Sample
 from runmetrics.sinks.prometheus.names import Name, family_name, label_name
-from runmetrics.text import some, were
+from runmetrics.text import encodable, some, were
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
@@ -126,7 +126,7 @@ def _family(name: Name, sample: Sample) -> Family:
     help_text = sample.description or sample.name
     if name.factor != 1:
         help_text += "; as a ratio" if name.base == "ratio" else f"; in {name.base}"
-    return Family(name.text, _unicode(help_text), sample.name, sample.unit)
+    return Family(name.text, encodable(help_text), sample.name, sample.unit)
 
 
 def _value(name: Name, sample: Sample) -> float:
@@ -167,14 +167,9 @@ def _labels(tags: Mapping[str, str]) -> tuple[Labels, Sequence[str]]:
     if "" in keys:
         remarks.append(f"left out, as nothing of its name can stay: tag {keys.pop('')[0]!r}")
     joined = {name: ";".join(tags[key] for key in same) for name, same in keys.items()}
-    return tuple(sorted((name, _unicode(value)) for name, value in joined.items())), remarks
+    return tuple(sorted((name, encodable(value)) for name, value in joined.items())), remarks
 
 
 def _described(sample: Sample) -> str:
     tags = " ".join(f"{key}:{value}" for key, value in sorted(sample.tags.items()))
     return f"{sample.name} {{{tags}}}" if tags else sample.name
-
-
-def _unicode(words: str) -> str:
-    """Return `words` without the lone surrogates that no encoding takes."""
-    return words.encode("utf-8", "replace").decode("utf-8")

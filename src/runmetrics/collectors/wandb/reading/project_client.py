@@ -34,13 +34,7 @@ from runmetrics.collectors.wandb.reading.older_server import (
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import Document, WandbClient
-from runmetrics.collectors.wandb.server.errors import (
-    BadDocument,
-    ServerDown,
-    ServerFault,
-    TooLarge,
-)
-from runmetrics.collectors.wandb.server.pages import key_page
+from runmetrics.collectors.wandb.server.errors import BadDocument, ServerDown, ServerFault, TooLarge
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import ConfigurationError, TemporaryError
 from runmetrics.text import counted
@@ -68,14 +62,6 @@ class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
             "this W&B server cannot filter runs",
             "use one that does; the metrics without `where` come from all runs, read at once",
         )
-
-
-def read_as_public(entity: str, project: str, key_page: str) -> str:
-    """Say that W&B does not know the key, and that the project needs none."""
-    return (
-        f"W&B does not accept the API key, but {entity}/{project} is public and "
-        f"was read without it: renew the key at {key_page}"
-    )
 
 
 class ProjectClient:
@@ -206,9 +192,8 @@ class ProjectClient:
 
     def _fails_on_viewer(self, answer: Answer) -> bool:
         """Return whether to ask once more without the viewer, about whom alone something failed."""
-        if "viewer" in self.dropped or not answer.errors:
-            return False
-        if any(error.path[:1] != ("viewer",) for error in answer.errors):
+        of_viewer = [error.path[:1] == ("viewer",) for error in answer.errors]
+        if "viewer" in self.dropped or not of_viewer or not all(of_viewer):
             return False
         self.dropped |= {"viewer"}
         self.notices.append(
@@ -232,8 +217,7 @@ class ProjectClient:
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"
             )
         if not known and not self._viewer_seen:
-            renew_at = key_page(self.server.endpoint.app_url)
-            self.notices.append(read_as_public(self.entity, self.project, renew_at))
+            self.notices.append(self.server.endpoint.read_as_public(self.entity, self.project))
         self._viewer_seen = True
 
     async def _smaller(
@@ -264,11 +248,10 @@ class ProjectClient:
         if self._down:
             raise ServerDown(why.cause, why.fix)
 
-    async def _in_parts(self, ask: Ask[Any], why: Unknown) -> Any:
+    async def _in_parts(self, ask: Ask[Any], why: Unknown) -> Page | Unknown:
         """Return what can be had of a question that failed alone: only a page has parts."""
-        return await self._halve(ask, why) if isinstance(ask, PageAsk) else why
-
-    async def _halve(self, ask: PageAsk, why: Unknown) -> Page | Unknown:
+        if not isinstance(ask, PageAsk):
+            return why
         if ask.first == 1:
             return await self._without_what_hurts(ask, why)
         pages: list[Page] = []

@@ -76,6 +76,13 @@ class Endpoint:
         """Return the refusal that the hosted service words as status 200 without a viewer."""
         return NobodyLoggedIn(*self._refusal("it knows nobody by that key"))
 
+    def read_as_public(self, entity: str, project: str) -> str:
+        """Say that W&B does not know the key, and that the project needs none."""
+        return (
+            f"W&B does not accept the API key, but {entity}/{project} is public and "
+            f"was read without it: renew the key at {pages.key_page(self.app_url)}"
+        )
+
     def _refusal(self, how: str) -> tuple[str, str]:
         if self.key_source is None:
             return (
