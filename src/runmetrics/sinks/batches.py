@@ -14,7 +14,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError, TemporaryError
 from runmetrics.model import Delivery, Drop, Sample
 from runmetrics.retry import Backoff, Retries, TransientFailure
-from runmetrics.text import were
+from runmetrics.text import some, were
 
 REJECTED, TOO_LARGE = "rejected", "too_large"
 
@@ -90,8 +90,9 @@ class _Rejection(Generic[T]):
     way_there: RunmetricsError
 
 
-def _unsent(item: Item, reason: str, why: str) -> str:
-    return f"{were(1, 'sample')} not sent ({reason}): {item.name}, {why}"
+def unsent(names: Sequence[str], reason: str) -> str:
+    """Say that samples were not sent."""
+    return f"{were(len(names), 'sample')} not sent ({reason}): {some(names)}"
 
 
 @dataclass(slots=True)
@@ -117,13 +118,13 @@ class Ledger(Generic[T]):
 
     def refuse(self, item: T, refusal: Refused) -> None:
         """Note what is refused alone: it is dropped, unless nothing at all is taken."""
-        said = _unsent(item, refusal.reason, refusal.words)
+        said = unsent([f"{item.name}, {refusal.words}"], refusal.reason)
         self.rejections.append(_Rejection([item], refusal.reason, said, refusal.way_there))
 
     def drop(self, item: T, reason: str, why: str) -> None:
         """Note what cannot be sent at all."""
         self.dropped.append(Drop(item.sample, reason))
-        self.notices.append(_unsent(item, reason, why))
+        self.notices.append(unsent([f"{item.name}, {why}"], reason))
 
     def keep(self, batch: Sequence[T], error: RunmetricsError) -> None:
         """Note what was not taken and may be later."""

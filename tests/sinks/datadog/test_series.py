@@ -104,9 +104,11 @@ def test_d16_points_outside_datadogs_window_are_not_sent_and_their_age_is_said(
 
 
 def test_many_drops_of_one_kind_are_one_notice() -> None:
-    found = prepare([sample(f"wandb.m{n}", float("nan")) for n in range(5)], (), NOW.timestamp())
+    _, ledger = prepare(
+        [sample(f"wandb.m{n}", float("nan")) for n in range(5)], (), NOW.timestamp()
+    )
 
-    assert found.notices == (
+    assert tuple(ledger.notices) == (
         "5 samples were not sent (not_finite): wandb.m0, wandb.m1, wandb.m2 and 2 more",
     )
 
@@ -261,7 +263,7 @@ def test_d17_nine_thousand_series_that_hardly_compress_pass_a_strict_intake(
 def test_d17_what_was_measured_is_what_is_sent(intake: DatadogIntake) -> None:
     deliver(intake, [sample()])
 
-    series = prepare([sample()], (), NOW.timestamp()).series
+    series, _ = prepare([sample()], (), NOW.timestamp())
     body: Mapping[str, Any] = payload(series).to_dict()
     compressed, raw_bytes = encode(body)
     assert intake.posts[0].bytes_on_the_wire == len(compressed)

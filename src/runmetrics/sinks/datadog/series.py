@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runmetrics.model import Drop, Sample
-from runmetrics.sinks.batches import halves
+from runmetrics.sinks.batches import Ledger, halves, unsent
 from runmetrics.text import some, were
 
 if TYPE_CHECKING:
@@ -79,25 +79,18 @@ class Series:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What can be sent, what cannot be, and remarks for the person who reads the report."""
-
-    series: tuple[Series, ...]
-    drops: tuple[Drop, ...]
-    notices: tuple[str, ...]
-
-
-def prepare(samples: Sequence[Sample], common_tags: Sequence[str], now: float) -> Prepared:
-    """Sort out what Datadog would not take or would take wrongly at `now` (epoch seconds).
+def prepare(
+    samples: Sequence[Sample], common_tags: Sequence[str], now: float
+) -> tuple[list[Series], Ledger[Series]]:
+    """Return what can be sent at `now` (epoch seconds), and in the ledger what cannot be.
 
     Of several samples that are one point to Datadog the first is kept: which of them it would
     show is otherwise a matter of luck.
     """
     series: dict[tuple[str, tuple[str, ...], int], Series] = {}
-    drops: list[Drop] = []
+    ledger = Ledger[Series]()
     collapsed: list[str] = []
-    unsent: dict[str, list[str]] = {}
+    unfit: dict[str, list[str]] = {}
     for sample in samples:
         name, tags = metric_name(sample.name), tags_of(sample, common_tags)
         timestamp = math.floor(sample.time.timestamp())
@@ -110,22 +103,19 @@ def prepare(samples: Sequence[Sample], common_tags: Sequence[str], now: float) -
                 reason = "collapsed"
                 collapsed.append(" ".join((name, *tags)))
         if reason:
-            drops.append(Drop(sample, reason))
+            ledger.dropped.append(Drop(sample, reason))
             if reason not in ("duplicate", "collapsed"):
-                unsent.setdefault(reason, []).append(_described(sample, reason, now - timestamp))
+                unfit.setdefault(reason, []).append(_described(sample, reason, now - timestamp))
         else:
             # Adding 0.0 turns -0.0 into 0.0, which some JSON readers print as "-0".
             series[key] = Series(sample, name, tags, timestamp, float(sample.value) + 0.0)
-    notices = [
-        f"{were(len(names), 'sample')} not sent ({reason}): {some(names)}"
-        for reason, names in unsent.items()
-    ]
+    ledger.notices += (unsent(names, reason) for reason, names in unfit.items())
     if collapsed:
-        notices.append(
+        ledger.notices.append(
             f"{were(len(collapsed), 'sample')} not sent (collapsed): by Datadog's rules for names"
             f" and tags it is the same series as another one: {some(collapsed)}"
         )
-    return Prepared(tuple(series.values()), tuple(drops), tuple(notices))
+    return list(series.values()), ledger
 
 
 def _refusal(value: float, name: str, age_seconds: float) -> str:

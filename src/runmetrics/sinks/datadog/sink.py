@@ -129,8 +129,7 @@ class DatadogSink(Sink):
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
-        prepared = datadog_series.prepare(samples, self._tags, self._clock())
-        ledger = Ledger[Series](dropped=list(prepared.drops), notices=list(prepared.notices))
+        series, ledger = datadog_series.prepare(samples, self._tags, self._clock())
         self._key = None
         transport = Transport(deadline, self._policy.request_seconds)
 
@@ -139,7 +138,7 @@ class DatadogSink(Sink):
             return Taken()
 
         delivery = BatchDelivery("Datadog", post, ledger, self._policy, deadline)
-        delivery.run(_posts(prepared.series, ledger))
+        delivery.run(_posts(series, ledger))
         return ledger.closed(self.name, transport.requests, transport.bytes_sent)
 
     def _post_with_a_fresh_key(

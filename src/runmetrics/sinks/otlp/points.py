@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from runmetrics.model import Drop, Sample
-from runmetrics.text import encodable, some, were
+from runmetrics.sinks.batches import Ledger, unsent
+from runmetrics.text import encodable
 
 # opentelemetry.io/docs/specs/otel/metrics/api, "Instrument name syntax".
 LONGEST_NAME = 255
@@ -53,15 +54,6 @@ class Point:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What can be sent, what cannot be, and remarks for the person who reads the report."""
-
-    points: tuple[Point, ...]
-    drops: tuple[Drop, ...]
-    notices: tuple[str, ...]
-
-
 def metric_name(name: str) -> str:
     """Return `name` by OpenTelemetry's rules: a letter, then ASCII letters, digits and `_.-/`.
 
@@ -80,12 +72,13 @@ def nanoseconds(time: datetime) -> int:
     return (time - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def prepare(samples: Iterable[Sample]) -> Prepared:
-    """Sort out what cannot be sent: "bad_name", "not_finite", "duplicate" (the same point twice)
-    and "collapsed" (by OpenTelemetry's rules for names it is the same point as an earlier one)."""
+def prepare(samples: Iterable[Sample]) -> tuple[list[Point], Ledger[Point]]:
+    """Return what can be sent, and in the ledger what cannot be: "bad_name", "not_finite",
+    "duplicate" (the same point twice) and "collapsed" (by OpenTelemetry's rules for names it is
+    the same point as an earlier one)."""
     points: dict[tuple[object, ...], Point] = {}
-    drops: list[Drop] = []
-    unsent: dict[str, list[str]] = {}
+    ledger = Ledger[Point]()
+    unfit: dict[str, list[str]] = {}
     for sample in samples:
         point = _point(sample)
         key = (point.name, tuple(sorted(point.attributes.items())), point.nanoseconds)
@@ -93,14 +86,11 @@ def prepare(samples: Iterable[Sample]) -> Prepared:
         if not reason:
             points[key] = point
             continue
-        drops.append(Drop(sample, reason))
+        ledger.dropped.append(Drop(sample, reason))
         if reason != "duplicate":
-            unsent.setdefault(reason, []).append(sample.name)
-    notices = (
-        f"{were(len(names), 'sample')} not sent ({reason}): {some(names)}"
-        for reason, names in unsent.items()
-    )
-    return Prepared(tuple(points.values()), tuple(drops), tuple(notices))
+            unfit.setdefault(reason, []).append(sample.name)
+    ledger.notices += (unsent(names, reason) for reason, names in unfit.items())
+    return list(points.values()), ledger
 
 
 def _point(sample: Sample) -> Point:

@@ -12,14 +12,12 @@ from runmetrics.plugins import Setup, Sink, need
 from runmetrics.sinks.batches import (
     DEFAULT_POLICY,
     BatchDelivery,
-    Ledger,
     Refused,
     RetryPolicy,
     Taken,
     Unavailable,
 )
-from runmetrics.sinks.otlp import points as otlp_points
-from runmetrics.sinks.otlp.points import Point
+from runmetrics.sinks.otlp.points import Point, prepare
 from runmetrics.sinks.otlp.variables import Variables, read_resource, read_variables
 
 if TYPE_CHECKING:
@@ -78,10 +76,8 @@ class OtlpSink(Sink):
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what the receiver does or does not do with each is in the Delivery."""
-        prepared = otlp_points.prepare(samples)
-        ledger = Ledger[Point](dropped=list(prepared.drops), notices=list(prepared.notices))
+        points, ledger = prepare(samples)
         poster = self._poster(deadline)
-        points = prepared.points
         starts = range(0, len(points), _MOST_POINTS)
 
         def post(batch: Sequence[Point]) -> Taken:
