@@ -7,6 +7,14 @@ from datetime import datetime
 
 from runmetrics.errors import ExitCode
 
+PROJECT_TAGS = ("wandb_entity", "wandb_project", "collector")
+"""Tags that every sample of a W&B project carries."""
+
+
+def project_of(tags: Mapping[str, str]) -> str:
+    """Return entity/project; what there is of it."""
+    return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
+
 
 @dataclass(frozen=True, slots=True)
 class RunRef:

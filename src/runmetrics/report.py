@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.custom_metrics import bill, count_series
-from runmetrics.model import Collection, Delivery, Missing, Problem, RunRef, Sample
+from runmetrics.model import (
+    PROJECT_TAGS,
+    Collection,
+    Delivery,
+    Missing,
+    Problem,
+    RunRef,
+    Sample,
+    project_of,
+)
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import is_about_itself
 from runmetrics.text import counted, one_line, show_value
@@ -19,7 +28,6 @@ JSON_SCHEMA_VERSION = 1
 
 _log = logging.getLogger("runmetrics")
 
-_TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
 _LONGEST_RUN_NAME = 60
 _WIDE = 110
 """Columns from which remarks have a column of their own; in fewer they stand under the name."""
@@ -117,7 +125,7 @@ def log_problems(collection: Collection) -> None:
     """Log a line for each problem; its project is in the words where several are read."""
     several = len(_projects(collection)) > 1
     for problem in collection.problems:
-        where = _project(problem.tags)
+        where = project_of(problem.tags)
         said = f"{where}: {problem}" if several and where else str(problem)
         fields = {
             "metrics": list(problem.metrics),
@@ -209,16 +217,12 @@ def _projects(collection: Collection) -> set[str]:
         *collection.missing,
         *collection.problems,
     )
-    return {_project(each.tags) for each in told} - {""}
-
-
-def _project(tags: Mapping[str, str]) -> str:
-    return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
+    return {project_of(each.tags) for each in told} - {""}
 
 
 def _name(name: str, tags: Mapping[str, str], *, several: bool) -> "Text":
-    groups = [f"{tag}:{value}" for tag, value in tags.items() if tag not in _TAGS_EVERYBODY_HAS]
-    where = [_project(tags)] if several else []
+    groups = [f"{tag}:{value}" for tag, value in tags.items() if tag not in PROJECT_TAGS]
+    where = [project_of(tags)] if several else []
     text = _plain(name)
     if extra := " ".join([*where, *groups]):
         text.append_text(_plain(f" {extra}", style="dim"))

@@ -18,7 +18,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.reading.plan import Plan
 from runmetrics.custom_metrics import dollars
-from runmetrics.model import Missing, Sample
+from runmetrics.model import PROJECT_TAGS, Missing, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import JSON_SCHEMA_VERSION
 from runmetrics.text import counted, one_line, show_value
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from runmetrics.collectors.wandb.inspect.discover import Sampled
 
-PROJECT_TAGS = ("wandb_entity", "wandb_project", "collector")
 _MOST_SERIES = 20
 _MOST_KEYS = 60
 

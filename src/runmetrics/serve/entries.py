@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from runmetrics.model import Missing
+from runmetrics.model import PROJECT_TAGS, Missing, project_of
 from runmetrics.serve.snapshot import Snapshot, Value
-
-_TAGS_EVERYBODY_HAS = {"collector", "wandb_entity", "wandb_project"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,6 @@ def entries(snapshot: Snapshot) -> Iterator[Entry]:
                 yield Unknown(name, problem.tags)
 
 
-def project_of(tags: Mapping[str, str]) -> str:
-    """Return entity/project; what there is of it."""
-    return f"{tags.get('wandb_entity', '')}/{tags.get('wandb_project', '')}".strip("/")
-
-
 def name_of(entry: Entry) -> str:
     """Return the metric's name."""
     return entry.sample.name if isinstance(entry, Value) else entry.name
@@ -50,4 +43,4 @@ def tags_of(entry: Entry) -> Mapping[str, str]:
 def own_tags(entry: Entry) -> dict[str, str]:
     """Return the tags that tell this series from others of its project, by name."""
     tags = sorted(tags_of(entry).items())
-    return {key: text for key, text in tags if key not in _TAGS_EVERYBODY_HAS}
+    return {key: text for key, text in tags if key not in PROJECT_TAGS}

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from importlib.resources import files
 from xml.etree.ElementTree import Element
 
-from runmetrics.model import Problem
+from runmetrics.logs import redact
+from runmetrics.model import Problem, project_of
 from runmetrics.report import delivered
-from runmetrics.serve.entries import project_of
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.markup import Child, document, el
 from runmetrics.serve.snapshot import Snapshot
@@ -204,6 +204,4 @@ def _footer() -> Element:
 
 def _safe(text: str) -> str:
     """Return what others said as the log would show it."""
-    from runmetrics.logs import redact
-
     return redact(one_line(text))

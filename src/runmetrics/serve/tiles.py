@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from runmetrics.model import Missing
+from runmetrics.model import Missing, project_of
 from runmetrics.serve.chart import chart
-from runmetrics.serve.entries import Entry, entries, name_of, own_tags, project_of, tags_of
+from runmetrics.serve.entries import Entry, entries, name_of, own_tags, tags_of
 from runmetrics.serve.gpu_hours import gpu_hours_card
 from runmetrics.serve.markup import el, held_badge, link, quantity
 from runmetrics.serve.ranking import ranking_card
