@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from runmetrics.config.credentials import find_datadog_key
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.aws import no_key
 from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
 from runmetrics.model import Sample
 from runmetrics.plugins import Setup, Sink
+from runmetrics.sinks.datadog import DatadogSink
+from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
+from runmetrics.sinks.otlp import OtlpSink
+from runmetrics.sinks.prometheus import TextfileSink
 from runmetrics.spool import Spool
-
-if TYPE_CHECKING:
-    from runmetrics.config.settings import Settings
 
 POINT = "runmetrics.doctor"
 """The metric of the synthetic point: its value is 1."""
@@ -26,9 +28,6 @@ _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 
 def check_datadog(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
     """Check the key, whether this site knows it, and with `push` send one point."""
-    from runmetrics.config.credentials import find_datadog_key
-    from runmetrics.sinks.datadog import DatadogSink
-
     later = [_INTAKE, *[_POINT] * push]
     try:
         key = find_datadog_key(setup.settings, deadline)
@@ -59,8 +58,6 @@ def check_otlp(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Find
     if not endpoint:
         return
     step = "OTLP receiver"
-    from runmetrics.sinks.otlp import OtlpSink
-
     try:
         sink = OtlpSink.open(setup)
         sink.check(_soon(deadline))
@@ -78,8 +75,6 @@ def check_textfile(setup: Setup, deadline: Deadline) -> Iterator[Finding]:
     if path is None:
         return
     step = "Prometheus file"
-    from runmetrics.sinks.prometheus import TextfileSink
-
     try:
         TextfileSink.open(setup).check(deadline)
     except RunmetricsError as error:
@@ -88,10 +83,8 @@ def check_textfile(setup: Setup, deadline: Deadline) -> Iterator[Finding]:
     yield ok(step, f"{path} can be written")
 
 
-def check_tags(settings: "Settings") -> Iterator[Finding]:
+def check_tags(settings: Settings) -> Iterator[Finding]:
     """Say which tags are sent, and which Datadog keeps otherwise than they are written."""
-    from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
-
     step, changed = "Datadog tags", list(changed_tags(settings))
     yield from (warning(step, text) for text in changed)
     if not changed and (tags := sent_tags(settings)):

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from runmetrics.config.addresses import checked_url
+from runmetrics.config.credentials import ApiKey, find_datadog_key
 from runmetrics.config.rules import site as known_site
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, CredentialRefused
@@ -27,9 +28,6 @@ from runmetrics.sinks.datadog.answers import AnswerReader
 from runmetrics.sinks.datadog.common_tags import common_tags
 from runmetrics.sinks.datadog.series import Series
 from runmetrics.sinks.datadog.transport import NotTaken, Transport
-
-if TYPE_CHECKING:
-    from runmetrics.config.credentials import ApiKey
 
 
 def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool = False) -> str:
@@ -70,7 +68,7 @@ class DatadogSink(Sink):
 
     def __init__(
         self,
-        key: "ApiKey | Callable[[Deadline], ApiKey]",
+        key: ApiKey | Callable[[Deadline], ApiKey],
         *,
         site: str = "datadoghq.com",
         url: str | None = None,
@@ -90,8 +88,6 @@ class DatadogSink(Sink):
     @classmethod
     def open(cls, setup: Setup) -> Self:
         """Make it as the environment says."""
-        from runmetrics.config.credentials import find_datadog_key
-
         settings = setup.settings
         return cls(
             lambda deadline: find_datadog_key(settings, deadline),
@@ -155,11 +151,11 @@ class DatadogSink(Sink):
                 raise
             self._post(batch, transport, fresh)
 
-    def _read_key(self, deadline: Deadline) -> "ApiKey":
+    def _read_key(self, deadline: Deadline) -> ApiKey:
         self._key = self._find_key(deadline) if callable(self._find_key) else self._find_key
         return self._key
 
-    def _post(self, batch: Sequence[Series], transport: Transport, key: "ApiKey") -> None:
+    def _post(self, batch: Sequence[Series], transport: Transport, key: ApiKey) -> None:
         from datadog_api_client import ApiClient, Configuration
         from datadog_api_client.v2.api.metrics_api import MetricsApi
         from datadog_api_client.v2.model.metric_content_encoding import MetricContentEncoding

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import httpx
 
@@ -23,14 +23,12 @@ from runmetrics.collectors.wandb.server.errors import (
 from runmetrics.collectors.wandb.server.outage import Outage
 from runmetrics.collectors.wandb.server.pace import Pace
 from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, last_error
+from runmetrics.config.credentials import ApiKey
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.http import Meter, NoAnswer, Request, exchange, new_tls
 from runmetrics.proxies import proxy_for
 from runmetrics.retry import Retries
-
-if TYPE_CHECKING:
-    from runmetrics.config.credentials import ApiKey
-    from runmetrics.config.settings import Settings
 
 __all__ = ["Answer", "RetryPolicy", "WandbClient"]
 
@@ -56,7 +54,7 @@ class WandbClient:
     def __init__(
         self,
         base_url: str,
-        key: "ApiKey | None",
+        key: ApiKey | None,
         deadline: Deadline,
         *,
         retry: RetryPolicy = _DEFAULT_POLICY,
@@ -82,8 +80,8 @@ class WandbClient:
     @classmethod
     def of(
         cls,
-        settings: "Settings",
-        key: "ApiKey",
+        settings: Settings,
+        key: ApiKey,
         deadline: Deadline,
         *,
         retry: RetryPolicy = _DEFAULT_POLICY,

@@ -4,7 +4,6 @@ import base64
 import ipaddress
 import os
 import re
-from typing import TYPE_CHECKING
 
 import httpx
 
@@ -14,10 +13,8 @@ from runmetrics.collectors.wandb.server.errors import (
     NobodyLoggedIn,
     UnusableConnection,
 )
-
-if TYPE_CHECKING:
-    from runmetrics.config.credentials import ApiKey
-    from runmetrics.config.settings import Settings
+from runmetrics.config.credentials import ApiKey
+from runmetrics.config.settings import Settings
 
 DEFAULT_BASE_URL = "https://api.wandb.ai"
 
@@ -33,7 +30,7 @@ class Endpoint:
     def __init__(
         self,
         base_url: str,
-        key: "ApiKey | None",
+        key: ApiKey | None,
         *,
         allow_insecure_http: bool = False,
         app_url: str | None = None,
@@ -102,7 +99,7 @@ class Endpoint:
         return re.sub(" +", " ", printable).strip()[:limit]
 
 
-def base_url_of(settings: "Settings", key: "ApiKey") -> str:
+def base_url_of(settings: Settings, key: ApiKey) -> str:
     """Return the server to read: the one that a key was stored for goes before the setting."""
     return key.base_url or settings.base_url or DEFAULT_BASE_URL
 
