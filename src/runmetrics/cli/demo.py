@@ -96,15 +96,21 @@ def staged(deadline: Deadline, say: Say) -> Iterator[Stage]:
 def _settings(sandbox: WandbSandbox, intake: DatadogIntake, nowhere: Path) -> Settings:
     """Return the settings that lead to the sandbox; nothing of the real environment counts."""
     environ = {
-        "WANDB_BASE_URL": sandbox.url,
-        "WANDB_API_KEY": SANDBOX_KEY,
-        "WANDB_ENTITY": ENTITY,
-        "WANDB_PROJECT": PROJECT,
+        **_way_to(sandbox),
         "DD_URL": intake.url,
         "DD_API_KEY": INTAKE_KEY,
         "DD_ENV": "demo",
     }
     return Settings.load(environ=environ, env_file=nowhere / "no.env")
+
+
+def _way_to(sandbox: WandbSandbox) -> dict[str, str]:
+    return {
+        "WANDB_BASE_URL": sandbox.url,
+        "WANDB_API_KEY": SANDBOX_KEY,
+        "WANDB_ENTITY": ENTITY,
+        "WANDB_PROJECT": PROJECT,
+    }
 
 
 @contextmanager
@@ -120,10 +126,7 @@ def _trainings(sandbox: WandbSandbox, scratch: Path) -> "Iterator[_Trainings]":
         "WANDB_CACHE_DIR": str(scratch / "cache"),
         "WANDB_DATA_DIR": str(scratch / "data"),
         "WANDB_ERROR_REPORTING": "false",
-        "WANDB_BASE_URL": sandbox.url,
-        "WANDB_API_KEY": SANDBOX_KEY,
-        "WANDB_ENTITY": ENTITY,
-        "WANDB_PROJECT": PROJECT,
+        **_way_to(sandbox),
     }
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
@@ -185,12 +188,9 @@ class _Trainings:
         return (
             (finished.state, failed.state, running.state) == ("finished", "failed", "running")
             and all("loss" in as_object(run.summary) for run in (finished, failed, running))
-            and all(process.poll() is not None for process in self._ended())
+            and all(self.processes[run_id].poll() is not None for run_id in _EXIT_CODES)
             and _beat(running) > max(_beat(finished), _beat(failed))
         )
-
-    def _ended(self) -> list[subprocess.Popen[bytes]]:
-        return [self.processes[run_id] for run_id in _EXIT_CODES]
 
     def _failure(self, cause: str, run_id: str) -> TemporaryError:
         said = (self.scratch / f"{run_id}.log").read_text(encoding="utf-8", errors="replace")

@@ -87,12 +87,11 @@ class WandbCollector:
             parts = await side_by_side(
                 projects,
                 lambda entity, project: self._one(client, entity, project, now),
-                lambda: client.slots,
+                lambda: client.pace.most_at_once,
             )
-            requests, received = client.requests, client.bytes_received
-            decoded = client.bytes_decoded
         whole = self._beforehand(found, projects) + bounded(parts, self.catalog)
-        cost = Cost(requests, received, decoded, whole.cost.runs_read)
+        received, decoded = client.meter.bytes_received, client.meter.bytes_decoded
+        cost = Cost(client.requests, received, decoded, whole.cost.runs_read)
         return dataclasses.replace(
             whole,
             notices=tuple(dict.fromkeys(whole.notices)),

@@ -83,9 +83,9 @@ def test_requests_and_bytes_are_counted_as_sent_and_as_unpacked() -> None:
         caller = Caller(server.url)
         caller.answers(2)
     assert caller.client.requests == 2
-    assert caller.client.bytes_received == server.bytes_sent
+    assert caller.client.meter.bytes_received == server.bytes_sent
     assert server.bytes_sent < 500
-    assert caller.client.bytes_decoded == 2 * len(json.dumps(body))
+    assert caller.client.meter.bytes_decoded == 2 * len(json.dumps(body))
 
 
 def test_w20_the_offset_of_the_clocks_is_read_from_the_date_header() -> None:
@@ -154,8 +154,8 @@ def test_w3_under_a_tenth_of_the_quota_there_is_a_pause_before_each_request() ->
         policy = fast(sleep=waits.sleep, low_quota_pause_seconds=1.5)
         caller = Caller(server.url, policy=policy, clock=waits.clock)
         caller.answers(3)
-    assert caller.client.slots == 1
-    assert caller.client.quota_low
+    assert caller.client.pace.most_at_once == 1
+    assert caller.client.pace.quota_low
     assert waits == [1.5, 1.5]
     assert len(server.requests) == 3
 
@@ -198,7 +198,7 @@ def test_w4_a_junk_quota_is_no_quota(junk: str) -> None:
     with LoopbackServer(answering({"data": DATA}, {"RateLimit-Remaining": junk})) as server:
         caller = Caller(server.url)
         caller.answer()
-    assert caller.client.slots == 4
+    assert caller.client.pace.most_at_once == 4
 
 
 @pytest.mark.parametrize(

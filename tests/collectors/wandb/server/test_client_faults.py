@@ -351,7 +351,7 @@ def test_w23_a_gzip_bomb_is_given_up_at_the_cap() -> None:
         "ask for fewer keys, or narrow the windows"
     )
     assert error.exit_code == ExitCode.TEMPORARY
-    assert caller.client.bytes_decoded == 100_001
+    assert caller.client.meter.bytes_decoded == 100_001
     assert len(server.requests) == 1
 
 
@@ -361,7 +361,7 @@ def test_w23_a_plain_flood_is_given_up_near_the_cap() -> None:
         server.misbehave(Fault(response=flood))
         caller = Caller(server.url, policy=fast(max_decoded_bytes=100_000))
         caller.fails(TooLarge)
-    assert caller.client.bytes_decoded < 300_000
+    assert caller.client.meter.bytes_decoded < 300_000
 
 
 def test_w23_an_answer_of_just_the_cap_is_read() -> None:

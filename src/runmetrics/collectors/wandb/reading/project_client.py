@@ -157,9 +157,7 @@ class ProjectClient:
         self._refused = why
         return True
 
-    async def _send(
-        self, asks: list[Ask[Any]], tries: int | None, *, little: bool = False
-    ) -> Answer:
+    async def _send(self, asks: list[Ask[Any]], tries: int | None, little: bool = False) -> Answer:
         while True:
             smallest = None if little else self._document([CountAsk(EVERYTHING)])
             try:

@@ -45,10 +45,9 @@ def _utc_now() -> datetime:
 class WandbClient:
     """Ask one W&B server under one deadline; use as an async context manager.
 
-    `endpoint` is the server with its key. `requests` counts every try; `bytes_received` is answer
-    bodies as sent (compressed), `bytes_decoded` the same unpacked. `clock_offset_seconds` is the
-    server's clock minus ours by the latest answer, to about a second, None before one. `clock` is
-    our wall clock.
+    `endpoint` is the server with its key. `requests` counts every try, `meter` the bytes of all
+    answers; `pace` says how many may be under way. `clock_offset_seconds` is the server's clock
+    minus ours by the latest answer, to about a second, None before one. `clock` is our wall clock.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class WandbClient:
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.requests = 0
-        self._meter = Meter()
+        self.meter = Meter()
         self.clock_offset_seconds: float | None = None
         self.endpoint = Endpoint(
             base_url, key, allow_insecure_http=allow_insecure_http, app_url=app_url
@@ -72,7 +71,7 @@ class WandbClient:
         self._deadline = deadline
         self._policy = retry
         self._clock = clock
-        self._pace = Pace(retry, deadline, clock)
+        self.pace = Pace(retry, deadline, clock)
         self._outage = Outage()
         self._alone = asyncio.Lock()
         self._scopes: set[asyncio.Timeout] = set()
@@ -95,26 +94,6 @@ class WandbClient:
             allow_insecure_http=settings.allow_insecure_http,
             app_url=settings.app_url,
         )
-
-    @property
-    def bytes_received(self) -> int:
-        """The bytes of all answers as sent (compressed)."""
-        return self._meter.bytes_received
-
-    @property
-    def bytes_decoded(self) -> int:
-        """The bytes of all answers, unpacked."""
-        return self._meter.bytes_decoded
-
-    @property
-    def slots(self) -> int:
-        """Return how many requests may be under way at once just now."""
-        return self._pace.most_at_once
-
-    @property
-    def quota_low(self) -> bool:
-        """Whether the server said that less than a tenth of our requests are left."""
-        return self._pace.quota_low
 
     async def __aenter__(self) -> Self:
         self._http = self._connection_pool()
@@ -153,7 +132,7 @@ class WandbClient:
             while True:
                 if smallest:
                     await self._see_whether_it_lives(smallest)
-                async with self._pace.turn():
+                async with self.pace.turn():
                     if smallest and self._outage.suspected:
                         continue  # others failed while this one waited for its turn
                     self._outage.check()
@@ -187,7 +166,7 @@ class WandbClient:
             return
 
         async def attempt() -> None:
-            async with self._pace.turn():
+            async with self.pace.turn():
                 await self._try(_body(*smallest), little=True)
 
         async with self._alone:
@@ -232,11 +211,11 @@ class WandbClient:
                 Request(self.endpoint.graphql_url, content=content),
                 seconds=self._policy.total_timeout_seconds,
                 most_bytes=self._policy.max_decoded_bytes,
-                meter=self._meter,
+                meter=self.meter,
             )
         except NoAnswer as failure:
             raise self._answers.missing(failure.fault) from failure.__cause__
-        self._pace.learn(whole.headers, self._clock())
+        self.pace.learn(whole.headers, self._clock())
         answer = self._answers.read(whole)
         if answer.server_time is not None:
             middle = sent_at + timedelta(seconds=whole.seconds / 2)
