@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.custom_metrics import bill, count_series
@@ -62,12 +63,7 @@ def as_json(outcome: Outcome) -> str:
         "datadog_tags": list(outcome.datadog_tags),
         "about_itself": [_sample(sample) for sample in outcome.itself],
         "deliveries": [_delivery(each) for each in outcome.deliveries],
-        "cost": {
-            "requests": collection.cost.requests,
-            "bytes_received": collection.cost.bytes_received,
-            "bytes_decoded": collection.cost.bytes_decoded,
-            "runs_read": collection.cost.runs_read,
-        },
+        "cost": asdict(collection.cost),
     }
     return json.dumps(whole, indent=2, allow_nan=False)
 
@@ -246,7 +242,6 @@ def _holder(run: RunRef | None) -> str:
 
 
 def _sample(sample: Sample) -> dict[str, Any]:
-    run = sample.run
     return {
         "name": sample.name,
         "value": sample.value,
@@ -254,7 +249,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
         "tags": dict(sample.tags),
         "time": sample.time.isoformat(),
         "runs": sample.runs,
-        "run": {"id": run.id, "display_name": run.display_name, "url": run.url} if run else None,
+        "run": asdict(sample.run) if sample.run else None,
         "note": sample.note,
     }
 

@@ -30,13 +30,13 @@ VERSION = "3d5c1e0a-7d21-4f5f-8f0e-6d3f2f6a9b10"
 ROLE = "arn:aws:sts::123456789012:assumed-role/collector/pod"
 
 
-def fetch(secret: str = SECRET, bound_seconds: float = 10) -> str:
-    return fetch_key(secret, "WANDB_API_KEY", Deadline(60), bound_seconds=bound_seconds)
+def fetch(secret: str = SECRET, seconds: float = 60) -> str:
+    return fetch_key(secret, "WANDB_API_KEY", Deadline(seconds))
 
 
-def failure(kind: type[RunmetricsError], secret: str = SECRET, bound_seconds: float = 10) -> str:
+def failure(kind: type[RunmetricsError], secret: str = SECRET, seconds: float = 60) -> str:
     with pytest.raises(kind) as caught:
-        fetch(secret, bound_seconds)
+        fetch(secret, seconds)
     assert KEY not in str(caught.value)
     return str(caught.value)
 
@@ -227,7 +227,7 @@ def test_a3_a_try_that_succeeds_is_enough(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a3_an_answer_that_never_comes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     with aws(monkeypatch, holding(KEY)) as server:
         server.misbehave(Fault(silent=True))
-        assert failure(TemporaryError, bound_seconds=1) == (
+        assert failure(TemporaryError, seconds=1) == (
             "AWS Secrets Manager did not answer within 1 s: the next run may have more luck; "
             "check the network, AWS_ENDPOINT_URL and the proxy"
         )

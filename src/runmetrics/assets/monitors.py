@@ -7,10 +7,11 @@ from runmetrics.assets import Asset
 from runmetrics.assets.alerts import Split, for_metric, shipped
 from runmetrics.assets.monitor_faults import monitor_faults
 from runmetrics.assets.monitor_json import as_asset
-from runmetrics.collectors.wandb.metrics.catalog import Catalog
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, load_catalog
 from runmetrics.collectors.wandb.metrics.file import ConfigFile
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
 from runmetrics.errors import ConfigurationError
+from runmetrics.plugins import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class Compiled:
     wanted: tuple[Asset, ...]
     off: tuple[str, ...]
     lacking: Mapping[str, str]
+
+
+def monitors_of(setup: Setup, notify: Sequence[str] = ()) -> Compiled:
+    """Make the monitors for what this setup collects; raises as `compile_monitors` does."""
+    catalog = load_catalog(setup.config, setup.settings)
+    return compile_monitors(catalog, setup.config, Split.of(setup.settings), notify)
 
 
 def compile_monitors(

@@ -1,6 +1,6 @@
 """Commands that bring dashboards, monitors and metadata to where people look."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +18,6 @@ from runmetrics.setup import load_setup
 
 if TYPE_CHECKING:
     from runmetrics.assets.account import Account
-    from runmetrics.assets.monitors import Compiled
     from runmetrics.assets.push import Pushed
 
 _HELP = {
@@ -72,7 +71,9 @@ def push_dashboards(
 @monitors_app.command("list")
 def list_monitors(config: ConfigOption = None) -> None:
     """List the monitors for what is collected, and those that are off or need a pack."""
-    compiled = _compiled(load_setup(config))
+    from runmetrics.assets.monitors import monitors_of
+
+    compiled = monitors_of(load_setup(config))
     for asset in compiled.wanted:
         say(f"{asset.path.stem:44}  {asset.title}")
     for name in compiled.off:
@@ -84,7 +85,9 @@ def list_monitors(config: ConfigOption = None) -> None:
 @monitors_app.command("export")
 def export_monitors(directory: DirectoryArgument, config: ConfigOption = None) -> None:
     """Write the monitors as JSON files, to be imported by hand or edited and pushed."""
-    _print_paths(export(_compiled(load_setup(config)).wanted, directory))
+    from runmetrics.assets.monitors import monitors_of
+
+    _print_paths(export(monitors_of(load_setup(config)).wanted, directory))
 
 
 @monitors_app.command("push")
@@ -115,10 +118,11 @@ def push_monitors(
         _push_files(Kind.MONITOR, directory, dry_run=dry_run)
         return
     with _account(config) as (account, setup):
+        from runmetrics.assets.monitors import monitors_of
         from runmetrics.assets.push import Monitors, push, remove
 
         shelf = Monitors(account)
-        compiled = _compiled(setup, notify or ())
+        compiled = monitors_of(setup, notify or ())
         _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
         _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
         with output(is_all=False):
@@ -183,15 +187,6 @@ def _push_files(kind: Kind, directory: Path | None, *, dry_run: bool) -> None:
         from runmetrics.assets.push import push, shelf_of
 
         _print_pushed(push(shelf_of(kind, account), assets, dry_run=dry_run), dry_run=dry_run)
-
-
-def _compiled(setup: Setup, notify: Sequence[str] = ()) -> "Compiled":
-    from runmetrics.assets.alerts import Split
-    from runmetrics.assets.monitors import compile_monitors
-    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
-
-    catalog = load_catalog(setup.config, setup.settings)
-    return compile_monitors(catalog, setup.config, Split.of(setup.settings), notify)
 
 
 def _print_list(assets: Iterable[Asset]) -> None:

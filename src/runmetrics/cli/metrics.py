@@ -173,8 +173,7 @@ def schema() -> None:
 @config_app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
-    from runmetrics.assets.alerts import Split
-    from runmetrics.assets.monitors import compile_monitors
+    from runmetrics.assets.monitors import monitors_of
     from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys
     from runmetrics.collectors.wandb.metrics.file import ConfigFile, FileError, read_config
     from runmetrics.collectors.wandb.reading.plan import compile_plan
@@ -189,16 +188,15 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     except FileError as error:
         if error.rest is None:
             raise
-        setup = setup_of(error.rest)
         try:
-            compile_monitors(_catalog(setup), error.rest, Split.of(setup.settings))
+            monitors_of(setup_of(error.rest))
         except ConfigurationError as more:
             raise FileError(file, [*error.faults, *more.faults]) from None
         raise
     setup = setup_of(found)
     catalog = _catalog(setup)
     _say_notices(catalog)
-    compile_monitors(catalog, found, Split.of(setup.settings))
+    monitors_of(setup)
     whole = counted(len(catalog.metrics), "metric")
     say(f"{file} is right: {whole}, {len(found.metrics)} of them of its own")
     keys = dotted_keys(compile_plan(catalog.metrics, setup.settings.gpus_per_run))

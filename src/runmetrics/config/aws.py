@@ -18,38 +18,35 @@ from runmetrics.config.aws_secret import SecretName, key_in
 from runmetrics.deadline import Deadline
 from runmetrics.errors import TemporaryError
 
-BOUND_SECONDS = 10.0
 DEFAULT_REGION = "us-east-1"
 
+_MOST_SECONDS = 10.0
 _NO_SECRET = SecretName("")
 _T = TypeVar("_T")
 
 
-def fetch_key(
-    secret: str, variable: str, deadline: Deadline, *, bound_seconds: float = BOUND_SECONDS
-) -> str:
+def fetch_key(secret: str, variable: str, deadline: Deadline) -> str:
     """Return the key in the secret `secret` (a name or an ARN), cleaned.
 
     `variable` is the field's name to look for first in a JSON object. Raises SecretAbsent (no AWS
     credentials, no such secret, marked for deletion), AwsUnusable (a profile that is broken or
     needs a person), CredentialRefused (no permission, expired credentials), TemporaryError
-    (throttled, unreachable, no answer within `bound_seconds` or the deadline), ConfigurationError
-    (a value without a key).
+    (throttled, unreachable, no answer in time), ConfigurationError (a value without a key).
     """
     name = SecretName(secret)
-    value = _in_time(partial(_read_value, name), "AWS Secrets Manager", bound_seconds, deadline)
+    value = _in_time(partial(_read_value, name), "AWS Secrets Manager", deadline)
     return key_in(value, name, variable)
 
 
-def fetch_identity(deadline: Deadline, *, bound_seconds: float = BOUND_SECONDS) -> str:
+def fetch_identity(deadline: Deadline) -> str:
     """Return the ARN that AWS knows us by. No permission is needed for it, but a way to AWS STS.
 
     Raises what `fetch_key` does.
     """
-    return _in_time(_read_identity, "AWS STS", bound_seconds, deadline)
+    return _in_time(_read_identity, "AWS STS", deadline)
 
 
-def _in_time(read: Callable[[], _T], who: str, bound_seconds: float, deadline: Deadline) -> _T:
+def _in_time(read: Callable[[], _T], who: str, deadline: Deadline) -> _T:
     """Return what `read` gives, or raise what it raises.
 
     botocore bounds each wait, not their sum, so that only a thread can be left behind in time.
@@ -64,7 +61,7 @@ def _in_time(read: Callable[[], _T], who: str, bound_seconds: float, deadline: D
             outcome.append(exc)
         done.set()
 
-    bound = min(bound_seconds, deadline.remaining())
+    bound = min(_MOST_SECONDS, deadline.remaining())
     removal = deadline.on_stop(done.set)
     try:
         threading.Thread(target=work, name="aws", daemon=True).start()
