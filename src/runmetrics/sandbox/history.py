@@ -110,8 +110,8 @@ def fill(
     entity: str,
     project: str,
     *,
-    runs: int = 26_000,
-    in_window: int = 2_000,
+    runs: int,
+    in_window: int,
     now: datetime,
     seed: int = 0,
     gpu_mix: Mapping[int, float] = GPU_MIX,
@@ -119,8 +119,7 @@ def fill(
     """Add a year of `runs`, `in_window` of them alive within the 7 days before `now`.
 
     One in a hundred of those in the window is still running; four in a hundred hung before their
-    end. `gpu_mix` is the share of runs by
-    their number of GPUs. Equal arguments give equal runs.
+    end. `gpu_mix` is the share of runs by their number of GPUs. Equal arguments give equal runs.
     """
     random = Random(seed)  # noqa: S311 - made-up figures
     home = store.project(entity, project)

@@ -1,15 +1,15 @@
 """Samples to Datadog: gauges through the official client's v2 series, each accounted for."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from runmetrics.config.addresses import checked_url
 from runmetrics.config.credentials import ApiKey, find_datadog_key
 from runmetrics.config.rules import site as known_site
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, CredentialRefused
-from runmetrics.http import NoAnswer, Request, send, tls
+from runmetrics.http import Answer, NoAnswer, Request, send, tls
 from runmetrics.logs import redact
 from runmetrics.model import Delivery, Sample
 from runmetrics.plugins import Setup, Sink
@@ -24,10 +24,12 @@ from runmetrics.sinks.batches import (
     Unavailable,
 )
 from runmetrics.sinks.datadog import series as datadog_series
-from runmetrics.sinks.datadog.answers import AnswerReader
+from runmetrics.sinks.datadog.answers import AnswerReader, is_acknowledged
 from runmetrics.sinks.datadog.common_tags import common_tags
 from runmetrics.sinks.datadog.series import Series
-from runmetrics.sinks.datadog.transport import NotTaken, Transport
+
+# All that the official client is given to read: whatever else an answer holds cannot trouble it.
+_ACKNOWLEDGEMENT = Answer(202, {"Content-Type": "application/json"}, b'{"errors":[]}')
 
 
 def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool = False) -> str:
@@ -43,6 +45,48 @@ def intake_url(site: str, url: str | None = None, *, allow_insecure_http: bool =
         return checked_url(url, allow_insecure_http=allow_insecure_http)
     except ValueError as error:
         raise ConfigurationError(f"{setting} {error}") from None
+
+
+class _NotTaken(Exception):  # noqa: N818 - it is what happened; the sink says what it means
+    """Anything but 202 with a JSON object without errors, which alone is a success."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class _Transport:
+    """Stands in for `datadog_api_client.rest.RESTClientObject`; counts requests and bytes.
+
+    The client's own follows redirects with the key, retries by itself and cannot be cut while an
+    answer drips. This one makes one request to one origin and takes one answer of a few KB, under
+    one total deadline.
+    """
+
+    def __init__(self, deadline: Deadline, request_seconds: float) -> None:
+        self._deadline = deadline
+        self._request_seconds = request_seconds
+        self.requests = 0
+        self.bytes_sent = 0
+
+    def request(
+        self,
+        _method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any],
+        **_client_options: Any,
+    ) -> Answer:
+        """Send once; raises _NotTaken or NoAnswer."""
+        content, _ = datadog_series.encode(body)
+        self.requests += 1
+        self.bytes_sent += len(content)
+        request = Request(url, headers, content)
+        answer = send(request, self._deadline, seconds=self._request_seconds)
+        if not is_acknowledged(answer):
+            raise _NotTaken(answer)
+        return _ACKNOWLEDGEMENT
 
 
 def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequence[Series]]:
@@ -127,7 +171,7 @@ class DatadogSink(Sink):
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
         series, ledger = datadog_series.prepare(samples, self._tags, self._clock())
         self._key = None
-        transport = Transport(deadline, self._policy.request_seconds)
+        transport = _Transport(deadline, self._policy.request_seconds)
 
         def post(batch: Sequence[Series]) -> Taken:
             self._post_with_a_fresh_key(batch, transport, deadline)
@@ -138,7 +182,7 @@ class DatadogSink(Sink):
         return ledger.closed(self.name, transport.requests, transport.bytes_sent)
 
     def _post_with_a_fresh_key(
-        self, batch: Sequence[Series], transport: Transport, deadline: Deadline
+        self, batch: Sequence[Series], transport: _Transport, deadline: Deadline
     ) -> None:
         key = self._key or self._read_key(deadline)
         try:
@@ -155,7 +199,7 @@ class DatadogSink(Sink):
         self._key = self._find_key(deadline) if callable(self._find_key) else self._find_key
         return self._key
 
-    def _post(self, batch: Sequence[Series], transport: Transport, key: ApiKey) -> None:
+    def _post(self, batch: Sequence[Series], transport: _Transport, key: ApiKey) -> None:
         from datadog_api_client import ApiClient, Configuration
         from datadog_api_client.v2.api.metrics_api import MetricsApi
         from datadog_api_client.v2.model.metric_content_encoding import MetricContentEncoding
@@ -171,7 +215,7 @@ class DatadogSink(Sink):
             MetricsApi(client).submit_metrics(
                 datadog_series.payload(batch), content_encoding=MetricContentEncoding.GZIP
             )
-        except NotTaken as refusal:
+        except _NotTaken as refusal:
             raise self._answers.meaning(refusal.answer, key.source) from None
         except NoAnswer as failure:
             raise self._answers.missing(failure) from None

@@ -36,9 +36,11 @@ def contradictory(raw: Mapping[str, Any], document: Document) -> Said:
 
 def doubtful(raw: Mapping[str, Any]) -> Said:
     """Yield what is probably a typing error and may yet be right."""
-    yield from _unlikely_states(raw)
     yield from _projects_twice(raw)
-    yield from _unlikely_filters(raw)
+    yield from unlikely_words(raw.get("where"), ("where",))
+    for index, entry in _entries(raw, "metrics"):
+        yield from unlikely_states(entry.get("state"), ("metrics", index, "state"))
+        yield from unlikely_words(entry.get("where"), ("metrics", index, "where"))
 
 
 def _metrics(raw: Mapping[str, Any], document: Document) -> Said:
@@ -86,23 +88,8 @@ def _projects_twice(raw: Mapping[str, Any]) -> Said:
     entries = [{"path": each} if isinstance(each, str) else each for each in items(raw, "projects")]
     for index, entry in enumerate(entries):
         if isinstance(entry, dict) and entry in entries[:index]:
-            yield (
-                ("projects", index),
-                f"{shown(entry.get('path'))} stands twice: keep one of the two",
-            )
-
-
-def _unlikely_states(raw: Mapping[str, Any]) -> Said:
-    """Yield states of every `state` that are close to a known one."""
-    for index, entry in _entries(raw, "metrics"):
-        yield from unlikely_states(entry.get("state"), ("metrics", index, "state"))
-
-
-def _unlikely_filters(raw: Mapping[str, Any]) -> Said:
-    """Yield keys and states of every `where` that are close to a known one."""
-    yield from unlikely_words(raw.get("where"), ("where",))
-    for index, entry in _entries(raw, "metrics"):
-        yield from unlikely_words(entry.get("where"), ("metrics", index, "where"))
+            what = f"{shown(entry.get('path'))} stands twice: keep one of the two"
+            yield ("projects", index), what
 
 
 def _one_or_more(value: object) -> list[Any]:
