@@ -10,7 +10,7 @@ from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned
-from runmetrics.collectors.wandb.reading.plan import ScanRead
+from runmetrics.collectors.wandb.reading.plan import ScanRead, serves
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.walks import read_scans
 from runmetrics.collectors.wandb.remarks import as_text, logged_keys, most_alike
@@ -113,14 +113,9 @@ async def _week(
     configured = {rule.removeprefix("config.")} if isinstance(rule, str) and rule != "auto" else ()
     wanted = ScanRead(where, WEEK, Selection(parts, keys, frozenset(configured)))
     for read, scanned in reading.scans.items():
-        if isinstance(scanned, Scanned) and not scanned.reduced and _serves(read, wanted):
+        if isinstance(scanned, Scanned) and not scanned.reduced and serves(read, wanted):
             return scanned
     return (await read_scans(client, [wanted], reading.now))[wanted]
-
-
-def _serves(read: ScanRead, wanted: ScanRead) -> bool:
-    wide = not read.states and (read.window is None or read.window >= WEEK)
-    return wide and read.where == wanted.where and read.selection.covers(wanted.selection)
 
 
 async def _cover(seen: Seen, client: ProjectClient, settings: Settings) -> None:

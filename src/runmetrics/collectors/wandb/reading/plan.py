@@ -259,11 +259,11 @@ def _folded(scans: list[ScanRead], wider: list[ScanRead]) -> list[ScanRead]:
     return [
         scan
         for scan in scans
-        if not any(other is not scan and _serves(other, scan) for other in wider)
+        if not any(other is not scan and serves(other, scan) for other in wider)
     ]
 
 
-def _serves(scan: ScanRead, wanted: ScanRead) -> bool:
+def serves(scan: ScanRead, wanted: ScanRead) -> bool:
     """Return whether a scan holds all of another, which then need not be read."""
     if scan.where != wanted.where or not scan.selection.covers(wanted.selection):
         return False
@@ -275,7 +275,7 @@ def _serves(scan: ScanRead, wanted: ScanRead) -> bool:
 
 
 def _home(read: ScanRead, scans: list[ScanRead]) -> ScanRead:
-    return next(scan for scan in scans if _serves(scan, read))
+    return next(scan for scan in scans if serves(scan, read))
 
 
 def _with_latest(scan: ScanRead, scans: list[ScanRead], ranked: Iterable[RankedRead]) -> ScanRead:
