@@ -25,7 +25,8 @@ _COLOURS = {
 @app.command()
 def doctor(
     push: Annotated[
-        bool, typer.Option("--push", help="Also send a point, runmetrics.doctor: Datadog, OTLP.")
+        bool,
+        typer.Option("--push", help="Send a point too, runmetrics.doctor, to Datadog and OTLP."),
     ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,

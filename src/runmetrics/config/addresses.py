@@ -15,7 +15,7 @@ _FORGE_HOSTS = ("forge.coreweave.com", "qa.forge.coreweave.com")
 
 
 def checked_url(url: str, *, allow_insecure_http: bool) -> str:
-    """The base URL without a slash at its end.
+    """Return the base URL without a slash at its end.
 
     Raises ValueError with "what is wrong: what would be right" for anything but https to a host
     (http on loopback, or where it is allowed), for user names, queries and fragments, and for
@@ -78,7 +78,7 @@ def _without_path(url: str, path: str) -> str:
 
 
 def numeric_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that `host` spells (decimal and hexadecimal forms too), None for a name."""
+    """Return the address that `host` spells (decimal, hexadecimal too), None for a name."""
     try:
         found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
@@ -88,7 +88,7 @@ def numeric_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
 
 
 def is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether no server of ours can be there: link-local (cloud metadata), multicast, none."""
+    """Return whether no server of ours can be there: link-local (metadata), multicast, none."""
     return (
         address.is_link_local
         or address.is_multicast

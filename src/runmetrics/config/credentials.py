@@ -153,7 +153,7 @@ def _from_aws(variable: str, settings: Settings, setting: str, deadline: Deadlin
 
 
 def _from_wandb_login(settings: Settings) -> ApiKey:
-    """The key and the host that the official client keeps in netrc and its settings files.
+    """Return the key and host that the official client keeps in netrc and its settings files.
 
     The client is imported here alone: it costs most of a second.
     """

@@ -156,7 +156,7 @@ class Settings(FileSettings):
 
 
 def settings_table() -> list[tuple[str, str, str]]:
-    """(variables or option, meaning, default) of every setting, for the documentation."""
+    """Return (variables or option, meaning, default) of every setting, for the docs."""
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default
@@ -175,7 +175,7 @@ def _gather(
     dotenv: Mapping[str, str],
     file_values: Mapping[str, object],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The value that wins for each setting, and the name of the place that it came from."""
+    """Return the value that wins for each setting, and the name of the place it came from."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name in model.model_fields:

@@ -194,7 +194,7 @@ class View:
     # ---------------------------------------------------------------------------------- columns
 
     def _time_column(self, attribute: str) -> list[datetime]:
-        """Instants of all runs; EARLIEST where there is none."""
+        """Return the instants of all runs; EARLIEST where there is none."""
         column = self._columns.get(attribute)
         if column is None:
             column = [

@@ -173,14 +173,14 @@ def _object(text: str) -> Mapping[str, Any]:
 
 
 def as_object(value: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
-    """Summary or config as an object; raw text that holds none is an empty one."""
+    """Return a summary or config as an object; raw text that holds none is an empty one."""
     if value.__class__ is dict:  # the many, first
         return value
     return _object(value) if isinstance(value, str) else value or {}
 
 
 def config_values(run: StoredRun) -> Mapping[str, Any]:
-    """Config keys with their plain values, whichever way they are stored."""
+    """Return config keys with their plain values, whichever way they are stored."""
     if not isinstance(run.config, str):
         return run.config or {}
     return {

@@ -88,7 +88,7 @@ class Snapshot:
 def after(
     before: Snapshot | None, outcome: Outcome, *, began_at: float, ended_at: float
 ) -> Snapshot:
-    """The snapshot that a collection leaves; both times are seconds of the clock."""
+    """Return the snapshot that a collection leaves; both times are seconds of the clock."""
     collection = outcome.collection
     fresh = {series_of(sample): Value(sample, began_at) for sample in collection.samples}
     held = _held(before, outcome, fresh) if before else ()

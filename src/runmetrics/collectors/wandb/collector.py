@@ -66,7 +66,7 @@ class WandbCollector:
         )
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
-        """All metrics of all projects; what cannot be read of one leaves the others alone.
+        """Return all metrics of all projects; what cannot be read of one leaves the others alone.
 
         Raises RunmetricsError where there is no key, or no way to use it.
         """
@@ -105,7 +105,7 @@ class WandbCollector:
         return [each for each in projects if shard is None or shard.owns("/".join(each))]
 
     def _beforehand(self, found: Found, own: Sequence[tuple[str, str]]) -> Collection:
-        """What is to be said whatever the projects hold."""
+        """Return what is to be said whatever the projects hold."""
         notices = [*self.catalog.notices]
         if self.shard and not own and found.projects:
             count = len(found.projects)
@@ -164,7 +164,7 @@ class WandbCollector:
         return ReducedRuns(reductions, now - HELD_BACK)
 
     def rules(self, now: datetime) -> Rules:
-        """What the derived fields of runs depend on; `now` is W&B's time."""
+        """Return what the derived fields of runs depend on; `now` is W&B's time."""
         return Rules(
             now,
             self.settings.gpus_per_run,

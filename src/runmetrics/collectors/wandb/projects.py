@@ -35,7 +35,7 @@ class Found:
 
 
 async def find_projects(client: WandbClient, settings: Settings) -> Found:
-    """Everything that the settings name; an entity that cannot be listed does not hide others."""
+    """Find all that the settings name; an entity that cannot be listed does not hide others."""
     projects: dict[tuple[str, str], None] = {}
     failed: dict[str, RunmetricsError] = {}
     for entry in settings.entries:
@@ -50,7 +50,7 @@ async def find_projects(client: WandbClient, settings: Settings) -> Found:
 
 
 async def expand(client: WandbClient, settings: Settings) -> list[tuple[str, str]]:
-    """The same where nothing is to be done by halves: raises the first thing that failed."""
+    """Return the projects that the settings name, or raise the first error of an entity."""
     found = await find_projects(client, settings)
     for error in found.failed.values():
         raise error
@@ -62,7 +62,7 @@ async def side_by_side(
     read: Callable[[str, str], Awaitable[_T]],
     slots: Callable[[], int],
 ) -> list[_T]:
-    """What `read` makes of each project, in order; as many at once as there are slots just then."""
+    """Read each project; return the results in order. As many at once as there are slots then."""
     waiting = deque(range(len(projects)))
     under_way: dict[asyncio.Future[_T], int] = {}
     done: dict[int, _T] = {}
@@ -80,7 +80,7 @@ async def side_by_side(
 
 
 async def list_projects(client: WandbClient, entity: str) -> list[str]:
-    """Names of an entity's projects that this key may see."""
+    """Return the names of an entity's projects that this key may see."""
     names: list[str] = []
     seen: set[str | None] = set()
     after: str | None = None
@@ -118,7 +118,7 @@ async def _listed(client: WandbClient, variables: Mapping[str, Any]) -> Answer:
 
 
 async def near_projects(client: WandbClient, entity: str, project: str) -> str:
-    """The fix for a project that is not there: what the entity has instead."""
+    """Return the fix for a project that is not there: what the entity has instead."""
     try:
         names = await list_projects(client, entity)
     except RunmetricsError:

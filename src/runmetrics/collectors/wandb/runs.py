@@ -135,7 +135,7 @@ class Run:
         return self.gpu_count or self.gpus_seen or None
 
     def number(self, name: str) -> float | None:
-        """The finite number under `name` ("summary.loss"), or None."""
+        """Return the finite number under `name` ("summary.loss"), or None."""
         value = self.values.get(name)
         return value if isinstance(value, float) and math.isfinite(value) else None
 

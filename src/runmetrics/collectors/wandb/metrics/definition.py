@@ -236,7 +236,7 @@ def _price_faults(entry: Mapping[str, Any], aggregates: list[str]) -> Iterator[t
 
 
 def _is_live(state: object) -> bool:
-    """Whether the states alone keep the runs few, so that neither window nor consent is needed."""
+    """Return whether the states alone keep the runs few: neither window nor consent is needed."""
     states = state if isinstance(state, list) else [state]
     return bool(states) and all(each in LIVE_STATES for each in states)
 

@@ -101,13 +101,13 @@ def read_config(path: Path, if_missing: str = "name a file that is there") -> Co
 
 @cache
 def builtin_metrics() -> ConfigFile:
-    """The file of the built-in metrics, which is part of the package."""
+    """Return the file of the built-in metrics, which is part of the package."""
     return _packaged("builtin.yaml")
 
 
 @cache
 def pack(name: str) -> ConfigFile:
-    """The file of a pack, one of PACKS."""
+    """Return the file of a pack, one of PACKS."""
     return _packaged(f"packs/{name}.yaml")
 
 

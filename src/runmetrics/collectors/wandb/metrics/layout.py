@@ -130,12 +130,12 @@ class _WithoutNulls(GenerateJsonSchema):
 
 
 def config_schema() -> dict[str, Any]:
-    """The JSON Schema of the file, for editors: made from the models that check it."""
+    """Return the JSON Schema of the file, for editors: made from the models that check it."""
     return Layout.model_json_schema(schema_generator=_WithoutNulls)
 
 
 def file_keys() -> Iterator[tuple[str, str]]:
-    """Key and meaning of everything at the top of the file, for the documentation."""
+    """Yield key and meaning of everything at the top of the file, for the documentation."""
     for name, field in Layout.model_fields.items():
         meaning = field.description or ""
         if name in FileSettings.model_fields:

@@ -37,7 +37,7 @@ class Document:
     doubles: dict[Place, int] = field(default_factory=dict)
 
     def line(self, place: Place) -> int:
-        """The line of a place, or of the nearest thing around it."""
+        """Return the line of a place, or of the nearest thing around it."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)

@@ -122,7 +122,7 @@ class Extreme:
         return NotProven()
 
     def _asks(self, winner: Run, *, bounded: bool) -> tuple[CountAsk, CountAsk, PageAsk]:
-        """Does the filter find the winner, and how many and who does it say lie above?"""
+        """Return what asks whether the filter finds the winner, and how many and who lie above."""
         at_least, above = self._bounds(winner, bounded=bounded)
         path = self.read.base & Filter.of({"name": winner.id}) & at_least
         above = self.read.base & above
