@@ -154,10 +154,10 @@ def demo() -> None:
 @app.command()
 def sandbox(
     runs: Annotated[int, typer.Option(min=0, help="Runs in the project's history.")] = 26_000,
-    in_window: Annotated[int, typer.Option(min=0, help="Of them in the last 7 days.")] = 2_000,
+    in_window: Annotated[int, typer.Option(min=0, help="Runs alive in the last 7 days.")] = 2_000,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal runs.")] = 0,
-    latency_ms: Annotated[float, typer.Option(min=0, help="Added to every answer.")] = 0.0,
-    port: Annotated[int, typer.Option(help="Of the W&B server; 0 takes a free one.")] = 0,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Added to each answer, in ms.")] = 0.0,
+    port: Annotated[int, typer.Option(help="Port of the W&B server; 0 takes a free one.")] = 0,
 ) -> None:
     """Serve a W&B and a Datadog of made-up runs on this machine, to try a configuration."""
     need("graphql", "sandbox", "the sandbox")

@@ -25,7 +25,7 @@ CollectorArgument = Annotated[
 ]
 SinkOption = Annotated[
     list[str] | None,
-    typer.Option("--sink", metavar="NAME", help="With --push: where to; may be repeated."),
+    typer.Option("--sink", metavar="NAME", help="With --push: where to deliver; may be repeated."),
 ]
 SpoolOption = Annotated[
     Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")

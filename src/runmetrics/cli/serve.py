@@ -55,7 +55,8 @@ def serve(
         str, typer.Option("--host", help="Address to listen on; :: for all, of IPv6 and IPv4.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="To listen on; 0 takes a free one.")
+        int,
+        typer.Option("--port", min=0, max=65_535, help="Port to listen on; 0 takes a free one."),
     ] = 9464,
     interval: Annotated[
         float,
