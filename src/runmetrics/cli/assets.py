@@ -45,27 +45,33 @@ DirectoryArgument = Annotated[Path, typer.Argument(help="Directory to write belo
 _MOST_DIFFERENCES = 20
 
 
-@dashboards_app.command("list")
-def list_dashboards() -> None:
-    """List the dashboards that are shipped."""
-    _print_list([*find(Kind.DASHBOARD), *find(Kind.GRAFANA)])
+def _add_commands(group: typer.Typer, what: str, mark: str, kind: Kind, *unpushed: Kind) -> None:
+    """Give a group the commands for what is shipped as files; `mark` is how a push finds it."""
 
+    def shipped() -> list[Asset]:
+        return [asset for each in (kind, *unpushed) for asset in find(each)]
 
-@dashboards_app.command("export")
-def export_dashboards(directory: DirectoryArgument) -> None:
-    """Write the dashboards as JSON files, to be imported by hand or edited and pushed."""
-    _print_paths(export([*find(Kind.DASHBOARD), *find(Kind.GRAFANA)], directory))
+    @group.command("list", help=f"List the {what} that are shipped.")
+    def list_shipped() -> None:
+        for asset in shipped():
+            say(f"{asset.path.as_posix():44}  {asset.title}")
 
+    export_help = f"Write the {what} as JSON files, to be imported by hand or edited and pushed."
 
-@dashboards_app.command("push")
-def push_dashboards(
-    dry_run: DryRunOption = False,
-    directory: FromOption = None,
-    verbose: VerboseOption = False,
-) -> None:
-    """Create or update the Datadog dashboards, found by their titles (DD_API_KEY, DD_APP_KEY)."""
-    logs.configure(verbose)
-    _push_files(Kind.DASHBOARD, directory, dry_run=dry_run)
+    @group.command("export", help=export_help)
+    def export_shipped(directory: DirectoryArgument) -> None:
+        _print_paths(export(shipped(), directory))
+
+    push_help = f"Create or update the {what} of Datadog, found by {mark} (DD_API_KEY, DD_APP_KEY)."
+
+    @group.command("push", help=push_help)
+    def push_shipped(
+        dry_run: DryRunOption = False,
+        directory: FromOption = None,
+        verbose: VerboseOption = False,
+    ) -> None:
+        logs.configure(verbose)
+        _push_files(kind, directory, dry_run=dry_run)
 
 
 @monitors_app.command("list")
@@ -130,29 +136,6 @@ def push_monitors(
                 typer.echo(f"left out  {name}: {needs}")
 
 
-@slos_app.command("list")
-def list_slos() -> None:
-    """List the service level objectives that are shipped."""
-    _print_list(find(Kind.SLO))
-
-
-@slos_app.command("export")
-def export_slos(directory: DirectoryArgument) -> None:
-    """Write the service level objectives as JSON files, to be edited and pushed."""
-    _print_paths(export(find(Kind.SLO), directory))
-
-
-@slos_app.command("push")
-def push_slos(
-    dry_run: DryRunOption = False,
-    directory: FromOption = None,
-    verbose: VerboseOption = False,
-) -> None:
-    """Create or update the service level objectives, found by tag (DD_API_KEY, DD_APP_KEY)."""
-    logs.configure(verbose)
-    _push_files(Kind.SLO, directory, dry_run=dry_run)
-
-
 @metadata_app.command("push")
 def push_metadata(
     config: ConfigOption = None, dry_run: DryRunOption = False, verbose: VerboseOption = False
@@ -189,11 +172,6 @@ def _push_files(kind: Kind, directory: Path | None, *, dry_run: bool) -> None:
         _print_pushed(push(shelf_of(kind, account), assets, dry_run=dry_run), dry_run=dry_run)
 
 
-def _print_list(assets: Iterable[Asset]) -> None:
-    for asset in assets:
-        say(f"{asset.path.as_posix():44}  {asset.title}")
-
-
 def _print_paths(paths: Iterable[Path]) -> None:
     for path in paths:
         say(str(path))
@@ -209,3 +187,7 @@ def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
                 typer.echo(f"    {difference}")
             if (more := len(one.differences) - _MOST_DIFFERENCES) > 0:
                 typer.echo(f"    and {more} more")
+
+
+_add_commands(dashboards_app, "dashboards", "their titles", Kind.DASHBOARD, Kind.GRAFANA)
+_add_commands(slos_app, "service level objectives", "their tags", Kind.SLO)
