@@ -9,16 +9,7 @@ import pytest
 from rich.console import Console
 
 from runmetrics.errors import ExitCode
-from runmetrics.model import (
-    Collection,
-    Cost,
-    Delivery,
-    Drop,
-    Missing,
-    Problem,
-    RunRef,
-    Sample,
-)
+from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, RunRef, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import as_json, delivered, log_problems, print_table
 from runmetrics.text import show_value

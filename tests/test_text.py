@@ -5,14 +5,7 @@ from datetime import timedelta
 import pytest
 
 from runmetrics.logs import quoted
-from runmetrics.text import (
-    counted,
-    exact_length,
-    one_line,
-    rough_length,
-    some,
-    were,
-)
+from runmetrics.text import counted, exact_length, one_line, rough_length, some, were
 
 
 def test_foreign_text_stays_on_one_line_and_steers_no_terminal() -> None:

@@ -12,9 +12,7 @@ import pytest
 from datadog_api_client import ApiClient, Configuration
 from datadog_api_client.v1.model.dashboard import Dashboard
 from datadog_api_client.v1.model.monitor import Monitor
-from datadog_api_client.v1.model.service_level_objective_request import (
-    ServiceLevelObjectiveRequest,
-)
+from datadog_api_client.v1.model.service_level_objective_request import ServiceLevelObjectiveRequest
 from hatchling.builders.wheel import WheelBuilder
 
 from runmetrics import assets

@@ -5,15 +5,7 @@ import re
 from runmetrics.sandbox.intake import DatadogIntake
 from runmetrics.sandbox.store import Store, StoredRun
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.cli.child import (
-    MODULE,
-    SCRIPT,
-    WANDB_BASIC,
-    WANDB_KEY,
-    addresses,
-    delivered,
-    run,
-)
+from tests.cli.child import MODULE, SCRIPT, WANDB_BASIC, WANDB_KEY, addresses, delivered, run
 from tests.cli.conftest import TEN, VALUES
 
 

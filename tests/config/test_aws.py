@@ -15,12 +15,7 @@ from runmetrics.config.aws import fetch_key
 from runmetrics.config.aws_errors import AwsUnusable, SecretAbsent
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
-from runmetrics.errors import (
-    ConfigurationError,
-    CredentialRefused,
-    RunmetricsError,
-    TemporaryError,
-)
+from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.sandbox.http import Fault, LoopbackServer, Request, Response
 
 KEY = "canary-key-0123456789"

@@ -8,16 +8,7 @@ from html.parser import HTMLParser
 from runmetrics.logs import redact
 from runmetrics.model import Missing, RunRef
 from runmetrics.serve import page
-from tests.serve.scene import (
-    TAGS,
-    Script,
-    a_week,
-    by_user,
-    gpu_hours,
-    outcome,
-    sample,
-    unknown,
-)
+from tests.serve.scene import TAGS, Script, a_week, by_user, gpu_hours, outcome, sample, unknown
 
 EVIL = '"><script>alert(1)</script>\x00\ud800\u202e<img src=x onerror=alert(2)>'
 

@@ -14,12 +14,7 @@ from runmetrics.assets import Asset
 from runmetrics.config.credentials import ApiKey, find_datadog_application_key, find_datadog_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
-from runmetrics.errors import (
-    ConfigurationError,
-    CredentialRefused,
-    RunmetricsError,
-    TemporaryError,
-)
+from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.http import Answer, NoAnswer, Request, send
 from runmetrics.logs import excerpt, quoted, redact
 from runmetrics.retry import Retries, asked_wait

@@ -190,9 +190,7 @@ class Slos:
     """Known by their tag `slo:NAME`, so that a person may rename them."""
 
     def __init__(self, account: Account) -> None:
-        from datadog_api_client.v1.api.service_level_objectives_api import (
-            ServiceLevelObjectivesApi,
-        )
+        from datadog_api_client.v1.api.service_level_objectives_api import ServiceLevelObjectivesApi
 
         self._account = account
         self._api = ServiceLevelObjectivesApi(account.client)

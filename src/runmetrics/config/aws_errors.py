@@ -4,12 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runmetrics.config.aws_secret import SecretName
-from runmetrics.errors import (
-    ConfigurationError,
-    CredentialRefused,
-    RunmetricsError,
-    TemporaryError,
-)
+from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.logs import excerpt
 
 if TYPE_CHECKING:

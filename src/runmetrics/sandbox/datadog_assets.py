@@ -12,9 +12,7 @@ from urllib.parse import parse_qs
 from datadog_api_client import ApiClient, Configuration
 from datadog_api_client.exceptions import OpenApiException
 from datadog_api_client.v1.model.monitor import Monitor
-from datadog_api_client.v1.model.service_level_objective_request import (
-    ServiceLevelObjectiveRequest,
-)
+from datadog_api_client.v1.model.service_level_objective_request import ServiceLevelObjectiveRequest
 
 from runmetrics.sandbox.http import Request, Response, errors, json_response
 from runmetrics.units import UNITS

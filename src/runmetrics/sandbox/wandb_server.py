@@ -20,14 +20,7 @@ from graphql import parse as parse_document
 from graphql import validate as validate_document
 
 from runmetrics.sandbox.filters import BadRequest
-from runmetrics.sandbox.http import (
-    LoopbackServer,
-    Request,
-    Response,
-    Served,
-    errors,
-    json_response,
-)
+from runmetrics.sandbox.http import LoopbackServer, Request, Response, Served, errors, json_response
 from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer, take_from
 from runmetrics.sandbox.schema import schema_for

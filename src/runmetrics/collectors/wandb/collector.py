@@ -9,12 +9,7 @@ from datetime import datetime
 from runmetrics.collectors.wandb.groups import estimate_series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
-from runmetrics.collectors.wandb.projects import (
-    Found,
-    find_projects,
-    near_projects,
-    side_by_side,
-)
+from runmetrics.collectors.wandb.projects import Found, find_projects, near_projects, side_by_side
 from runmetrics.collectors.wandb.reading.execute import Reading, read_project
 from runmetrics.collectors.wandb.reading.kept import AllRuns, Kept, ReducedRuns, Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan

@@ -9,14 +9,7 @@ import pytest
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Request, Response
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.collectors.wandb.collecting import (
-    TEN,
-    collect,
-    run,
-    sandbox_of,
-    unknown,
-    values,
-)
+from tests.collectors.wandb.collecting import TEN, collect, run, sandbox_of, unknown, values
 
 Body = dict[str, Any]
 

@@ -8,16 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runmetrics.collectors.wandb.fields import GROUPS
-from runmetrics.collectors.wandb.metrics.definition import (
-    contradictions,
-)
+from runmetrics.collectors.wandb.metrics.definition import contradictions
 from runmetrics.collectors.wandb.metrics.language import folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS
-from runmetrics.collectors.wandb.metrics.where import (
-    unlikely_states,
-    unlikely_words,
-    where_faults,
-)
+from runmetrics.collectors.wandb.metrics.where import unlikely_states, unlikely_words, where_faults
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place
 from runmetrics.spelling import choose, shown
 

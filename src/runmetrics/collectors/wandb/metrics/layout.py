@@ -8,12 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
-from runmetrics.collectors.wandb.metrics.definition import (
-    Comparisons,
-    Definition,
-    Entry,
-    described,
-)
+from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry, described
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config.file_settings import FileSettings, Project, Text, source_of

@@ -14,11 +14,7 @@ from typing import Final
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
 from runmetrics.collectors.wandb.reading.document import CountAsk, Page, PageAsk
 from runmetrics.collectors.wandb.reading.filters import Filter
-from runmetrics.collectors.wandb.reading.plan import (
-    PAGE_SIZE,
-    RankedRead,
-    numbers_under,
-)
+from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead, numbers_under
 from runmetrics.collectors.wandb.reading.ranking import (
     NotProven,
     Proof,

@@ -8,11 +8,7 @@ import re
 import httpx
 
 from runmetrics.collectors.wandb.server import pages
-from runmetrics.collectors.wandb.server.errors import (
-    KeyRefused,
-    NobodyLoggedIn,
-    UnusableConnection,
-)
+from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn, UnusableConnection
 from runmetrics.config.credentials import ApiKey
 from runmetrics.config.settings import Settings
 
