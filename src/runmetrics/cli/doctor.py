@@ -9,16 +9,15 @@ from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
 from runmetrics.cli.terminal import say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.doctor import check_configuration, examine, findings
-from runmetrics.doctor.findings import Finding, Verdict
 from runmetrics.errors import ExitCode
 
 app = typer.Typer()
 
 _COLOURS = {
-    Verdict.OK: typer.colors.GREEN,
-    Verdict.WARNING: typer.colors.YELLOW,
-    Verdict.BROKEN: typer.colors.RED,
-    Verdict.NOT_ASKED: typer.colors.BRIGHT_BLACK,
+    findings.Verdict.OK: typer.colors.GREEN,
+    findings.Verdict.WARNING: typer.colors.YELLOW,
+    findings.Verdict.BROKEN: typer.colors.RED,
+    findings.Verdict.NOT_ASKED: typer.colors.BRIGHT_BLACK,
 }
 
 
@@ -38,9 +37,9 @@ def doctor(
     code at 0.
     """
     logs.configure(verbose)
-    found: list[Finding] = []
+    found: list[findings.Finding] = []
 
-    def tell(finding: Finding) -> None:
+    def tell(finding: findings.Finding) -> None:
         found.append(finding)
         if not as_json:
             verdict, rest = str(finding)[:9], str(finding)[9:]

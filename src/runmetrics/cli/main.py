@@ -35,7 +35,6 @@ from runmetrics.cli.options import (
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
-from runmetrics.pipeline import Outcome
 from runmetrics.plugins import (
     COLLECTORS,
     SINKS,
@@ -166,7 +165,7 @@ def sandbox(
     serve(runs=runs, in_window=in_window, seed=seed, latency_ms=latency_ms, port=port)
 
 
-def _collect(name: str, setup: Setup, sinks: Sequence[str]) -> Outcome:
+def _collect(name: str, setup: Setup, sinks: Sequence[str]) -> pipeline.Outcome:
     from runmetrics.sinks.datadog.common_tags import changed_tags, sent_tags
 
     now, settings = datetime.now(UTC), setup.settings
@@ -186,7 +185,7 @@ def _collect(name: str, setup: Setup, sinks: Sequence[str]) -> Outcome:
     )
 
 
-def _show(outcome: Outcome, as_json: bool, price: float | None = None) -> None:
+def _show(outcome: pipeline.Outcome, as_json: bool, price: float | None = None) -> None:
     report.log_outcome(outcome)
     report.log_bill(outcome, price)
     decided = bool(outcome.deliveries or outcome.exit_code)
@@ -197,7 +196,7 @@ def _show(outcome: Outcome, as_json: bool, price: float | None = None) -> None:
             report.print_table(outcome, console())
 
 
-def _write_report(outcome: Outcome, path: Path) -> None:
+def _write_report(outcome: pipeline.Outcome, path: Path) -> None:
     """Write what --json prints to a file; where that fails it is said, and the exit code stays."""
     try:
         replace_file(path, f"{report.as_json(outcome)}\n".encode(), mode=0o644)

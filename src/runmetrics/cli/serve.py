@@ -24,7 +24,6 @@ from runmetrics.cli.options import (
 from runmetrics.cli.terminal import stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
-from runmetrics.pipeline import Outcome
 from runmetrics.plugins import Collector, Sink, find_collector, need, open_sinks
 from runmetrics.setup import load_setup
 from runmetrics.spool import Spool
@@ -108,7 +107,7 @@ def serve(
 
 def _collect(
     collector: Collector, sinks: Sequence[Sink], spool: Path | None, deadline: Deadline
-) -> Outcome:
+) -> pipeline.Outcome:
     """Collect and deliver once, and say in the log what became of it."""
     now = datetime.now(UTC)
     with Spool(spool) as kept:

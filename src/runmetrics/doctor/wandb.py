@@ -31,7 +31,6 @@ from runmetrics.doctor.project import Seen, look
 from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
 from runmetrics.event_loop import Loop
 from runmetrics.model import Problem
-from runmetrics.pipeline import Outcome
 from runmetrics.plugins import Setup
 from runmetrics.sinks.datadog.series import MOST_SECONDS_AHEAD, MOST_SECONDS_PAST
 from runmetrics.text import some
@@ -244,7 +243,7 @@ class _Collecting:
         where = f"{entity}/{project}: " if several else ""
         return broken(_PROJECT, f"{where}{problem.cause}", fix, problem.code)
 
-    def _collected(self, outcome: Outcome, problems: list[Problem]) -> Iterator[Finding]:
+    def _collected(self, outcome: pipeline.Outcome, problems: list[Problem]) -> Iterator[Finding]:
         said = {notice for seen in self._seen.values() for notice in seen.notices}
         said |= {*self._collector.catalog.notices}
         for problem in problems:
@@ -259,7 +258,7 @@ class _Collecting:
             yield ok(_COLLECTING, _result(outcome, len(self._collector.catalog.metrics)))
 
 
-def _near_the_bound(outcome: Outcome, most: int | None) -> Iterator[Finding]:
+def _near_the_bound(outcome: pipeline.Outcome, most: int | None) -> Iterator[Finding]:
     """Warn from 80 % of the bound on, since over it no metric is split any more."""
     series = count_series(outcome.collection.samples)
     if most is not None and series.total() >= 0.8 * most:
@@ -278,7 +277,7 @@ def _fields(lacking: frozenset[str]) -> Iterator[Finding]:
         yield ok(_FIELDS, "the server has every field that is read")
 
 
-def _result(outcome: Outcome, metrics: int) -> str:
+def _result(outcome: pipeline.Outcome, metrics: int) -> str:
     collection = outcome.collection
     known = {sample.name for sample in collection.samples}
     lacking = sorted({each.name for each in collection.missing} - known)

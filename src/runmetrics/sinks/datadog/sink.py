@@ -23,10 +23,9 @@ from runmetrics.sinks.batches import (
     Taken,
     Unavailable,
 )
-from runmetrics.sinks.datadog import series as datadog_series
 from runmetrics.sinks.datadog.answers import AnswerReader, is_acknowledged
 from runmetrics.sinks.datadog.common_tags import common_tags
-from runmetrics.sinks.datadog.series import Series
+from runmetrics.sinks.datadog.series import Series, batches, encode, fits, payload, prepare
 
 # All that the official client is given to read: whatever else an answer holds cannot trouble it.
 _ACKNOWLEDGEMENT = Answer(202, {"Content-Type": "application/json"}, b'{"errors":[]}')
@@ -79,7 +78,7 @@ class _Transport:
         **_client_options: Any,
     ) -> Answer:
         """Send once; raises _NotTaken or NoAnswer."""
-        content, _ = datadog_series.encode(body)
+        content, _ = encode(body)
         self.requests += 1
         self.bytes_sent += len(content)
         request = Request(url, headers, content)
@@ -90,8 +89,8 @@ class _Transport:
 
 
 def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequence[Series]]:
-    for batch in datadog_series.batches(series):
-        if len(batch) == 1 and not datadog_series.fits(batch):
+    for batch in batches(series):
+        if len(batch) == 1 and not fits(batch):
             ledger.drop(batch[0], TOO_LARGE, "larger than one post may be")
         else:
             yield batch
@@ -145,7 +144,7 @@ class DatadogSink(Sink):
         """Import what a delivery needs (some 150 ms)."""
         from datadog_api_client.v2.api import metrics_api  # noqa: F401 - that it is loaded
 
-        datadog_series.payload(())
+        payload(())
         tls()
 
     def check(self, deadline: Deadline) -> None:
@@ -169,7 +168,7 @@ class DatadogSink(Sink):
 
     def deliver(self, samples: Sequence[Sample], deadline: Deadline) -> Delivery:
         """Send `samples`; what Datadog does or does not do with each is in the Delivery."""
-        series, ledger = datadog_series.prepare(samples, self._tags, self._clock())
+        series, ledger = prepare(samples, self._tags, self._clock())
         self._key = None
         transport = _Transport(deadline, self._policy.request_seconds)
 
@@ -213,7 +212,7 @@ class DatadogSink(Sink):
         client.rest_client = transport
         try:
             MetricsApi(client).submit_metrics(
-                datadog_series.payload(batch), content_encoding=MetricContentEncoding.GZIP
+                payload(batch), content_encoding=MetricContentEncoding.GZIP
             )
         except _NotTaken as refusal:
             raise self._answers.meaning(refusal.answer, key.source) from None

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runmetrics import retry
-from runmetrics.retry import plain_number, plain_seconds
 
 _FULL_QUOTA = 1000.0
 _LOW_SHARE = 0.1
@@ -31,11 +30,11 @@ class Quota:
 
 def read_quota(headers: Mapping[str, str]) -> Quota | None:
     """Return the quota that an answer states, None where it states none."""
-    remaining = plain_number(headers.get("RateLimit-Remaining"))
+    remaining = retry.plain_number(headers.get("RateLimit-Remaining"))
     if remaining is None:
         return None
-    limit = plain_number(headers.get("RateLimit-Limit")) or _FULL_QUOTA
-    return Quota(remaining, limit, plain_seconds(headers.get("RateLimit-Reset")))
+    limit = retry.plain_number(headers.get("RateLimit-Limit")) or _FULL_QUOTA
+    return Quota(remaining, limit, retry.plain_seconds(headers.get("RateLimit-Reset")))
 
 
 def asked_wait(headers: Mapping[str, str], status: int) -> float | None:
