@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runmetrics.collectors.wandb.gpus import (
@@ -25,6 +25,7 @@ from runmetrics.collectors.wandb.values import (
     Fault,
     Scalar,
     decode_object,
+    instant,
     lengths,
     number,
     parse_time,
@@ -34,10 +35,6 @@ from runmetrics.collectors.wandb.values import (
     unwrapped,
 )
 
-_NO_TIME_SECONDS = 2.5e11
-"""So long after 1970 there are no more times: it is the year 9892."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IMPORTED_AFTER = timedelta(hours=24)
 _NO_SUMMARY = Fault("W&B cannot serve summaryMetrics", therefore="they count by their heartbeats")
 EXITED = ("finished", "failed")
@@ -215,8 +212,7 @@ class _Parts:
     """
 
     def __init__(self, node: Mapping[str, Any], now: datetime) -> None:
-        self.node = node
-        self.now = now
+        self.node, self.now = node, now
         self.faults: list[Fault] = []
         self.impossible: set[str] = set()
 
@@ -232,7 +228,6 @@ class _Parts:
         found = parse_time(self.node.get(name))
         if found is None and self.node.get(name) is not None:
             self._fault(name, "is not a time")
-            return None
         return self._believed(name, found)
 
     def moment(self, what: str, value: object) -> datetime | None:
@@ -240,10 +235,9 @@ class _Parts:
         seconds = number(value)
         if seconds is None:
             return None
-        if not 0 <= seconds < _NO_TIME_SECONDS:
+        if (time := instant(seconds)) is None:
             self._fault(what, "is not a time", f"{seconds:g}", abs(seconds))
-            return None
-        return self._believed(what, _EPOCH + timedelta(seconds=seconds))
+        return self._believed(what, time)
 
     def seconds(self, what: str, value: object) -> float | None:
         """Return a length of time above zero, and not longer than W&B exists."""
@@ -257,8 +251,7 @@ class _Parts:
 
     def recorded(self, config: Mapping[str, Any]) -> tuple[int | None, str]:
         """Return the GPU count and type that W&B recorded, of old servers from the config."""
-        info = self.node.get("runInfo")
-        info = info if isinstance(info, dict) else {}
+        info = found if isinstance(found := self.node.get("runInfo"), dict) else {}
         gpu_type = text(info.get("gpu"))
         count, *faults = gpu_count(info.get("gpuCount"))
         if count is None and isinstance(config.get("_wandb"), dict):

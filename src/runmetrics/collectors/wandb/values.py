@@ -25,6 +25,9 @@ FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(hours=24)
 """A time that lies further ahead of the server's clock is no time."""
 
+_NO_TIME_SECONDS = 2.5e11
+"""So long after 1970 there are no more times: it is the year 9892."""
+
 _ENCODINGS = 3
 """A summary may be a JSON string of a JSON string; deeper nesting is junk."""
 
@@ -106,6 +109,13 @@ def parse_time(value: object) -> datetime | None:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):  # the latter: before the year 1 or after 9999 in UTC
         return None
+
+
+def instant(seconds: float) -> datetime | None:
+    """Return a time by its seconds since 1970; None for a negative one and after the year 9892."""
+    if not 0 <= seconds < _NO_TIME_SECONDS:
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 def time_fault(what: str, time: datetime, now: datetime) -> Fault | None:
