@@ -1,12 +1,17 @@
 """The settings, the user's file and the environment together: what every command begins with."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runmetrics.errors import ConfigurationError
 from runmetrics.plugins import Setup
 from runmetrics.shard import Shard
+
+if TYPE_CHECKING:
+    from runmetrics.collectors.wandb.metrics.file import ConfigFile
 
 _log = logging.getLogger(__name__)
 
@@ -44,3 +49,11 @@ def load_setup(
         raise
     settings = Settings.load(overrides, file.settings if file else None)
     return Setup(settings, file, environ=environ, shard=shard)
+
+
+def setup_of(file: "ConfigFile") -> Setup:
+    """Return what a file sets up by itself, whatever the environment says."""
+    from runmetrics.config.settings import Settings
+
+    nowhere = Path(os.devnull)
+    return Setup(Settings.load(None, file.settings, environ={}, env_file=nowhere), file)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
 from runmetrics.plugins import Setup
 from runmetrics.report import log_problems
-from runmetrics.setup import load_setup
+from runmetrics.setup import load_setup, setup_of
 from runmetrics.text import counted
 
 if TYPE_CHECKING:
@@ -175,13 +174,8 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
     from runmetrics.assets.monitors import monitors_of
     from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile, FileError, read_config
+    from runmetrics.collectors.wandb.metrics.file import FileError, read_config
     from runmetrics.collectors.wandb.reading.plan import compile_plan
-    from runmetrics.config.settings import Settings
-
-    def setup_of(found: ConfigFile) -> Setup:
-        nowhere = Path(os.devnull)
-        return Setup(Settings.load(None, found.settings, environ={}, env_file=nowhere), found)
 
     try:
         found = read_config(file)

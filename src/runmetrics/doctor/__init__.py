@@ -4,25 +4,16 @@ It asks through the code that collects and delivers, so that what it finds is wh
 A broken step makes those that depend on it "not asked": the first broken line is the cause.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runmetrics.deadline import Deadline
 from runmetrics.doctor.findings import Finding, broken, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError
+from runmetrics.pipeline import DELIVERY_SECONDS
 from runmetrics.plugins import Setup
-from runmetrics.setup import load_setup
+from runmetrics.setup import load_setup, setup_of
 from runmetrics.text import counted
-
-if TYPE_CHECKING:
-    from runmetrics.collectors.wandb.metrics.catalog import Catalog
-    from runmetrics.collectors.wandb.metrics.file import ConfigFile
-    from runmetrics.config.settings import Settings
-
-DELIVERY_SECONDS = 20.0
-"""Kept of the deadline for the sinks, as a collection keeps it."""
 
 
 def check_configuration(config: Path | None) -> tuple[list[Finding], Setup | None]:
@@ -49,20 +40,17 @@ def check_configuration(config: Path | None) -> tuple[list[Finding], Setup | Non
         metrics = f"{counted(count, 'metric')}, {len(file.metrics)} of them of its own"
         text = f"{file.path} is right: {metrics}"
     doubts += [*settings.defaults_in_use, *catalog.notices]
-    doubts += _monitor_faults(catalog, file, settings)
+    doubts += _monitor_faults(setup)
     notices = [warning(step, notice) for notice in doubts]
     return [ok(step, text), *notices], setup
 
 
-def _monitor_faults(
-    catalog: "Catalog", file: "ConfigFile | None", settings: "Settings"
-) -> Sequence[str]:
+def _monitor_faults(setup: Setup) -> Sequence[str]:
     """Return what `monitors push` would refuse; collecting does not care."""
-    from runmetrics.assets.alerts import Split
-    from runmetrics.assets.monitors import compile_monitors
+    from runmetrics.assets.monitors import monitors_of
 
     try:
-        compile_monitors(catalog, file, Split.of(settings))
+        monitors_of(setup)
     except ConfigurationError as error:
         return error.faults
     return ()
@@ -70,10 +58,8 @@ def _monitor_faults(
 
 def _monitor_faults_beside(config: Path | None) -> Sequence[str]:
     """Return the same where something else is wrong, by what is sound of the file alone."""
-    from runmetrics.collectors.wandb.metrics.catalog import load_catalog
     from runmetrics.collectors.wandb.metrics.file import FileError, find_config
     from runmetrics.config.env_file import with_env_file
-    from runmetrics.config.settings import Settings
 
     try:
         file = find_config(config, with_env_file())
@@ -81,10 +67,7 @@ def _monitor_faults_beside(config: Path | None) -> Sequence[str]:
         file = error.rest
     except ConfigurationError:
         return ()
-    if file is None:
-        return ()
-    settings = Settings.load(None, file.settings, environ={}, env_file=Path(os.devnull))
-    return _monitor_faults(load_catalog(file, settings), file, settings)
+    return _monitor_faults(setup_of(file)) if file else ()
 
 
 def examine(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding]:
