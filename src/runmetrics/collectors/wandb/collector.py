@@ -38,7 +38,8 @@ Watcher = Callable[[ProjectClient, Reading], Awaitable[None]]
 class WandbCollector:
     """The collector `wandb`. `watchers` look on: what explains a value sees what made it.
 
-    `keeps_runs` is for those who want to see all runs of a whole history, at a KB or two each.
+    `kept_whole` are scans of a whole history whose runs they want to see: each run of those is
+    kept, a KB or two.
     """
 
     name = "wandb"
@@ -50,7 +51,7 @@ class WandbCollector:
         self.progress = setup.progress
         self.shard = setup.shard
         self.watchers: list[Watcher] = []
-        self.keeps_runs = False
+        self.kept_whole: set[ScanRead] = set()
         self._refused: KeyRefused | None = None
         self.catalog = load_catalog(setup.config, settings)
         self.plan = compile_plan(self.catalog.metrics, settings.gpus_per_run)
@@ -148,7 +149,7 @@ class WandbCollector:
 
     def _keep(self, read: ScanRead, now: datetime) -> Kept[Scanned]:
         """Return what takes in the runs of a scan: a whole history is reduced as it comes."""
-        if read.window or read.states or self.keeps_runs:
+        if read.window or read.states or read in self.kept_whole:
             return AllRuns()
         rules = self.rules(now)
         reductions = {

@@ -9,7 +9,7 @@ from runmetrics.collectors.wandb.contributions import value_of
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.ids import Ids
 from runmetrics.collectors.wandb.measures import Rules, assumes_gpus, configured_gpus, price
-from runmetrics.collectors.wandb.metrics.catalog import Metric
+from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import Fault, Scalar
 
@@ -145,16 +145,16 @@ class Behind:
         self.text = self.lacking = ""
         self.gpus: GpuDoubts | None = None
 
-    def add(self, metric: Metric, run: Run, value: float | None, rules: Rules) -> None:
-        """Take in a run that adds a value to a metric."""
-        field = metric.field
-        if field is None:
-            return
-        if field.source != "run":
+    def add(
+        self, metric: Metric, field: Field, run: Run, value: float | None, rules: Rules
+    ) -> None:
+        """Take in a run that adds a value to a metric over a field; None where it has none."""
+        if field.source == "run":
+            if RUN_FIELDS[field.key].counts_gpus:
+                self.gpus = self.gpus or GpuDoubts()
+                self.gpus.add(metric, run, value, rules)
+        elif value is None:
             self._look_at(run.id, run.values.get(str(field)))
-        elif RUN_FIELDS[field.key].counts_gpus:
-            self.gpus = self.gpus or GpuDoubts()
-            self.gpus.add(metric, run, value, rules)
 
     def update(self, other: "Behind") -> None:
         """Take in the runs of another series."""

@@ -46,15 +46,18 @@ class Total:
     def add(self, run: Run, value: float | None, rules: Rules) -> None:
         """Take in a run that meets the metric's conditions, with what it adds."""
         self._selected += 1
-        if self._metric.field is None:
+        field = self._metric.field
+        if field is None:
             self._known += 1
-        elif value is not None:
-            self._known += 1
-            if self._metric.aggregate in _OF_ALL_VALUES:
-                self._values.append(value)
-            else:
-                self._compare(run, value)
-        self._behind.add(self._metric, run, value, rules)
+            return
+        self._behind.add(self._metric, field, run, value, rules)
+        if value is None:
+            return
+        self._known += 1
+        if self._metric.aggregate in _OF_ALL_VALUES:
+            self._values.append(value)
+        else:
+            self._compare(run, value)
 
     def series(self, tags: Mapping[str, str]) -> Series:
         """Return the series; raises OverflowError where a sum is too large for a float."""

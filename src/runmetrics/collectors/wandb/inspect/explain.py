@@ -93,7 +93,8 @@ class Explainer:
         self.read = collector.plan.answers[metric_name]
         self._collector = collector
         self._behind: dict[frozenset[tuple[str, str]], Behind] = {}
-        collector.keeps_runs = True
+        if isinstance(self.read, ScanRead):
+            collector.kept_whole.add(self.read)
         collector.watchers.append(self._look)
 
     def collect(self, now: datetime, deadline: Deadline) -> Collection:
