@@ -223,6 +223,14 @@ def test_w26_nor_is_a_run_passed_over_whose_config_is_not_shown(key: str) -> Non
     assert values(empty) == {"m.x": 1, "m.n": 2}
 
 
+def test_w26_nor_where_the_config_holds_the_key_as_a_path_and_no_client_wrote_it() -> None:
+    runs = (run("a", config={"model": {"size": 7}}), run("b", config={"model": {"size": 1}}))
+    yaml = metric("mean: config.model.size")
+    hidden = collect_from(*runs, quirks=Quirks(shown_configs={"a": None}), yaml=yaml)
+
+    assert (values(hidden), unknown(hidden)) == ({"m.n": 2}, {"m.x"})
+
+
 @pytest.mark.parametrize(("count", "requests"), [(1_000, 2), (2_500, 3)])
 def test_runs_that_never_logged_leave_the_ten_known_for_one_request_at_most(
     count: int, requests: int

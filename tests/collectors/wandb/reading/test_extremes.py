@@ -188,6 +188,20 @@ def test_an_empty_page_with_a_next_one_is_read_again_and_never_silently_cut(
     assert empty_pages == 1 or COMPLETED in unknown(collection)
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_an_empty_page_with_a_next_one_is_no_proof_that_nobody_has_a_number(pages: int) -> None:
+    yaml = "builtin: false\nmetrics: [{name: m.best, max: summary.accuracy}]\n"
+
+    collection = collect_from(
+        run("a", beat=ago(minutes=5), summary={"accuracy": 0.9}),
+        quirks=Quirks(empty_pages=pages, counts_lag_seconds=3600),
+        yaml=yaml,
+    )
+
+    assert collection.missing == ()
+    assert unknown(collection) == {"m.best"}
+
+
 def test_a_project_without_any_accuracy_has_none_and_costs_no_full_scan() -> None:
     with sandbox_of(*dull_runs(10, summary={"loss": 1})) as sandbox:
         collection = collect(sandbox)

@@ -90,6 +90,8 @@ def _holding(part: str, selection: Selection) -> Filter:
     keys = selection.summary_keys if of_summary else selection.config_keys
     # All that is read of a summary's `_wandb` is the time until the exit.
     paths = {"_wandb.runtime" if of_summary and key == "_wandb" else key for key in keys}
+    if not of_summary:  # a path goes on with `value` after its first segment (fact 12)
+        paths = {key.partition(".")[0] for key in keys}
     if not all(map(is_plain, keys)) or not keys:
         paths |= {*_WRITTEN[part]}
     prefix = "summary_metrics" if of_summary else "config"

@@ -118,7 +118,9 @@ class Count:
             if not self.read.states or node.get("state") in self.read.states
         }
         whole = not page.has_next
-        return _Fresh(answers.known(self._all), answers.known(lately), len(listed), whole)
+        return _Fresh(
+            *(answers.known(self._all), answers.known(lately), len(listed), whole), page.hidden
+        )
 
     def _disagreement(self, fresh: "_Fresh", seen: int) -> Unknown:
         which = f"{' or '.join(self.read.states)} runs" if self.read.states else "runs"
@@ -137,16 +139,20 @@ def _listing(lately: CountAsk) -> PageAsk:
 
 @dataclass(frozen=True, slots=True)
 class _Fresh:
-    """A count, the same of those that moved lately, and how many of the latter are listed."""
+    """A count, the same of those that moved lately, and how many of the latter are listed.
+
+    `hidden` rows of that list show no run.
+    """
 
     count: int
     lately: int
     listed: int
     whole: bool
+    hidden: int
 
     def agreed(self, hidden: int, otherwise: T) -> int | T:
         """Return the count less what is not listed, if that much may be hidden."""
         missing = self.lately - self.listed
-        if self.whole and 0 <= missing <= hidden and self.lately <= self.count:
+        if self.whole and self.hidden <= missing <= hidden and self.lately <= self.count:
             return self.count - missing
         return otherwise

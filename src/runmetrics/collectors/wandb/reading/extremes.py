@@ -53,7 +53,7 @@ class Extreme:
             return NotProven()
         head = opened[self._numbers]
         if not isinstance(head, Unknown):
-            empty = not (head.nodes or head.hidden or also)
+            empty = not (head.nodes or head.hidden or head.has_next or also)
             if empty and opened[self._having] == 0 and self.read.plain:
                 return Winner(None)
             proof = yield from self._climb(self._numbers, head, also, bounded=True)

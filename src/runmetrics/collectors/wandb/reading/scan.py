@@ -90,6 +90,7 @@ class Scan(Generic[T]):
         self._rest: list[PageAsk] = []
         self._pages = 0
         self._rows = 0
+        self._rows_without_run = 0
         self._before = 0
         self._end_unseen = False
         self._broken: Unknown | None = None
@@ -163,7 +164,8 @@ class Scan(Generic[T]):
         """
         if self._broken:
             return self._broken
-        if self._pages == 1 and not self._rest and self._kept.count == self._before:
+        all_shown = self._kept.count == self._before and not self._rows_without_run
+        if self._pages == 1 and not self._rest and all_shown:
             return (yield from self._learned(self._before))
         blind = clock_offset_seconds is None
         began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
@@ -181,6 +183,13 @@ class Scan(Generic[T]):
         steady = after == self._before + self._kept.entered
         # Twice not shown where all is counted, and no page can have ended too early.
         hidden = self._by_cursor and not self._end_unseen and 0 < shown < after
+        if steady and shown == after and self._rows_without_run:
+            return Disagreement(
+                f"W&B counts {counted(after, 'run')}, shows as many, and has rows without a run "
+                "beside them, twice",
+                "its index may lag behind its runs for some minutes; the next collection tries "
+                "again",
+            )
         if steady and (shown == after or hidden):
             return (yield from self._learned(after))
         if steady and not shown:
@@ -266,6 +275,7 @@ class Scan(Generic[T]):
             unreadable = page.unreadable.get(node["name"], frozenset())
             self._kept.add(make_run(node, selection, self.now, unreadable), blank_parts(node))
         self._rows += len(page.nodes)
+        self._rows_without_run += page.hidden
         read = _Read(len(page.nodes), _last_in_order(page), page.end_cursor, page.has_next)
         page.nodes.clear()  # raw rows are many times the size of the runs made of them
         self._pages += 1

@@ -20,6 +20,7 @@ from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, unreadable
 from runmetrics.errors import ExitCode
+from runmetrics.text import counted
 
 CONTROL: Final = CountAsk(Filter.of({"name": "one"}) & Filter.of({"name": "another"}))
 """Runs that go by two names: none, on a server that filters."""
@@ -66,9 +67,10 @@ async def every_run(client: ProjectClient, plan: Plan, now: datetime) -> Runs | 
         node["name"]: make_run(node, selection, now, page.unreadable.get(node["name"], frozenset()))
         for node in page.nodes
     }
-    if len(runs) != total:
+    if len(runs) != total or page.hidden:
+        without = f", and {counted(page.hidden, 'row')} had none" if page.hidden else ""
         return Disagreement(
-            f"W&B counts {total:,} runs, but {len(runs):,} could be read",
+            f"W&B counts {counted(total, 'run')}, but {len(runs):,} could be read{without}",
             "see which runs this key may not read; the next collection tries again",
         )
     client.notices.append(f"{_NO_FILTERS}: all {total:,} of the project were read")
