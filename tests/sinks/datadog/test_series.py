@@ -252,7 +252,7 @@ def test_d17_nine_thousand_series_that_hardly_compress_pass_a_strict_intake(
         sample("wandb.m", tags={"run": f"{dice.getrandbits(512):0128x}"}) for _ in range(9_000)
     ]
 
-    delivery = deliver(intake, samples)
+    delivery = deliver(intake, samples, seconds=90)
 
     assert (delivery.code, len(intake.points)) == (ExitCode.OK, 9_000)
     assert {post.status for post in intake.posts} == {202}
