@@ -4,7 +4,8 @@ Counts come from another index than runs do (fact 15). What an index can have mi
 moved lately, and that is in the scan of the last days, which is read anyway: it bears witness. A
 count that it contradicts is asked for again beside the runs that it counts; one whose witness
 could not be read, beside those of the last hour, and where it is 0, beside a page that has to be
-empty. What is contradicted still is unknown, and so is a part that is greater than its whole.
+empty. What is contradicted still is unknown, and so is a part that is greater than its whole. That
+a project has no run at all is asked for again beside a page, as no run can bear witness.
 """
 
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk
-from runmetrics.collectors.wandb.reading.filters import Filter, alive_since, in_states
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, alive_since, in_states
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
@@ -70,6 +71,9 @@ class Count:
             return fresh.agreed(0, witness) if fresh.count == count else witness
         if witness is None:
             return count
+        if count == 0 and self.read.filter == EVERYTHING:  # no run at all: a page shows whether
+            fresh = yield from self._ask_again(self._all)
+            return fresh.agreed(0, self._disagreement(fresh, fresh.listed))
         if self._lately is None and self._week and witness.hidden:
             fresh = yield from self._ask_again(self._week)
             return fresh.agreed(
