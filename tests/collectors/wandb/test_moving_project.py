@@ -1,7 +1,7 @@
 """A project that moves while it is read gives the numbers of one of its instants, or none."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -13,6 +13,7 @@ from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import (
     ACTIVE,
     COMPLETED,
+    FAILED,
     NOW,
     TOTAL,
     ago,
@@ -177,6 +178,61 @@ def test_a_run_that_starts_while_a_busy_week_is_read_leaves_the_counts_known(num
 
     assert unknown(collection) == set()
     assert (values(collection)[TOTAL], values(collection)[ACTIVE]) == (10, 10)
+
+
+@pytest.mark.parametrize(("moments", "total"), [((1,), 25), ((1, 2), 26), ((1, 3), 25)])
+def test_runs_that_start_while_two_pages_are_read_cost_no_request_more(
+    moments: tuple[int, ...], total: int
+) -> None:
+    runs = [run(f"r{index:02}", beat=ago(hours=1 + index)) for index in range(24)]
+    with sandbox_of(*runs, page_cap=20) as sandbox:
+
+        def start(request: int) -> None:
+            if request in moments:
+                _appear(sandbox.store, 0)
+
+        sandbox.before_request = start
+        collection = collect(sandbox)
+
+    assert unknown(collection) == set()
+    assert values(collection)[TOTAL] == total
+    assert collection.cost.requests == 3
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(hours=20), timedelta(days=9)])
+def test_w19_a_run_created_ahead_of_the_clock_costs_no_request_more(ahead: timedelta) -> None:
+    late = run("late", created_at=NOW + ahead)
+    with sandbox_of(run("a"), late, page_cap=1) as sandbox:
+        collection = collect(sandbox)
+
+    assert unknown(collection) == set()
+    assert values(collection)[TOTAL] == 2
+    assert collection.cost.requests == 3
+
+
+def test_a_run_that_was_not_shown_is_not_made_up_for_by_one_that_is_deleted() -> None:
+    """The sums agree: of 13 runs the one that failed is lacking for another that is gone."""
+    states = {6: "failed"}
+    runs = [
+        run(f"r{index:02}", states.get(index, "finished"), beat=ago(hours=20 - index))
+        for index in range(13)
+    ]
+    with sandbox_of(*runs, page_cap=PAGE_CAP) as sandbox:
+
+        def move(request: int) -> None:
+            if request == 2:
+                sandbox.store.remove("e", "p", "r06")
+            if request == 5:  # the closing: three pages were read side by side
+                sandbox.store.add("e", "p", runs[6])
+                sandbox.store.remove("e", "p", "r00")
+                _appear(sandbox.store, 0)
+
+        sandbox.before_request = move
+        collection = collect(sandbox)
+
+    assert unknown(collection) == set()
+    found = values(collection)
+    assert (found[TOTAL], found[COMPLETED], found[FAILED]) == (13, 11, 1)
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])

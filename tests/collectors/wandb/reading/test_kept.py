@@ -43,31 +43,31 @@ def test_the_best_of_each_ranked_value_is_kept_and_every_run_is_counted_once() -
     kept = BestRuns([MOST, LEAST], NOON)
     for run_ in (seen("a", 1), seen("b", 3), seen("b", 3), seen("c", 2)):
         kept.add(run_)
-    kept.close(NOON)
+    kept.close()
 
     assert winners(kept) == {MOST: "b", LEAST: "a"}
-    assert (kept.count, kept.entered) == (3, 0)
+    assert kept.count == 3
 
 
 def test_what_moved_while_it_was_read_counts_as_it_is_in_the_end() -> None:
     kept = BestRuns([MOST], NOON)
     for run_ in (seen("live", 9, state="running"), seen("old", 5), seen("settled", 1)):
         kept.add(run_)
-    kept.close(NOON)
+    kept.close()
     after = NOON + timedelta(minutes=1)
     kept.add(seen("live", 2, beat=after))
     kept.add(seen("settled", 7, beat=after))
     kept.add(Run("new", created_at=after, heartbeat_at=after))
 
     assert winners(kept) == {MOST: "settled"}
-    assert (kept.count, kept.entered) == (4, 1)
+    assert kept.count == 4
 
 
 def test_where_the_best_itself_moved_nothing_is_known_of_the_second_best() -> None:
     kept = BestRuns([MOST], NOON)
     for run_ in (seen("best", 9), seen("second", 5)):
         kept.add(run_)
-    kept.close(NOON)
+    kept.close()
     kept.add(seen("best", 1, beat=NOON))
 
     assert kept.result(0, {}) is None
@@ -76,7 +76,7 @@ def test_where_the_best_itself_moved_nothing_is_known_of_the_second_best() -> No
 def test_a_hidden_run_may_be_better_than_the_best() -> None:
     kept = BestRuns([MOST], NOON)
     kept.add(seen("a", 1))
-    kept.close(NOON)
+    kept.close()
 
     found = kept.result(2, {})
     assert found is not None

@@ -64,6 +64,12 @@ def alive_since(time: datetime) -> Filter:
     return Filter.of({"$or": [{"heartbeatAt": after}, {"createdAt": after}]})
 
 
+def moved_since(beat: datetime, created: datetime) -> Filter:
+    """Match the runs with a heartbeat after a time, or that were created at another or later."""
+    times = {"heartbeatAt": {"$gt": timestamp(beat)}, "createdAt": {"$gte": timestamp(created)}}
+    return Filter.of({"$or": [{name: bound} for name, bound in times.items()]})
+
+
 def created_since(time: datetime) -> Filter:
     """Match the runs that were created at a time or later."""
     return Filter.of({"createdAt": {"$gte": timestamp(time)}})

@@ -73,19 +73,12 @@ class Kept(Protocol[T_co]):
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         """Take a run of a page; its parts in `blank` show nothing."""
 
-    def close(self, began: datetime) -> None:
-        """Be told that what is added from now on is read beside the closing count.
-
-        `began` is when the reading did, by W&B's clock.
-        """
+    def close(self) -> None:
+        """Be told that what is added from now on is read beside the closing count."""
 
     @property
     def count(self) -> int:
         """How many distinct runs there are."""
-
-    @property
-    def entered(self) -> int:
-        """How many of them the count before the reading cannot have held."""
 
     @property
     def blank(self) -> PartsOfRuns:
@@ -103,7 +96,6 @@ class AllRuns:
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
-        self._known: set[str] = set()
         self.blank: dict[str, frozenset[str]] = {}
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
@@ -112,16 +104,12 @@ class AllRuns:
             self._runs[run.id] = run
             _note_blank(self.blank, run, blank)
 
-    def close(self, began: datetime) -> None:
-        self._known = {run.id for run in self._runs.values() if not _is_new(run, began)}
+    def close(self) -> None:
+        """Go on as before: every run is kept, and the newest of it counts."""
 
     @property
     def count(self) -> int:
         return len(self._runs)
-
-    @property
-    def entered(self) -> int:
-        return len(self._runs.keys() - self._known)
 
     def result(self, hidden: int, lost: PartsOfRuns) -> Scanned:
         for name, parts in lost.items():
@@ -143,10 +131,9 @@ class _PassingRuns(ABC):
 
     def __init__(self, since: datetime) -> None:
         self._since = since.timestamp()
-        self._began: datetime | None = None
+        self._closing = False
         self._taken = Ids()
         self._held: dict[str, Run] = {}
-        self._came_late: set[str] = set()
         self._moved: dict[str, Run] = {}
         """Runs that had been taken as what they no longer are."""
 
@@ -157,25 +144,20 @@ class _PassingRuns(ABC):
         _note_blank(self.blank, run, blank)
         moves = run.state in LIVE_STATES or _beat(run) >= self._since
         if run.id in self._taken:
-            if moves or self._began is not None:
+            if moves or self._closing:
                 self._moved[run.id] = run
-        elif run.id in self._held or moves or self._began is not None:
+        elif run.id in self._held or moves or self._closing:
             self._hold(run)
         else:
             self._taken.add(run.id)
             self._pass(run)
 
-    def close(self, began: datetime) -> None:
-        self._began = began
+    def close(self) -> None:
+        self._closing = True
 
     @property
     def count(self) -> int:
         return len(self._taken) + len(self._held)
-
-    @property
-    def entered(self) -> int:
-        new = {run.id for run in self._held.values() if _is_new(run, self._began)}
-        return len(new | self._came_late)
 
     @abstractmethod
     def take(self, run: Run) -> None:
@@ -183,8 +165,6 @@ class _PassingRuns(ABC):
 
     def _hold(self, run: Run) -> None:
         known = self._held.get(run.id)
-        if known is None and self._began is not None:
-            self._came_late.add(run.id)
         if known is None or _beat(run) >= _beat(known):
             self._held[run.id] = run
 
@@ -260,10 +240,6 @@ def _note_blank(known: dict[str, frozenset[str]], run: Run, blank: frozenset[str
         known[run.id] = blank
     else:
         known.pop(run.id, None)
-
-
-def _is_new(run: Run, began: datetime | None) -> bool:
-    return began is not None and run.created_at is not None and run.created_at >= began
 
 
 def _beat(run: Run) -> float:

@@ -5,7 +5,8 @@ offset to offset, which would skip a run for each one that is deleted. The first
 the runs and brings the first page; what is left is cut into slices of creation time that are read
 side by side. Runs are told apart by id. What moved while several pages were read is read again at
 the end, in one document with the count, so that all runs are as they were at one instant, and as
-many as the server counted then.
+many as the server counted then. Those created before the reading are held to counts of their own:
+were some missed and as many deleted, the sums would agree all the same.
 """
 
 import dataclasses
@@ -16,33 +17,32 @@ from typing import Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.blank import blank_parts, not_shown
 from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
-from runmetrics.collectors.wandb.reading.filters import alive_since, created_between, created_since
+from runmetrics.collectors.wandb.reading.filters import created_between, created_since
 from runmetrics.collectors.wandb.reading.kept import Kept
+from runmetrics.collectors.wandb.reading.newer import NO_CLOCK, Newer
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, ScanRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.reading.slices import cut
+from runmetrics.collectors.wandb.reading.unproven import (
+    EMPTY_PAGE,
+    ENDLESS,
+    RESUMED,
+    disagreement,
+    rows_without_run,
+)
 from runmetrics.collectors.wandb.runs import make_run
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.collectors.wandb.values import parse_time
 from runmetrics.errors import RunmetricsError
 from runmetrics.plugins import Progress, no_progress
-from runmetrics.text import counted
 
 _ORDER = "+created_at"
 _DATE_RESOLUTION = timedelta(seconds=2)
-NO_CLOCK = timedelta(seconds=61)
-"""How far back from our start to look for runs that moved: where W&B's clock is known, or not."""
+"""How far back from our start to look for runs that moved, where W&B's clock is known."""
 
 HELD_BACK = 2 * NO_CLOCK
 """Runs that beat so lately may show among those that moved; clocks may differ by a minute."""
 
-_RESUMED = Disagreement(
-    "a run moved that had been taken for settled while others were read, twice",
-    "the next collection tries again",
-)
-_IF_IT_STAYS = "the next collection tries again; if it stays, ask support@wandb.com"
-_ENDLESS = Unknown("W&B sends the same page of runs again and again", _IF_IT_STAYS)
-_EMPTY_PAGE = Unknown("W&B sends an empty page of runs and says that more follow", _IF_IT_STAYS)
 T = TypeVar("T")
 
 
@@ -79,6 +79,7 @@ class Scan(Generic[T]):
         self.filter = read.filter(now)
         self._count = CountAsk(self.filter)
         self._first = PageAsk(self.filter, _ORDER, PAGE_SIZE, read.selection)
+        self._newer = Newer(self.filter, now)
         self._later = [
             (time, CountAsk(self.filter & created_since(time))) for time in read.boundaries(now)
         ]
@@ -92,13 +93,14 @@ class Scan(Generic[T]):
         self._rows = 0
         self._rows_without_run = 0
         self._before = 0
+        self._newer_before: int | Unknown = 0
         self._end_unseen = False
         self._broken: Unknown | None = None
 
     @property
     def opening(self) -> Asks:
-        """The first document: the count, the first page, and counts to cut slices by."""
-        return [self._count, self._first, *(count for _, count in self._later)]
+        """The first document: the counts, the first page, and counts to cut slices by."""
+        return [self._count, self._newer.count, self._first, *(count for _, count in self._later)]
 
     @property
     def slices_with_closing(self) -> int:
@@ -117,7 +119,7 @@ class Scan(Generic[T]):
         if isinstance(page, Unknown):
             self._break(page)
             return []
-        self._before = count
+        self._before, self._newer_before = count, opened[self._newer.count]
         if not page.nodes and page.has_next:
             return [self._follow(self._first)]
         rows = len(page.nodes)
@@ -158,55 +160,52 @@ class Scan(Generic[T]):
         """Bring all runs to one instant, and count them at that instant.
 
         One page and its count came in one document. After several pages, the runs that showed
-        life meanwhile are read again beside the count, so that all are as they are then. Those
-        that entered meanwhile are told apart: were some missed and as many deleted, the sums
-        would agree all the same.
+        life meanwhile are read again beside the count, so that all are as they are then. No clock
+        is asked which runs were created meanwhile: that page holds all since a boundary, and of
+        those before it as many must be lacking at the end as the first counts lacked.
         """
         if self._broken:
             return self._broken
         all_shown = self._kept.count == self._before and not self._rows_without_run
         if self._pages == 1 and not self._rest and all_shown:
             return (yield from self._learned(self._before))
+        if isinstance(self._newer_before, Unknown):
+            return self._newer_before
         blind = clock_offset_seconds is None
         began = self._began + timedelta(seconds=clock_offset_seconds or 0.0)
-        moved = alive_since(began - (NO_CLOCK if blind else _DATE_RESOLUTION))
-        closing = dataclasses.replace(self._first, filter=self.filter & moved)
-        answers = yield [*self._rest, self._count, closing]
+        moved = self._newer.and_beating_since(began - (NO_CLOCK if blind else _DATE_RESOLUTION))
+        closing = dataclasses.replace(self._first, filter=moved)
+        asks: Asks = [self._count, self._newer.count, closing]
+        answers = yield [*self._rest, *asks]
         if (yield from self._took_rest(answers)):
-            answers = yield [self._count, closing]
-        after, page = answers.known(self._count), answers.known(closing)
-        self._kept.close(began)
+            answers = yield asks
+        after, newer = answers.known(self._count), answers.known(self._newer.count)
+        page = answers.known(closing)
+        lacked = self._before - self._newer_before - self._older
+        self._kept.close()
         yield from self._follow(closing, self._absorb(page))
         if self._broken:
             return self._broken
         shown = self._kept.count
-        steady = after == self._before + self._kept.entered
+        lacks = after - newer - self._older
+        steady = lacks == lacked and self._newer.read <= newer
         # Twice not shown where all is counted, and no page can have ended too early.
         hidden = self._by_cursor and not self._end_unseen and 0 < shown < after
         if steady and shown == after and self._rows_without_run:
-            return Disagreement(
-                f"W&B counts {counted(after, 'run')}, shows as many, and has rows without a run "
-                "beside them, twice",
-                "its index may lag behind its runs for some minutes; the next collection tries "
-                "again",
-            )
+            return rows_without_run(after)
         if steady and (shown == after or hidden):
             return (yield from self._learned(after))
-        if steady and not shown:
-            return Disagreement(
-                f"W&B counts {counted(after, 'run')} and shows none, twice",
-                "see which runs this key may read in W&B",
-            )
-        return Disagreement(
-            f"W&B counts {self._before} runs before and {after} after, but {shown} could be read, "
-            "twice",
-            "its index may lag behind its runs for some minutes; the next collection tries again",
-        )
+        return disagreement(self._before, after, shown, steady=steady)
+
+    @property
+    def _older(self) -> int:
+        """How many of the runs that were read were created before the boundary."""
+        return self._kept.count - self._newer.read
 
     def _learned(self, counted: int) -> Reader[T | Unknown]:
         lost = yield from not_shown(self.read.selection, self._kept.blank)
         found = self._kept.result(counted - self._kept.count, lost)
-        return found if found is not None else _RESUMED
+        return found if found is not None else RESUMED
 
     def _took_rest(self, answers: Answers) -> Reader[bool]:
         """Take the slices that came with the closing; return whether they were longer than that."""
@@ -246,7 +245,7 @@ class Scan(Generic[T]):
                     self._end_unseen = self._end_unseen or (bool(read.rows) and last is None)
                     return
                 elif read.end_cursor is None or read.end_cursor in seen:
-                    self._break(_ENDLESS)
+                    self._break(ENDLESS)
                 else:
                     seen.add(read.end_cursor)
                     ask = dataclasses.replace(ask, after=read.end_cursor)
@@ -266,12 +265,13 @@ class Scan(Generic[T]):
                 return None
             if page.nodes or not page.has_next:
                 return self._absorb(page)
-        self._break(_EMPTY_PAGE)
+        self._break(EMPTY_PAGE)
         return None
 
     def _absorb(self, page: Page) -> _Read:
         selection = self.read.selection
         for node in page.nodes:
+            self._newer.add(node)
             unreadable = page.unreadable.get(node["name"], frozenset())
             self._kept.add(make_run(node, selection, self.now, unreadable), blank_parts(node))
         self._rows += len(page.nodes)
