@@ -216,6 +216,14 @@ def test_what_is_missing_is_said_with_the_keys_that_are_logged_instead() -> None
     )
 
 
+def test_runs_that_never_logged_cost_no_request_more_where_similar_keys_are_looked_up() -> None:
+    with sandbox_of(run("a", summary=None), run("b", "failed", summary=None)) as sandbox:
+        collection = collect(sandbox)
+
+    assert unknown(collection) == set()
+    assert collection.cost.requests == 3
+
+
 def test_samples_are_stamped_with_now_and_tagged_by_project() -> None:
     collection = collect_from(run("a"))
 

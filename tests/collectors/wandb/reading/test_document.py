@@ -256,7 +256,8 @@ def test_w28_a_count_that_cannot_be_is_unknown(count: int) -> None:
         (ASK, {"edges": [], "pageInfo": None}),
         (ASK, {"edges": [], "pageInfo": {"hasNextPage": None}}),
         (SummaryAsk("r1"), None),
-        (SummaryAsk("r1"), {"summaryMetrics": None}),
+        (SummaryAsk("r1"), {"name": "r1"}),
+        (SummaryAsk("r1"), {"summaryMetrics": {}}),
     ],
 )
 def test_what_is_no_answer_to_a_question_is_unknown(ask: Ask[Any], data: object) -> None:

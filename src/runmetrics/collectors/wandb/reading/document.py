@@ -141,9 +141,11 @@ class SummaryAsk(Ask[str]):
         return f"run(name: {_literal(self.run_id)}) {{ name summaryMetrics }}"
 
     def read(self, data: object) -> str | Unknown:
-        if isinstance(data, dict) and isinstance(text := data.get("summaryMetrics"), str):
-            return text
-        return _LEFT_OUT
+        """Return the summary; null, as of a run that never logged, is that of no keys."""
+        text = data.get("summaryMetrics", _LEFT_OUT) if isinstance(data, dict) else _LEFT_OUT
+        if text is None:
+            return "{}"
+        return text if isinstance(text, str) else _LEFT_OUT
 
 
 class Unanswered(Exception):  # noqa: N818 - it is what happened
