@@ -322,7 +322,7 @@ def test_hidden_runs_of_a_list_of_running_runs_are_called_running() -> None:
 
     assert (
         "W&B counts 1 running run that it does not show: sums, means and counts are of those that "
-        "it shows"
+        "it shows; counts without a window may include older runs that it hides"
     ) in collection.notices
 
 

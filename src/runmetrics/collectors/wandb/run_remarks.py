@@ -63,7 +63,7 @@ def hidden(scans: Mapping[ScanRead, Scanned | Unknown]) -> Remark:
     }
     lines = (
         f"W&B counts {_counted(count, read)} that it does not show: sums, means and counts are of "
-        "those that it shows"
+        "those that it shows; counts without a window may include older runs that it hides"
         for read, count in found.items()
     )
     return Remark("hidden", max(found.values(), default=0), tuple(lines))

@@ -28,6 +28,18 @@ RUNS = (
 )
 
 
+def test_w26_counts_of_all_time_leave_out_what_is_hidden_in_the_week_and_that_is_said() -> None:
+    runs = [run("a"), run("b"), run("c", beat=ago(days=30))]
+
+    collection = collect_from(*runs, quirks=Quirks(hidden_rows={"b", "c"}))
+
+    assert (values(collection)[TOTAL], values(collection)[COMPLETED]) == (2, 1)
+    assert (
+        "W&B counts 1 run of the last 7 days that it does not show: sums, means and counts are of "
+        "those that it shows; counts without a window may include older runs that it hides"
+    ) in collection.notices
+
+
 @pytest.mark.parametrize("scope", ["window: 7d", "full_scan: true"])
 def test_w26_no_extreme_latest_or_percentile_is_known_of_a_scan_that_hides_a_run(
     scope: str,

@@ -38,7 +38,7 @@ from tests.collectors.wandb.reading.test_faults_reading import (
 
 HIDDEN_OF_THE_WEEK = (
     "W&B counts {} of the last 7 days that it does not show: sums, means and counts are of those "
-    "that it shows"
+    "that it shows; counts without a window may include older runs that it hides"
 )
 
 
