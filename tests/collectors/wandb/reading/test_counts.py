@@ -9,6 +9,7 @@ from runmetrics.collectors.wandb.reading.plan import CountRead
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.sandbox.quirks import Quirks
 from tests.collectors.wandb.collecting import (
+    ACTIVE,
     NOW,
     TOTAL,
     ago,
@@ -67,11 +68,11 @@ def test_w26_a_filtered_count_is_whole_where_the_hidden_run_is_not_in_it() -> No
 
 
 def test_w28_a_project_is_not_called_empty_while_it_shows_a_run_of_long_ago() -> None:
-    old = run("a", beat=ago(days=30))
+    old = run("a", "running", beat=ago(days=30))
 
     lied_to = collect_from(old, quirks=Quirks(counts_say=0))
     empty = collect_from()
 
-    assert unknown(lied_to) == {TOTAL}
+    assert unknown(lied_to) == {TOTAL, ACTIVE}
     assert lied_to.problems[0].cause == "W&B counts 0 runs where 1 were seen"
     assert (values(empty)[TOTAL], empty.cost.requests) == (0, 2)

@@ -29,7 +29,7 @@ from runmetrics.collectors.wandb.reading.walks import Scans, finish
 from runmetrics.collectors.wandb.reading.windows import hold_windows
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.tallies import OddRuns
-from runmetrics.collectors.wandb.unknown import Unknown, unreadable
+from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, unreadable
 from runmetrics.plugins import Progress, no_progress
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -149,6 +149,7 @@ async def read_project(
             ),
         ],
     )
+    reading.counts = _held_to_wholes(plan, reading.counts)
     reading.ranked, reading.odd = await read_in_full(client, proofs, reading.now)
     for each in first.extremes:
         reading.odd.update(OddRuns(each.odd))
@@ -194,6 +195,15 @@ def _wholes(plan: Plan, part: CountRead) -> list[CountRead]:
     """Return the counts of a plan that include another: they have fewer conditions."""
     conditions = {*part.filter.conditions}
     return [read for read in plan.counts if {*read.filter.conditions} < conditions]
+
+
+def _held_to_wholes(plan: Plan, counts: Counts) -> Counts:
+    """Return the counts; one of which the whole contradicts the runs is no better known."""
+    contradicted = {read for read, found in counts.items() if isinstance(found, Disagreement)}
+    return {
+        read: next((counts[each] for each in _wholes(plan, read) if each in contradicted), found)
+        for read, found in counts.items()
+    }
 
 
 def _witness(plan: Plan, read: CountRead | RankedRead) -> ScanRead | None:
