@@ -549,6 +549,25 @@ def test_a_fault_of_a_condition_names_its_field(condition: str, fault: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("gpu_hours", "run.gpu_hours"),
+        ("silent_minutes", "run.silent_minutes"),
+        ("duration", "run.duration_hours"),
+        ("gpu_hour", "run.gpu_hours"),
+        ("accuracy", "summary.accuracy"),
+        ("loss", "summary.loss"),
+    ],
+)
+def test_a_word_without_a_source_is_a_number_of_ours_where_it_is_near_one(
+    word: str, meant: str
+) -> None:
+    (fault,) = faults(f"metrics:\n- {{name: m.x, mean: {word}, window: 7d}}")
+
+    assert fault == f'2: m.x: mean: "{word}" is not a field: did you mean "{meant}"?'
+
+
+@pytest.mark.parametrize(
     ("unit", "fix"),
     [
         ("hours", 'did you mean "hour"?'),

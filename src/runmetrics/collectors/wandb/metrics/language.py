@@ -83,7 +83,7 @@ class Field:
             raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
         source, _, key = text.partition(".")
         if source not in sources:
-            guess = f"summary.{text}" if "." not in text else f"{near(source, sources)}.{key}"
+            guess = _bare(text) if "." not in text else f"{near(source, sources)}.{key}"
             likely = "." not in text or near(source, sources)
             fix = f"did you mean {shown(guess)}?" if likely and text else FIELD_HELP
             raise ValueError(f"{shown(text)} is not a field: {fix}")
@@ -205,6 +205,15 @@ def parse_operand(value: object) -> float | str | bool:
     if isinstance(value, int | float) and math.isfinite(value):
         return float(value)
     raise ValueError(f"{shown(value)} cannot be compared: write a number or text, or use is: nan")
+
+
+def _bare(word: str) -> str:
+    """Return the field that a word without a source most likely means: `run.` a near name of ours.
+
+    Any other word is taken for a summary key.
+    """
+    ours = near(word, RUN_FIELDS, cutoff=0.7)
+    return f"run.{ours}" if ours else f"summary.{word}"
 
 
 def _words(value: object, what: str, fix: str) -> list[str]:
