@@ -7,7 +7,7 @@ file finds everything. The JSON Schema that editors use comes from the same mode
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 import pydantic
 
@@ -220,11 +220,19 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
         if tests == {}:
             yield ("if", field), "asks nothing: write a comparison like {gt: 30}"
         elif not isinstance(tests, dict) and tests is not None:
-            yield ("if", field), f"{shown(tests)} is not a comparison: write {{eq: {shown(tests)}}}"
+            fix = f"write {{{_meant(tests)}}}"
+            yield ("if", field), f"{shown(tests)} is not a comparison: {fix}"
     yield from where_faults(entry.get("where"), ("where",))
     bounded = "window" in entry or entry.get("full_scan") is True or _is_live(entry.get("state"))
     if len(aggregates) == 1 and not bounded:
         yield from _whole_history(entry, aggregates[0])
+
+
+def _meant(bare: object) -> str:
+    """Return the comparison that a bare value most likely means: `is` has words for some."""
+    word = str(bare).lower()
+    word = {"inf": "infinite", "-inf": "infinite"}.get(word, word)
+    return f"is: {word}" if word in get_args(Kind) else f"eq: {shown(bare)}"
 
 
 def _price_faults(entry: Mapping[str, Any], aggregates: list[str]) -> Iterator[tuple[Place, str]]:
