@@ -51,6 +51,7 @@ class Account:
         policy: RetryPolicy = _POLICY,
     ) -> None:
         self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
+        self.deadline = deadline
         self._keys = (key, application_key)
         sources = f"{key.source} and {application_key.source}"
         self._transport = _Transport(self.url, sources, deadline, policy)
@@ -133,7 +134,12 @@ class _Transport:
         body: Any = None,
         **_client_options: Any,
     ) -> Answer:
-        """Ask until there is an answer or the tries are used up; raises RunmetricsError."""
+        """Ask until there is an answer or the tries are used up; raises RunmetricsError.
+
+        Nothing is asked once the run is stopped: what is written half is for the next push.
+        """
+        if self._deadline.stopped:
+            raise TemporaryError("stopped by a signal")
         content = b"" if body is None else json.dumps(body, allow_nan=False).encode()
         target = f"{url}?{urlencode(query_params)}" if query_params else url
         request = Request(target, headers, content, method)

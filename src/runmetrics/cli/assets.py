@@ -1,7 +1,9 @@
 """Commands that bring dashboards, monitors and metadata to where people look."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +21,8 @@ from runmetrics.setup import load_setup
 if TYPE_CHECKING:
     from runmetrics.assets.account import Account
     from runmetrics.assets.push import Pushed
+
+_log = logging.getLogger("runmetrics")
 
 _HELP = {
     "dashboards": "Dashboards for Datadog and Grafana: list, export to files, push to Datadog.",
@@ -129,8 +133,12 @@ def push_monitors(
 
         shelf = Monitors(account)
         compiled = monitors_of(setup, notify or ())
-        _print_pushed(push(shelf, compiled.wanted, dry_run=dry_run), dry_run=dry_run)
-        _print_pushed(remove(shelf, compiled.off, dry_run=dry_run), dry_run=dry_run)
+        pushed = chain(
+            push(shelf, compiled.wanted, dry_run=dry_run),
+            remove(shelf, compiled.off, dry_run=dry_run),
+        )
+        total = len(compiled.wanted) + len(compiled.off)
+        _print_pushed(pushed, total, account, dry_run=dry_run)
         with output(is_all=False):
             for name, needs in compiled.lacking.items():
                 typer.echo(f"left out  {name}: {needs}")
@@ -147,7 +155,7 @@ def push_metadata(
 
         described = metadata.describe(setup.config, setup.settings)
         pushed = push.push_metadata(account, described, dry_run=dry_run)
-        _print_pushed(pushed, dry_run=dry_run)
+        _print_pushed(pushed, len(described), account, dry_run=dry_run)
 
 
 @contextmanager
@@ -169,7 +177,8 @@ def _push_files(kind: Kind, directory: Path | None, *, dry_run: bool) -> None:
     with _account() as (account, _):
         from runmetrics.assets.push import push, shelf_of
 
-        _print_pushed(push(shelf_of(kind, account), assets, dry_run=dry_run), dry_run=dry_run)
+        pushed = push(shelf_of(kind, account), assets, dry_run=dry_run)
+        _print_pushed(pushed, len(assets), account, dry_run=dry_run)
 
 
 def _print_paths(paths: Iterable[Path]) -> None:
@@ -177,16 +186,24 @@ def _print_paths(paths: Iterable[Path]) -> None:
         say(str(path))
 
 
-def _print_pushed(pushed: "Iterable[Pushed]", *, dry_run: bool) -> None:
-    would = "would be " if dry_run else ""
-    for one in pushed:
-        with output(is_all=False):
-            changed = one.verdict in ("created", "updated", "deleted")
-            typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
-            for difference in one.differences[:_MOST_DIFFERENCES]:
-                typer.echo(f"    {difference}")
-            if (more := len(one.differences) - _MOST_DIFFERENCES) > 0:
-                typer.echo(f"    and {more} more")
+def _print_pushed(
+    pushed: "Iterable[Pushed]", total: int, account: "Account", *, dry_run: bool
+) -> None:
+    would, count = "would be " if dry_run else "", 0
+    try:
+        for count, one in enumerate(pushed, 1):  # noqa: B007 - said after the loop
+            with output(is_all=False):
+                changed = one.verdict in ("created", "updated", "deleted")
+                typer.echo(f"{would if changed else ''}{one.verdict}  {one.title}")
+                for difference in one.differences[:_MOST_DIFFERENCES]:
+                    typer.echo(f"    {difference}")
+                if (more := len(one.differences) - _MOST_DIFFERENCES) > 0:
+                    typer.echo(f"    and {more} more")
+    finally:
+        if account.deadline.stopped:
+            what = "compared" if dry_run else "pushed"
+            _log.error(f"stopped by a signal: {count} of {total} {what}")
+            raise typer.Exit(int(ExitCode.TERMINATED))
 
 
 _add_commands(dashboards_app, "dashboards", "their titles", Kind.DASHBOARD, Kind.GRAFANA)
