@@ -186,6 +186,13 @@ def test_h9_all_faults_are_listed_at_once_each_by_its_source(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize("name", ["RUNMETRICS_ACCURACY_KEY", "RUNMETRICS_LOSS_KEY"])
+def test_a_summary_key_is_written_without_the_word_summary_before_it(name: str) -> None:
+    assert faults({name: "summary.val/acc"}) == [
+        f'{name}: "summary.val/acc" is not a summary key: write val/acc: the key alone'
+    ]
+
+
 @pytest.mark.parametrize(
     ("url", "fault"),
     [

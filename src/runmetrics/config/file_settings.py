@@ -35,6 +35,11 @@ TagName = Annotated[
 Text = Annotated[
     str, BeforeValidator(rules.text), WithJsonSchema({"type": "string", "minLength": 1})
 ]
+_SummaryKey = Annotated[
+    str,
+    BeforeValidator(rules.summary_key),
+    WithJsonSchema({"type": "string", "pattern": f"^{rules.SUMMARY_KEY_PATTERN}$"}),
+]
 _Length = Annotated[
     timedelta,
     BeforeValidator(rules.length),
@@ -113,10 +118,10 @@ class FileSettings(BaseModel):
         description="several projects: entity/project or entity/*, comma-separated in the "
         "variable; beats entity and project; one that stands twice is read once",
     )
-    accuracy_key: Annotated[Text, env("RUNMETRICS_ACCURACY_KEY")] = Field(
+    accuracy_key: Annotated[_SummaryKey, env("RUNMETRICS_ACCURACY_KEY")] = Field(
         "accuracy", description="summary key behind the accuracy metrics"
     )
-    loss_key: Annotated[Text, env("RUNMETRICS_LOSS_KEY")] = Field(
+    loss_key: Annotated[_SummaryKey, env("RUNMETRICS_LOSS_KEY")] = Field(
         "loss", description="summary key behind the loss metric"
     )
     gpus_per_run: Annotated[

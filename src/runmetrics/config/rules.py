@@ -40,6 +40,7 @@ _NOT_IN_A_PROJECT_NAME = r"/\\#?%:"  # W&B refuses these
 ENTITY_PATTERN = rf"[^\s*{_NOT_IN_A_PROJECT_NAME}]+"
 PROJECT_PATTERN = rf"[^*{_NOT_IN_A_PROJECT_NAME}]+"  # may hold blanks
 PATH_PATTERN = rf"{ENTITY_PATTERN}/(\*|{PROJECT_PATTERN})"
+SUMMARY_KEY_PATTERN = r"(?!summary\.).+"
 CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
 LENGTH_PATTERN = r"([1-9][0-9]{0,8})([smhdw])"
 TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
@@ -100,6 +101,14 @@ def text(value: object) -> str:
     if text[0] in _QUOTES and text[0] == text[-1]:  # as `docker run --env-file` leaves them
         raise ValueError(f"{shown(text)} stands in quotes: write it without them")
     return text
+
+
+def summary_key(value: object) -> str:
+    key = text(value)
+    if key.startswith("summary."):
+        alone = key.removeprefix("summary.").strip() or "KEY"
+        raise ValueError(f"{shown(key)} is not a summary key: write {alone}: the key alone")
+    return key
 
 
 def entity(value: object) -> str:

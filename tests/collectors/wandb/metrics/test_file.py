@@ -148,6 +148,8 @@ def test_the_settings_of_a_file_are_those_it_sets() -> None:
         ("project", "WANDB_PROJECT", "my project"),
         ("project", "WANDB_PROJECT", "50%"),
         ("accuracy_key", "RUNMETRICS_ACCURACY_KEY", "two\nlines"),
+        ("accuracy_key", "RUNMETRICS_ACCURACY_KEY", "summary.accuracy"),
+        ("loss_key", "RUNMETRICS_LOSS_KEY", "train.summary.loss"),
         ("gpus_per_run", "RUNMETRICS_GPUS_PER_RUN", "config.a b"),
         ("gpus_per_run", "RUNMETRICS_GPUS_PER_RUN", "1e9"),
     ],
@@ -729,6 +731,7 @@ def test_the_schema_refuses_what_the_check_refuses(line: str) -> None:
     "text",
     ["entity: a/b", "projects: [a]", "projects: [{path: a/b, tag: {}}]", "timeout_seconds: 0.5",
      "gpus_per_run: -1", "max_series_total: 0", "custom_metric_price: -1", "accuracy_key: ''",
+     "loss_key: summary.loss",
      "projects: [{path: a/b, tags: {team: 7}}]", "projects: [{path: a/b, tags: {a b: x}}]"],
 )  # fmt: skip
 def test_the_schema_refuses_the_settings_that_the_check_refuses(text: str) -> None:
