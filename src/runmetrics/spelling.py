@@ -20,7 +20,8 @@ def choose(word: str, known: Iterable[str], *, prefix: str = "", more: Iterable[
     known = tuple(known)
     if guess := near(word, known) or _shortest_with(word, known):
         return f'did you mean "{prefix}{guess}"?'
-    return "it can be " + ", ".join([*(prefix + name for name in known), *more])
+    options = [*(prefix + name for name in known), *more]
+    return f"it can be {', '.join(options)}" if options else "there is none to choose"
 
 
 def _shortest_with(part: str, known: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ from runmetrics.collectors.wandb.metrics.yaml_lines import read_yaml
 from runmetrics.config.file_settings import FileSettings, Project
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError, ExitCode
+from tests.collectors.wandb.collecting import TEN
 
 FILE = Path("runmetrics.yaml")
 
@@ -355,6 +356,10 @@ metrics:
             ),
         ),
         (
+            "builtin: false\npacks: [helth]",
+            '2: packs[0]: "helth" is not a pack: did you mean "health"?',
+        ),
+        (
             "packs: [gpu]\ndrop: [wandb.gpu.idl]",
             '2: drop[0]: "wandb.gpu.idl" is not built in: did you mean "wandb.gpu.idle"?',
         ),
@@ -363,6 +368,15 @@ metrics:
             "1: max_series: 0 is not a number of series above zero: write 200",
         ),
         ("metrics: {}", "1: metrics: {} is not a list: write [one, another]"),
+        ("builtin: false", "1: builtin: leaves nothing to collect: add metrics or packs"),
+        (
+            "builtin: false\nmetrics: []",
+            "1: builtin: leaves nothing to collect: add metrics or packs",
+        ),
+        (
+            f"drop: [{', '.join(TEN)}]",
+            "1: drop: leaves nothing to collect: add metrics or packs",
+        ),
         ("metrics: [3]", "1: metrics[0]: 3 is not a mapping: write key: value"),
     ],
 )

@@ -140,7 +140,7 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
     doubts: dict[Place, str] = {}
     if isinstance(raw, dict):
         priced = () if shipped else unpriced(raw)
-        for place, what in (*contradictory(raw, document), *_dropped(raw), *priced):
+        for place, what in (*contradictory(raw, document), *_dropped(raw), *_nothing(raw), *priced):
             faults.setdefault(place, what)
         doubts = dict(doubtful(raw))
     layout = None
@@ -232,9 +232,28 @@ def _dropped(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield names under `drop` that nothing built in has."""
     names = [*enumerate(items(raw, "drop"))]
     if names:
-        packs = [name for name in items(raw, "packs") if name in PACKS]
-        shipped = [builtin_metrics(), *map(pack, packs)]
-        known = [metric.name for file in shipped for metric in file.metrics]
+        known = [*_names(builtin_metrics()), *_names_of_packs(raw)]
         for index, name in names:
             if isinstance(name, str) and name not in known:
                 yield ("drop", index), f"{shown(name)} is not built in: {choose(name, known)}"
+
+
+def _nothing(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Yield the key that leaves no metric at all, where one does."""
+    without = raw.get("builtin") is False
+    misspelt = any(name not in PACKS for name in items(raw, "packs"))
+    if raw.get("metrics") or misspelt or not (without or items(raw, "drop")):
+        return
+    names = [] if without else _names(builtin_metrics())
+    if not {*names, *_names_of_packs(raw)}.difference(map(str, items(raw, "drop"))):
+        key = "builtin" if without else "drop"
+        yield (key,), "leaves nothing to collect: add metrics or packs"
+
+
+def _names_of_packs(raw: Mapping[str, Any]) -> list[str]:
+    packs = [name for name in items(raw, "packs") if name in PACKS]
+    return [name for each in packs for name in _names(pack(each))]
+
+
+def _names(file: ConfigFile) -> list[str]:
+    return [metric.name for metric in file.metrics]
