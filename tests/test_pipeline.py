@@ -20,7 +20,7 @@ from runmetrics.errors import (
 from runmetrics.model import Collection, Cost, Delivery, Drop, Missing, Problem, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.plugins import Sink
-from runmetrics.self_metrics import REMARKS, is_about_itself
+from runmetrics.self_metrics import is_about_itself
 from runmetrics.sinks.prometheus import TextfileSink
 from runmetrics.spool import Spool
 
@@ -325,19 +325,20 @@ def test_what_a_run_was_is_delivered_beside_what_it_brought() -> None:
         "runmetrics.runs_read": 40,
         "runmetrics.metrics_known": 2,
         "runmetrics.metrics_unknown": 1,
-        "runmetrics.remarks": 0,
     }
 
 
-def test_what_is_said_of_the_numbers_is_a_series_for_each_kind() -> None:
+def test_what_is_said_of_the_numbers_is_a_series_for_each_kind_that_the_collector_has() -> None:
     sink = FakeSink()
     collection = Collection(
-        (ONE,), defaults=("entity: pufferai", "project: metta"), remarks={"imported": 3}
+        (ONE,),
+        defaults=("entity: pufferai", "project: metta"),
+        remarks={"imported": 3, "hidden": 0},
     )
 
     run(FakeCollector(collection), sink)
 
-    assert sink.said == {**dict.fromkeys(REMARKS, 0), "defaults": 2, "imported": 3}
+    assert sink.said == {"defaults": 2, "imported": 3, "hidden": 0}
 
 
 def test_a_snapshot_is_written_anew_whole_when_drops_are_to_be_told(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class Collection:
     """What one collector learned: samples, what is missing, what is unknown, remarks, and cost.
 
     `defaults` says of each setting that nobody made and that decides what is read, what was taken.
-    `remarks` is how many runs each kind of remark among the notices is about.
+    `remarks` is how many runs each kind of remark among the notices is about: a series for each
+    kind, so 0 stands for each that was looked for and not found.
     `most_series` is, by metric, how many series the same projects may at most become.
     """
 

@@ -26,7 +26,7 @@ REMARKS: Mapping[str, str] = {
     "mixed_labels": "runs with GPU samples both under node labels and without",
     "unpriced": "runs that cost something, but nothing that is known",
 }
-"""What the kinds of `runmetrics.remarks` count."""
+"""What the kinds of `runmetrics.remarks` count; the collector sends those that it knows."""
 
 DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     "runmetrics.up": ("", "1 if anything could be read in the last collection, else 0"),
@@ -71,8 +71,9 @@ def about(
     }
     if up:
         values[DATA_AGE] = seconds
-    said = {**dict.fromkeys(REMARKS, 0), "defaults": len(collection.defaults)}
-    remarks = {**said, **collection.remarks} if up else {}
+    remarks = {**collection.remarks} if up else {}
+    if up and collection.defaults:
+        remarks["defaults"] = len(collection.defaults)
     return (
         *(_sample(name, value, now, {"collector": collector}) for name, value in values.items()),
         *(

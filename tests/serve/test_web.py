@@ -10,7 +10,6 @@ import pytest
 from runmetrics.deadline import Deadline
 from runmetrics.model import Delivery, Problem
 from runmetrics.pipeline import Outcome
-from runmetrics.self_metrics import REMARKS
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.server import Server
 from runmetrics.serve.snapshot import after
@@ -148,7 +147,7 @@ def test_promtool_has_nothing_to_say_about_a_scrape(promtool: Path) -> None:
         text = ask(server, "/metrics")[1]
 
     assert complaints(promtool, text.encode()) == []
-    assert len(lines(text)) == 7 + 12 + len(REMARKS)
+    assert len(lines(text)) == 7 + 12
 
 
 def test_a_client_that_asks_for_openmetrics_or_gzip_or_one_name_gets_it() -> None:

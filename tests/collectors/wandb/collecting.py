@@ -124,3 +124,8 @@ def dull_runs(count: int, **rest: Any) -> Iterable[StoredRun]:
     """Runs of the last days that only fill pages."""
     for index in range(count):
         yield run(f"dull{index:05}", beat=ago(minutes=30 + index), **rest)
+
+
+def said_of_runs(collection: Collection) -> dict[str, int]:
+    """How many runs each kind of remark is about; without the kinds of which there is none."""
+    return {kind: count for kind, count in collection.remarks.items() if count}

@@ -32,6 +32,7 @@ from tests.collectors.wandb.collecting import (
     collect,
     collect_from,
     run,
+    said_of_runs,
     sandbox_of,
     unknown,
     values,
@@ -224,7 +225,7 @@ def test_where_the_hours_went_and_what_they_cost() -> None:
         ("wandb.cost.by_gpu_type_7d", "", "H100"): 50,
         ("wandb.cost.by_gpu_type_7d", "", "A100"): 40,
     }
-    assert collection.remarks == {"unpriced": 2, "gpus_assumed": 1}
+    assert said_of_runs(collection) == {"unpriced": 2, "gpus_assumed": 1}
     assert (
         "2 runs (such as cheap) without a known GPU, or of a type without a price (T4): "
         "their cost is left out; add the type, or a default, to gpu_prices"

@@ -24,6 +24,7 @@ from tests.collectors.wandb.collecting import (
     holder,
     missing,
     run,
+    said_of_runs,
     unknown,
     values,
 )
@@ -35,6 +36,21 @@ def note(collection: Collection, name: str) -> str:
     """What is said of a value."""
     (sample,) = [sample for sample in collection.samples if sample.name == name]
     return sample.note
+
+
+def test_each_kind_of_remark_is_counted_also_where_there_is_none_so_that_no_series_vanishes() -> (
+    None
+):
+    assert collect_from(run("own", gpu_count=1)).remarks == {
+        "defaults": 0,
+        "gpus_assumed": 0,
+        "gpus_per_run": 0,
+        "hidden": 0,
+        "impossible": 0,
+        "imported": 0,
+        "mixed_labels": 0,
+        "unpriced": 0,
+    }
 
 
 # runs that W&B received later than they happened
@@ -68,7 +84,7 @@ def test_runs_of_two_years_ago_that_were_imported_yesterday_are_none_of_the_week
     found = values(collection)
     assert (found[COMPLETED], found[TOTAL]) == (1, 4)
     assert (found[DURATION], found[GPU_HOURS]) == (1, 1)
-    assert collection.remarks == {"imported": 3}
+    assert said_of_runs(collection) == {"imported": 3}
     assert (
         "3 runs (such as r0) synced offline or imported: dated by the client's own times"
         in collection.notices
@@ -138,7 +154,7 @@ def test_a_host_whose_clock_is_a_day_late_imports_nothing() -> None:
     collection = collect_from(run("late", summary=late, gpu_count=1))
 
     assert (values(collection)[COMPLETED], values(collection)[GPU_HOURS]) == (1, 1)
-    assert collection.remarks == {}
+    assert said_of_runs(collection) == {}
 
 
 def test_the_best_accuracy_is_of_imported_runs_too() -> None:
@@ -203,7 +219,7 @@ def test_w29_of_utilizations_that_cannot_be_the_worst_is_named() -> None:
         "GPU utilization is outside 0 to 100 in 3 runs (worst: 25000 in a): "
         "taken as if those runs did not have it"
     )
-    assert collection.remarks == {"impossible": 3}
+    assert said_of_runs(collection) == {"impossible": 3}
 
 
 def test_w29_times_before_w_and_b_began_count_as_if_they_were_not_there() -> None:
@@ -361,7 +377,7 @@ def test_gpus_that_two_monitors_sample_count_once_and_are_said() -> None:
     collection = collect_from(run("a", system_metrics=both))
 
     assert (values(collection)[GPU_HOURS], values(collection)[UTILIZATION]) == (1, 50)
-    assert collection.remarks == {"mixed_labels": 1}
+    assert said_of_runs(collection) == {"mixed_labels": 1}
     assert collection.notices[0] == (
         "1 run (such as a) with GPU samples both under node labels and without: "
         "the labelled alone count"
@@ -379,7 +395,7 @@ def test_the_configured_key_counts_as_a_number_text_or_a_list(
     )
 
     assert values(collection)[GPU_HOURS] == hours
-    assert collection.remarks == ({} if configured is not None else {"gpus_per_run": 1})
+    assert said_of_runs(collection) == ({} if configured is not None else {"gpus_per_run": 1})
 
 
 def test_runs_without_a_usable_value_under_the_key_are_counted_and_the_key_is_named() -> None:
@@ -391,7 +407,7 @@ def test_runs_without_a_usable_value_under_the_key_are_counted_and_the_key_is_na
     )
 
     assert values(collection)[GPU_HOURS] == 8 + 2 + 4
-    assert collection.remarks == {"gpus_per_run": 2}
+    assert said_of_runs(collection) == {"gpus_per_run": 2}
     assert collection.notices[0] == (
         "2 runs (such as a) without a usable number under config.gpus: "
         "GPUs counted as W&B knows them"
@@ -405,7 +421,7 @@ def test_a_number_that_rests_on_assumed_gpus_says_how_much_of_it() -> None:
     assert note(collection, GPU_HOURS) == (
         "2 of 10 hours are of 2 runs without a recorded or seen GPU, taken for one"
     )
-    assert collection.remarks == {"gpus_assumed": 2}
+    assert said_of_runs(collection) == {"gpus_assumed": 2}
 
 
 # values over all GPUs of a run

@@ -26,6 +26,7 @@ from runmetrics.errors import RunmetricsError
 from runmetrics.event_loop import Loop
 from runmetrics.model import Collection, Cost, Problem
 from runmetrics.plugins import Setup
+from runmetrics.self_metrics import REMARKS
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class WandbCollector:
             notices=tuple(dict.fromkeys(whole.notices)),
             cost=cost,
             defaults=self.settings.defaults_in_use,
+            remarks={**dict.fromkeys(REMARKS, 0), **whole.remarks},
             most_series=estimate_series(self.catalog, len(projects)),
         )
 
