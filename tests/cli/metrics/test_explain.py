@@ -142,6 +142,13 @@ def test_of_many_runs_the_first_twenty_are_shown_and_the_rest_is_counted() -> No
     assert (as_json["values"][0]["value"], as_json["values"][0]["selected_runs"]) == (25, 25)
 
 
+def test_runs_none_of_which_has_the_value_are_said_to_stand_by_their_last_sign_of_life() -> None:
+    with sandbox_of(*(run(f"r{index:02}") for index in range(25))) as sandbox:
+        shown = command("explain", AVERAGE, sandbox=sandbox)
+
+    assert shown.out.endswith("the first 20 of 25 runs, by last sign of life\n")
+
+
 def test_a_count_that_the_server_made_is_explained_by_runs_that_match_it() -> None:
     runs = [run("on", "running"), run("off"), run("old", beat=ago(days=40))]
     runs[0].created_at = ago(minutes=5)

@@ -195,6 +195,7 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
     pairs = [(each, value_of(metric, each, rules)) for each in newest]
     if metric.aggregate is Aggregate.LATEST:
         pairs.sort(key=lambda pair: pair[1] is None or pair[0].last_beat is None)
+    if metric.aggregate is Aggregate.LATEST or all(value is None for _, value in pairs):
         return pairs, "last sign of life"
     sign = 1 if metric.aggregate is Aggregate.MIN else -1
     pairs.sort(key=lambda pair: (pair[1] is None, sign * (pair[1] or 0.0)))
