@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runmetrics.collectors.wandb.groups import estimate_series
+from runmetrics.collectors.wandb.groups import estimate_series, estimate_total
 from runmetrics.collectors.wandb.inspect.describe_plan import (
     first_document,
     growth_in_words,
@@ -116,14 +116,14 @@ def print_bill(
     catalog: Catalog, projects: Sequence[str], price: float | None, console: "Console"
 ) -> None:
     """Print how many custom metrics of Datadog a collection is at most, and what they cost."""
-    most = estimate_series(catalog)
-    total = sum(most.values())
+    most, each = estimate_series(catalog), estimate_total(catalog)
     known = len(projects) if not any(path.endswith("/*") for path in projects) else 0
-    text = f"Datadog custom metrics: at most {total:,} for each"
+    together = estimate_total(catalog, max(known, 1))
+    text = f"Datadog custom metrics: at most {each:,} for each"
     if known > 1:
-        text += f", {known * total:,} for all"
+        text += f", {together:,} for all"
     if price is not None:
-        text += f"; {dollars(max(known, 1) * total * price)} a month"
+        text += f"; {dollars(together * price)} a month"
         text += "" if known else " for each"
     split = [
         f"  {metric.name} by {' and '.join(metric.by)}: at most {most[metric.name]:,}"

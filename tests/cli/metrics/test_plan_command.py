@@ -177,13 +177,33 @@ def test_the_bill_is_told_where_the_price_and_the_projects_are_known(tmp_path: P
     starred = command("plan", "--config", file, RUNMETRICS_PROJECTS="a/*")
 
     assert listed.out.splitlines()[-4:] == [
-        "Datadog custom metrics: at most 204 for each, 408 for all; $20.40 a month",
+        "Datadog custom metrics: at most 204 for each, 300 for all; $15.00 a month",
         "  m.week by user: at most 200",
         "  over 300 in all no metric is split by `by`",
         "nothing was asked of W&B",
     ]
     (bill,) = [line for line in starred.out.splitlines() if "custom metrics" in line]
     assert bill == "Datadog custom metrics: at most 204 for each; $10.20 a month for each"
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [
+        (20, "20 for each, 20 for all"),
+        (3, "5 for each, 10 for all"),
+        (900, "204 for each, 408 for all"),
+    ],
+)
+def test_no_more_custom_metrics_are_told_than_the_bound_leaves(
+    bound: int, most: str, tmp_path: Path
+) -> None:
+    """Over the bound each of the five metrics is one series of each project."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"max_series_total: {bound}\n{ONE_OF_EACH}")
+
+    lines = command("plan", "--config", file, RUNMETRICS_PROJECTS="a/b,a/c").out.splitlines()
+
+    assert f"Datadog custom metrics: at most {most}" in lines
 
 
 def test_verbose_tells_the_custom_metrics_of_a_collection_and_their_price(tmp_path: Path) -> None:

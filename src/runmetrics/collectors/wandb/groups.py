@@ -92,6 +92,14 @@ def estimate_series(catalog: Catalog, projects: int = 1) -> dict[str, int]:
     }
 
 
+def estimate_total(catalog: Catalog, projects: int = 1) -> int:
+    """Return the most series of one collection: over `max_series_total` no metric is split."""
+    total = sum(estimate_series(catalog, projects).values())
+    if catalog.max_series_total is None:
+        return total
+    return min(total, max(catalog.max_series_total, projects * len(catalog.metrics)))
+
+
 def _most_groups(metric: Metric, most: int) -> int:
     """Return how many groups there can be: by states alone as many as they make, else `most`."""
     of_states = [GROUPS[name].of_state if name in GROUPS else None for name in metric.by]
