@@ -32,7 +32,14 @@ from runmetrics.cli.options import (
     chosen_sinks,
     timeout_option,
 )
-from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
+from runmetrics.cli.terminal import (
+    console,
+    help_output,
+    output,
+    progress,
+    say,
+    stopped_by_signals,
+)
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.plugins import (
@@ -210,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _fix_streams()
     logs.configure()
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="runmetrics")
+        with help_output():
+            app(args=None if arguments is None else list(arguments), prog_name="runmetrics")
     except RunmetricsError as error:
         for fault in getattr(error, "faults", ()):
             _log.error(fault)

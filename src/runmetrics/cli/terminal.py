@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("runmetrics")
 _BAR_AFTER_SECONDS = 1.0
 _READER_LEFT = (errno.EPIPE, errno.EBADF, errno.ECONNRESET)
+_DISK_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def console() -> "Console":
@@ -57,6 +58,27 @@ def output(*, is_all: bool = True) -> Iterator[None]:
         if is_all:
             raise lost from None
         _log.error(str(lost))
+
+
+@contextmanager
+def help_output() -> Iterator[None]:
+    """Treat help as `output` treats results: typer prints it on its own, outside of any command.
+
+    A wrong command line keeps its exit code where stderr does not take the reason.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # which typer makes exit code 1
+            raise SystemExit(0) from None
+        raise
+    except OSError as error:
+        if usage := getattr(error.__context__, "exit_code", 0):
+            raise SystemExit(usage) from None
+        if error.errno not in _DISK_TAKES_NO_MORE:
+            raise
+        with output():
+            raise
 
 
 def say(line: str) -> None:

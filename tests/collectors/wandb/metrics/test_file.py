@@ -513,6 +513,30 @@ def test_a_filter_by_a_state_that_is_known_or_like_none_is_worth_no_word(state: 
     assert parse_config(f"where: {{state: {state}}}", FILE).notices == ()
 
 
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ('"["', '"[" is no regular expression (unterminated character set at position 0)'),
+        ('"*a"', '"*a" is no regular expression (nothing to repeat at position 0)'),
+        ("3", "3 is no regular expression (not text)"),
+    ],
+)
+def test_a_regular_expression_that_cannot_be_read_is_worth_a_word(pattern: str, why: str) -> None:
+    where = f"{{$or: [{{displayName: {{$regex: {pattern}}}}}]}}"
+    (of_all,) = parse_config(f"where: {where}", FILE).notices
+    (of_one,) = parse_config(entry(f"window: 7d\n  where: {where}"), FILE).notices
+
+    said = f"where.$or[0].displayName.$regex: {why}: W&B may refuse it"
+    assert of_all == f"runmetrics.yaml:1: {said}"
+    assert of_one.endswith(f"m.x: {said}")
+
+
+@pytest.mark.parametrize("pattern", ["^nightly-", "(?i)a|b", "[[:alpha:]]+", "a{2}"])
+def test_a_regular_expression_that_can_be_read_is_worth_no_word(pattern: str) -> None:
+    where = f"where: {{displayName: {{$regex: '{pattern}'}}}}"
+    assert parse_config(where, FILE).notices == ()
+
+
 def test_a_project_that_stands_twice_with_the_same_tags_is_worth_a_word() -> None:
     file = parse_config("projects:\n- acme/llm\n- acme/other\n- {path: acme/llm}", FILE)
 
