@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -104,7 +105,9 @@ def _states_compared(value: object, path: Place) -> Iterator[tuple[Place, str]]:
 
 
 def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yield keys and states that are close to a known one: (place, what); W&B may know more.
+    """Yield what is probably mistyped: keys, states, regular expressions: (place, what).
+
+    W&B may know more keys and states, and more than Python's regular expressions.
 
     W&B refuses some keys that it does not know, and matches nothing with others.
     """
@@ -115,6 +118,8 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         return
     for key, value in where.items():
         here = (*path, key)
+        if key == "$regex" and (why := _regex_error(value)):
+            yield here, f"{shown(value)} is no regular expression ({why}): W&B may refuse it"
         if key.startswith("$"):
             yield from unlikely_words(value, here)
             continue
@@ -125,3 +130,15 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         if name not in known and (guess := near(name, known, _CLOSE)):
             meant = f"{guess}{dot}{one_line(rest)}"
             yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
+
+
+def _regex_error(value: object) -> str:
+    """Say why Python cannot read a regular expression; nothing where it can."""
+    if not isinstance(value, str):
+        return "not text"
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return ""
