@@ -32,14 +32,7 @@ from runmetrics.cli.options import (
     chosen_sinks,
     timeout_option,
 )
-from runmetrics.cli.terminal import (
-    console,
-    help_output,
-    output,
-    progress,
-    say,
-    stopped_by_signals,
-)
+from runmetrics.cli.terminal import console, help_output, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.plugins import (

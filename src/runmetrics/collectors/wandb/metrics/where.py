@@ -118,8 +118,6 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         return
     for key, value in where.items():
         here = (*path, key)
-        if key == "$regex" and (why := _regex_error(value)):
-            yield here, f"{shown(value)} is no regular expression ({why}): W&B may refuse it"
         if key.startswith("$"):
             yield from unlikely_words(value, here)
             continue
@@ -130,6 +128,13 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         if name not in known and (guess := near(name, known, _CLOSE)):
             meant = f"{guess}{dot}{one_line(rest)}"
             yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
+        if isinstance(value, Mapping) and "$regex" in value:
+            yield from _unlikely_regex(value["$regex"], (*here, "$regex"))
+
+
+def _unlikely_regex(value: object, path: Place) -> Iterator[tuple[Place, str]]:
+    if why := _regex_error(value):
+        yield path, f"{shown(value)} is no regular expression ({why}): W&B may refuse it"
 
 
 def _regex_error(value: object) -> str:
