@@ -104,6 +104,8 @@ def test_h7_a_stream_that_takes_nothing_changes_neither_the_work_nor_the_exit_co
         ["config", "schema"],
         ["monitors", "list"],
         ["--version"],
+        ["--help"],
+        ["monitors", "push", "--help"],
     ],
     ids=" ".join,
 )
@@ -122,6 +124,17 @@ def test_h7_output_that_a_full_disk_lost_is_said_where_it_was_all_there_was_to_d
         ).end()
 
         assert (ended.code, ended.said("error", "critical")) == (code, said)
+
+
+@pytest.mark.parametrize("redirection", ["2> /dev/full", "2> >(true)", "2>&-"])
+def test_h7_a_wrong_command_line_is_2_also_where_nobody_reads_why(
+    wandb: WandbSandbox, redirection: str
+) -> None:
+    program = ["bash", "-c", f'"$@" {redirection}', "bash"]
+
+    ended = Child(["--nonsense"], surroundings(wandb), shell=program).end()
+
+    assert ended.code == 2
 
 
 def test_h8_ten_thousand_runs_in_the_window_need_less_than_128_mib() -> None:

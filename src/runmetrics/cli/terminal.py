@@ -70,15 +70,20 @@ def help_output() -> Iterator[None]:
         yield
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # which typer makes exit code 1
-            raise SystemExit(0) from None
+            raise SystemExit(_usage_code(end.__context__)) from None
         raise
     except OSError as error:
-        if usage := getattr(error.__context__, "exit_code", 0):
+        if usage := _usage_code(error):
             raise SystemExit(usage) from None
         if error.errno not in _DISK_TAKES_NO_MORE:
             raise
         with output():
             raise
+
+
+def _usage_code(error: OSError) -> int:
+    """Return the exit code of the wrong command line that was being told; 0 where none was."""
+    return int(getattr(error.__context__, "exit_code", 0))
 
 
 def say(line: str) -> None:
