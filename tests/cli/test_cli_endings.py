@@ -1,6 +1,9 @@
 """How a run ends: at its deadline, on SIGTERM, whatever hangs (rows W7, W8, H3, H6)."""
 
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -162,3 +165,30 @@ def test_h3_sigterm_in_the_wait_between_two_pushes_ends_it(
     assert ended.code == 143
     assert time.monotonic() - told < 25  # in place of 30 s
     assert len(intake.server.requests) == 1
+
+
+SIGNAL_AT_AN_IMPORT = """
+import os, sys
+number, module, *sys.argv[1:] = sys.argv[1:]
+
+class Signalling:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), int(number))
+
+from runmetrics.__main__ import run
+sys.meta_path.insert(0, Signalling())
+run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("module", ["runmetrics.cli.main", "runmetrics.config.settings"])
+def test_h3_a_signal_while_the_program_still_loads_ends_it_with_143_without_a_word(
+    number: signal.Signals, module: str
+) -> None:
+    program = [sys.executable, "-c", SIGNAL_AT_AN_IMPORT, str(int(number)), module, "discover"]
+
+    ended = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "", "")

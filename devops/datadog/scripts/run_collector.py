@@ -2,6 +2,6 @@
 
 import sys
 
-from runmetrics.cli.main import main
+from runmetrics.__main__ import run
 
-main(["collect", *sys.argv[1:]])
+run(["collect", *sys.argv[1:]])
