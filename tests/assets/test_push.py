@@ -523,12 +523,14 @@ def test_the_metrics_of_ones_own_file_are_described(organisation: Datadog, tmp_p
 def test_without_an_application_key_it_says_which_variable_to_set(organisation: Datadog) -> None:
     ended = command("dashboards", "push", DD_URL=organisation.intake.url, DD_API_KEY=API_KEY)
 
-    assert (ended.code, ended.errors[-1]) == (
+    assert (ended.code, ended.errors) == (
         78,
-        (
-            "no Datadog application key found (DD_APP_KEY: is not set): set DD_APP_KEY to one"
-            " that may write dashboards, monitors and metrics metadata"
-        ),
+        [
+            (
+                "no Datadog application key found (DD_APP_KEY: is not set): set DD_APP_KEY to one"
+                " that may write dashboards, monitors and metrics metadata"
+            )
+        ],
     )
     assert organisation.intake.server.requests == []
 

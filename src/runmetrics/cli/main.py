@@ -214,7 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             app(args=None if arguments is None else list(arguments), prog_name="runmetrics")
     except RunmetricsError as error:
         for fault in getattr(error, "faults", ()):
-            _log.error(fault)
+            if fault not in error.cause:  # where a key was looked for is told in one line
+                _log.error(fault)
         _log.error(str(error), exc_info=_log.isEnabledFor(logging.DEBUG))
         sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - the last word on a bug of ours
