@@ -472,6 +472,20 @@ def test_a_receiver_of_the_env_file_gets_no_headers_of_the_environment(
     )
 
 
+def test_each_line_of_an_env_file_that_sets_nothing_is_a_fault_with_its_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("WANDB_ENTITY=acme\n# a note\n\nthis is junk\nDD_ENV=prod\nmore of it\n")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(environ={}, env_file=env_file)
+    assert caught.value.faults == (
+        f"{env_file}:4: is not NAME=value: fix or remove the line",
+        f"{env_file}:6: is not NAME=value: fix or remove the line",
+    )
+    assert caplog.messages == []  # nor a word of the library's own
+
+
 def test_an_env_file_is_taken_literally(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("WANDB_API_KEY='abc$HOME${X}def'\n")

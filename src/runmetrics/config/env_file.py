@@ -33,10 +33,18 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         return {}, [f"{path}: cannot be read ({reason}): fix or remove it"]
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
-    return {name: value or "" for name, value in values.items()}, []
+    values, faults = {}, []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            whole = binding.original.string  # begins with the empty lines before it
+            empty = whole[: len(whole) - len(whole.lstrip())].count("\n")
+            line = binding.original.line + empty
+            faults.append(f"{path}:{line}: is not NAME=value: fix or remove the line")
+        elif binding.key is not None:
+            values[binding.key] = binding.value or ""
+    return values, faults
 
 
 def host_faults(environ: Mapping[str, str], dotenv: Mapping[str, str]) -> Iterator[str]:
