@@ -115,6 +115,19 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_full_disk_is_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "datadog/dashboards/wandb.json"
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/dev/full")
+
+    ended = command("dashboards", "export", tmp_path)
+
+    assert (ended.code, ended.errors) == (
+        75,
+        [f"cannot write {path} (No space left on device): make space, or name another directory"],
+    )
+
+
 # dashboards
 
 

@@ -12,7 +12,7 @@ import pytest
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.delivery import deliver_through
-from runmetrics.errors import ConfigurationError, ExitCode
+from runmetrics.errors import ConfigurationError, ExitCode, TemporaryError
 from runmetrics.plugins import Setup, Sink
 from runmetrics.sinks.prometheus import TextfileSink
 from runmetrics.spool import Spool
@@ -83,6 +83,17 @@ def test_p1_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
         f"the textfile {textfile} cannot be written (No space left on device):"
         " the old one is intact; look at the disk"
     )
+    assert textfile.read_bytes() == OLD
+    assert list(textfile.parent.iterdir()) == [textfile]
+
+
+def test_p1_a_full_disk_is_seen_by_the_check_which_leaves_nothing_beside_the_file(
+    textfile: Path,
+) -> None:
+    with pytest.raises(TemporaryError, match="No space left on device"):
+        TextfileSink(textfile, calls=disk_that_fails("write")).check(Deadline(60))
+    TextfileSink(textfile).check(Deadline(60))
+
     assert textfile.read_bytes() == OLD
     assert list(textfile.parent.iterdir()) == [textfile]
 

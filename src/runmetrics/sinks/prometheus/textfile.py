@@ -4,7 +4,6 @@ The file is a snapshot: it holds what the last delivery held, and nothing older.
 """
 
 import errno
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -19,6 +18,7 @@ from runmetrics.sinks.prometheus.families import families_of, text
 
 _SETTING = "RUNMETRICS_PROMETHEUS_TEXTFILE"
 _READABLE_BY_ALL = 0o644  # node_exporter runs as another user
+_TRIAL_BYTES = 65_536  # more than the metrics of a project
 _PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR)
 
 
@@ -59,9 +59,11 @@ class TextfileSink(Sink):
         import prometheus_client  # noqa: F401 - that it is loaded
 
     def check(self, deadline: Deadline) -> None:  # noqa: ARG002 - as of any sink
-        """Make a file beside it and remove it again. Raises what keeps a delivery from its file."""
+        """Write a file beside it, and remove it. Raises what keeps a delivery from its file."""
+        trial = self._path.with_name(f".{self._path.name}.trial")
         try:
-            tempfile.TemporaryFile(dir=self._path.parent).close()
+            replace_file(trial, bytes(_TRIAL_BYTES), mode=0o600, calls=self._calls)
+            trial.unlink()
         except OSError as error:
             raise self._unwritable(error) from None
 
