@@ -174,7 +174,7 @@ def test_h1_a_spool_that_this_user_may_only_read_is_left_as_it_is(tmp_path: Path
     assert said.stdout == (
         f"cannot use the spool {directory} (Permission denied), this run goes on without it: "
         "make it a directory that can be written to, with space left, "
-        "or unset RUNMETRICS_SPOOL_DIR\n"
+        "or run without --spool and RUNMETRICS_SPOOL_DIR\n"
     )
     assert (directory / "spool.db").read_bytes() == before
     assert not (directory / "spool.db.bad").exists()
@@ -299,7 +299,8 @@ def test_h2_a_directory_that_cannot_be_used_leaves_the_run_without_a_spool(
         (notice,) = none.notices
         assert notice == (
             f"cannot use the spool {directory} ({words}), this run goes on without it: make it a "
-            "directory that can be written to, with space left, or unset RUNMETRICS_SPOOL_DIR"
+            "directory that can be written to, with space left, "
+            "or run without --spool and RUNMETRICS_SPOOL_DIR"
         )
 
 
@@ -370,7 +371,7 @@ def test_h2_on_a_disk_that_is_full_from_the_start_the_run_has_no_spool(tmp_path:
         "notices": [
             f"cannot use the spool {tmp_path} (disk I/O error), this run goes on without it: "  # noqa: ISC004
             "make it a directory that can be written to, with space left, "
-            "or unset RUNMETRICS_SPOOL_DIR"
+            "or run without --spool and RUNMETRICS_SPOOL_DIR"
         ],
     }
     with spool(tmp_path) as later:

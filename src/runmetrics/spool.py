@@ -102,7 +102,7 @@ class Spool:
             self._notice(
                 f"cannot use the spool {directory} ({_words(error)}), this run goes on without "
                 "it: make it a directory that can be written to, with space left, "
-                "or unset RUNMETRICS_SPOOL_DIR"
+                "or run without --spool and RUNMETRICS_SPOOL_DIR"
             )
 
     def pending(self, sink: str) -> list[Sample]:

@@ -204,7 +204,7 @@ def gpus(value: object) -> float | str:
         return value
     number = _number(value)
     if number is None or not 0 < number <= 1_000_000:
-        fix = "write auto, a number or config.KEY"
+        fix = "write auto, a number above 0 or config.KEY"
         raise ValueError(f"{shown(value)} is no way to count GPUs: {fix}")
     return number
 

@@ -329,7 +329,10 @@ metrics:
         ("projects: [a]", '1: projects[0]: "a" is not a project: write entity/project or entity/*'),
         (
             "gpus_per_run: -1",
-            "1: gpus_per_run: -1 is no way to count GPUs: write auto, a number or config.KEY",
+            (
+                "1: gpus_per_run: -1 is no way to count GPUs: "
+                "write auto, a number above 0 or config.KEY"
+            ),
         ),
         (
             "timeout_seconds: 1m",
@@ -367,7 +370,11 @@ metrics:
             "max_series: 0",
             "1: max_series: 0 is not a number of series above zero: write 200",
         ),
-        ("metrics: {}", "1: metrics: {} is not a list: write [one, another]"),
+        ("metrics: {}", "1: metrics: {} is not a list: write - name: wandb.runs.mine"),
+        (
+            "metrics: {a.b: {count: runs}}",
+            '1: metrics: {"a.b": {"count": "runs"}} is not a list: write - name: a.b',
+        ),
         ("builtin: false", "1: builtin: leaves nothing to collect: add metrics or packs"),
         (
             "builtin: false\nmetrics: []",

@@ -9,6 +9,7 @@ from runmetrics.collectors.wandb.metrics.layout import unknown_key
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config.rules import not_text
 from runmetrics.spelling import shown
+from runmetrics.text import one_line
 
 _WRONG_TYPE: Final = {
     "bool_type": "is neither true nor false: write true or false",
@@ -36,6 +37,10 @@ def explained(error: ErrorDetails) -> tuple[Place, str]:
         return place, "is empty: write a value, or leave the key out"
     if kind == "string_type":
         return place, not_text(value)
+    if kind == "list_type" and place == ("metrics",):
+        names = [*value] if isinstance(value, dict) else []
+        name = names[0] if names and isinstance(names[0], str) else _FOR_EXAMPLE["name"]
+        return place, f"{shown(value)} is not a list: write - name: {one_line(name)}"
     wrong = _WRONG_TYPE.get(kind, error["msg"])
     return place, f"{shown(value)} {wrong}"
 
