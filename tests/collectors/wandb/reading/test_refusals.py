@@ -62,3 +62,17 @@ def test_w36_many_filters_that_are_refused_leave_the_others_known() -> None:
     assert unknown(collection) == {f"m.x{n}" for n in range(30)}
     assert len(values(collection)) >= 8
     assert {problem.code for problem in collection.problems} == {ExitCode.CONFIGURATION}
+
+
+def test_w36_a_filter_that_was_refused_once_is_not_asked_again_in_other_questions() -> None:
+    yaml = """
+        metrics:
+        - {name: m.x, count: runs, window: 1d, where: {displayName: {$regex: "["}}}
+    """
+    with sandbox_of(run("a", summary={"accuracy": 0.5, "loss": 1})) as sandbox:
+        collection = collect(sandbox, yaml=yaml)
+        requests = len(sandbox.server.requests)
+
+    assert unknown(collection) == {"m.x"}
+    assert len(values(collection)) == 9
+    assert requests == 11

@@ -19,8 +19,9 @@ from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.in_full import read_in_full
 from runmetrics.collectors.wandb.reading.kept import Kept, Scanned, Winners, keep_all
+from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
-from runmetrics.collectors.wandb.reading.project_client import CannotFilter, ProjectClient
+from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, rank
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, together
 from runmetrics.collectors.wandb.reading.scan import Scan

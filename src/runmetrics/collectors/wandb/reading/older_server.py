@@ -4,6 +4,7 @@ A field is named as in GraphQL, "runInfo", an argument with its field, "config(k
 """
 
 from runmetrics.collectors.wandb.server.errors import BadDocument
+from runmetrics.errors import ConfigurationError
 
 SUBSTITUTES = {
     "viewer": "a refused API key looks like a project that is not there",
@@ -20,6 +21,16 @@ _FILTERS = frozenset({"runCount(filters)", "runs(filters)"})
 _WITHOUT_SUBSTITUTE = frozenset(
     {"systemMetrics", "user", "group", "jobType", "sweepName", "host", "tags"}
 )
+
+
+class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
+    """The server has no filters of runs, or takes them and ignores them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this W&B server cannot filter runs",
+            "use one that does; the metrics without `where` come from all runs, read at once",
+        )
 
 
 def lacking(refusal: BadDocument) -> frozenset[str]:

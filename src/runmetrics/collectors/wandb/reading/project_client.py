@@ -3,8 +3,8 @@
 What the client gives up on with a 5xx is split: first the document, then the page, down to the one
 run that the server cannot serve, which is then read without the part that hurts. A field that the
 server does not know is dropped for good. What came with errors is asked for alone once. A filter
-that the server refuses costs its own question alone, not its neighbours (rows W5, W11 and W24 of
-docs/RELIABILITY.md).
+that the server refuses costs the questions that hold it, not their neighbours (rows W5, W11 and W24
+of docs/RELIABILITY.md).
 """
 
 import dataclasses
@@ -27,10 +27,12 @@ from runmetrics.collectors.wandb.reading.document import (
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.older_server import (
     SUBSTITUTES,
+    CannotFilter,
     cannot_filter,
     lacking,
     without,
 )
+from runmetrics.collectors.wandb.reading.refused_filters import RefusedFilters
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import Document, WandbClient
@@ -54,16 +56,6 @@ class NoSuchProject(ConfigurationError):  # noqa: N818 - it is what happened
     """The server knows us and not the project, or does not show it to us."""
 
 
-class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
-    """The server has no filters of runs, or takes them and ignores them."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this W&B server cannot filter runs",
-            "use one that does; the metrics without `where` come from all runs, read at once",
-        )
-
-
 class ProjectClient:
     """One project of a server. `notices` says what had to be done without."""
 
@@ -77,6 +69,7 @@ class ProjectClient:
         self._down: Unknown | None = None
         self._refused: Unknown | None = None
         self._in_vain = 0
+        self._filters = RefusedFilters()
 
     @property
     def lost(self) -> frozenset[str]:
@@ -97,12 +90,13 @@ class ProjectClient:
 
     async def _found(self, asks: list[Ask[Any]], *, part: bool = False) -> Found:
         """Return what is found; `part` says that it was asked for in a document that failed."""
-        if not asks:
-            return {}
+        known: Found = {ask: why for ask in asks if (why := self._filters.why(ask))}
+        if not (asks := [ask for ask in asks if ask not in known]):
+            return known
         if self._down:
             raise ServerDown(self._down.cause, self._down.fix)
         if self._refused:
-            return dict.fromkeys(asks, self._refused)
+            return known | dict.fromkeys(asks, self._refused)
         try:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
@@ -111,11 +105,11 @@ class ProjectClient:
                 raise CannotFilter from None
             kind, why = type(fault), Unknown.because(fault)
         else:
-            return await self._taken(asks, answer)
+            return known | await self._taken(asks, answer)
         # out of the handler: an error keeps alive all that its frames hold, the answer among it
         if kind is BadDocument and await self._gives_up(why):
-            return dict.fromkeys(asks, why)
-        return await self._smaller(asks, kind, why, part=part)
+            return known | dict.fromkeys(asks, why)
+        return known | await self._smaller(asks, kind, why, part=part)
 
     async def _taken(self, asks: list[Ask[Any]], answer: Answer) -> Found:
         """Return what an answer holds; what did not come whole is asked for alone once.
@@ -132,6 +126,7 @@ class ProjectClient:
         alone = len(asks) == 1
         found = {ask: result(answer, at, ask, alone=alone) for at, ask in aliases(asks).items()}
         lacking = {ask: why for ask, why in found.items() if isinstance(why, Unknown)}
+        self._filters.took(found.keys() - lacking.keys())
         if len(lacking) < len(found):
             self._in_vain = 0
         elif await self._gives_up(lacking[asks[0]]):
@@ -229,6 +224,8 @@ class ProjectClient:
         if kind is TooLarge and len(counts) == len(asks):
             return dict.fromkeys(asks, why)  # a number is small: this is no answer to a count
         if len(asks) == 1:
+            if refused and counts:  # a page may be refused for its order or its keys
+                self._filters.refused(counts[0], why)
             return {asks[0]: why if refused else await self._in_parts(asks[0], why)}
         alike = refused or len(counts) in (0, len(asks))
         first = set(asks[: len(asks) // 2] if alike else counts)
