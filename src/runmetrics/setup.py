@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ def load_setup(
     """Return what this run is to do, and with what.
 
     `options` are settings that the command line gave, by attribute; None is not given. `warn` is
-    told of variables that are probably misspelt. Raises ConfigurationError with the faults of
-    settings and file at once.
+    told of variables that are probably misspelt, and of those that `projects` beats. Raises
+    ConfigurationError with the faults of settings and file at once.
     """
     from runmetrics.collectors.wandb.metrics.file import find_config
     from runmetrics.config.env_file import with_env_file
@@ -48,7 +48,21 @@ def load_setup(
             raise ConfigurationError(error.cause, error.fix, faults) from None
         raise
     settings = Settings.load(overrides, file.settings if file else None)
+    if file and settings.projects:
+        for text in _beaten_variables(environ, file):
+            warn(text)
     return Setup(settings, file, environ=environ, shard=shard)
+
+
+def _beaten_variables(environ: Mapping[str, str], file: "ConfigFile") -> list[str]:
+    """Return what to say of variables that name a project where the file's `projects` are read."""
+    if "projects" not in file.settings or environ.get("RUNMETRICS_PROJECTS"):
+        return []
+    return [
+        f"{name} is not read: projects of {file.path} beats it"
+        for name in ("WANDB_ENTITY", "WANDB_PROJECT")
+        if environ.get(name)
+    ]
 
 
 def setup_of(file: "ConfigFile") -> Setup:

@@ -378,7 +378,7 @@ def test_a_tag_that_some_project_lacks_tells_nobody(organisation: Datadog, tmp_p
     ended = organisation.run("monitors", "push", "--config", written(tmp_path, lacking))
 
     assert ended.code == 78
-    assert "monitors.notify: not every project has the tag team" in ended.errors[0]
+    assert "monitors.notify: not every project has the tag team" in ended.errors[-2]
     assert organisation.written == []
 
 

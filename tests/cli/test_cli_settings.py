@@ -65,6 +65,20 @@ def test_a_list_of_projects_leaves_no_default(sandbox: WandbSandbox) -> None:
     assert (ended.code, ended.errors) == (0, [])
 
 
+def test_variables_that_the_projects_of_the_file_beat_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("projects: [acme/metta]\n")
+
+    beaten = command("metrics", "--config", file, WANDB_ENTITY="", WANDB_PROJECT="other")
+    neither = command(
+        *("metrics", "--config", file), WANDB_PROJECT="other", RUNMETRICS_PROJECTS="acme/llm"
+    )
+
+    said = f"WANDB_PROJECT is not read: projects of {file} beats it"
+    assert (beaten.code, beaten.errors) == (0, [said])
+    assert (neither.code, neither.errors) == (0, [])
+
+
 def test_a_misspelt_variable_is_a_warning_of_every_command() -> None:
     ended = command(
         "metrics", WANDB_ENTITTY="acme", RUNMETRICS_PROJECT="acme/metta", WANDB_ENTITY=""
@@ -92,6 +106,8 @@ def test_two_teams_are_told_apart_in_datadog_and_in_prometheus(
             *("collect", "wandb", "--push", "--sink", "datadog", "--sink", "prometheus"),
             *("--config", file),
             sandbox=sandbox,
+            WANDB_ENTITY="",
+            WANDB_PROJECT="",
             DD_URL=intake.url,
             DD_API_KEY="datadog-key-of-the-sandbox",
             RUNMETRICS_PROMETHEUS_TEXTFILE=str(textfile),
