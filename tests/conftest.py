@@ -1,6 +1,7 @@
 """Every test starts on a machine that knows nobody: no keys, no logins, no proxies, no metadata."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from runmetrics import logs
 # An example that takes long on a loaded machine is no failure.
 profiles.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 profiles.load_profile("untimed")
+
+# A shell has its background jobs ignore SIGINT, and so would every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FOREIGN = ("WANDB_", "AWS_", "DD_", "OTEL_", "RUNMETRICS_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

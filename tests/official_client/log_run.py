@@ -1,7 +1,6 @@
 """A training run as its author writes it, a process of its own: python log_run.py HOW."""
 
 import os
-import signal
 import sys
 import time
 from typing import Any
@@ -25,7 +24,6 @@ def settings(how: str) -> wandb.Settings:
 
 def main(how: str) -> None:
     """Log three steps, then end in the way asked for."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in the background
     run = wandb.init(
         entity=os.environ.get("WANDB_ENTITY", "sandbox"),
         project="metta",
