@@ -35,8 +35,7 @@ def checked_url(url: str, *, allow_insecure_http: bool) -> str:
     address = numeric_address(host)
     if address is not None and is_forbidden(address):
         raise ValueError(f"{host} is a link-local or metadata address: name the real server")
-    loopback = host == "localhost" or (address is not None and address.is_loopback)
-    if parts.scheme == "http" and not loopback and not allow_insecure_http:
+    if parts.scheme == "http" and not is_loopback(host) and not allow_insecure_http:
         raise ValueError(
             f"would send the key to {host} unencrypted: "
             f"use https, or set {ALLOW_INSECURE_HTTP}=true"
@@ -85,6 +84,12 @@ def numeric_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         return None
     address = ipaddress.ip_address(str(found[0][4][0]).split("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, so that nobody overhears what is sent there."""
+    address = numeric_address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 def is_forbidden(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

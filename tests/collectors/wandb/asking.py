@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from runmetrics.collectors.wandb.server.client import Answer, RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.server.answers import Answer
+from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import RunmetricsError

@@ -112,7 +112,7 @@ async def _listed(client: WandbClient, variables: Mapping[str, Any]) -> Answer:
     try:
         return await client.query(_LIST_PROJECTS, variables)
     except BadDocument as refusal:
-        if refusal.unknown_fields != {"viewer"}:
+        if refusal.unknown != {"viewer"}:
             raise
     return await client.query(_LIST_PROJECTS.replace(_VIEWER, ""), variables)
 

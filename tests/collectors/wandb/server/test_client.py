@@ -10,15 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from runmetrics.collectors.wandb.server.answers import AnswerReader
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.endpoint import Endpoint
 from runmetrics.collectors.wandb.server.errors import (
     GraphQLError,
     UnusableConnection,
-    unknown_fields,
+    unknown_names,
 )
-from runmetrics.collectors.wandb.server.headers import asked_wait
+from runmetrics.collectors.wandb.server.retry import Transient
 from runmetrics.deadline import Deadline
+from runmetrics.http import Answer
 from runmetrics.retry import http_date
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
 from tests.collectors.wandb.asking import (
@@ -201,6 +203,13 @@ def test_w4_a_junk_quota_is_no_quota(junk: str) -> None:
     assert caller.client.pace.most_at_once == 4
 
 
+def asked_wait(status: int, headers: dict[str, str]) -> float | None:
+    """The seconds that an answer asks us to stay away."""
+    with pytest.raises(Transient) as caught:
+        AnswerReader(Endpoint("https://w", None), fast()).read(Answer(status, headers, b""))
+    return caught.value.asked_seconds
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "seconds"),
     [
@@ -215,7 +224,7 @@ def test_w4_a_junk_quota_is_no_quota(junk: str) -> None:
 def test_w3_the_wait_that_the_server_asks_for(
     status: int, headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert asked_wait(headers, status) == seconds
+    assert asked_wait(status, headers) == seconds
 
 
 def test_w3_a_retry_after_date_counts_from_the_servers_own_date() -> None:
@@ -223,14 +232,14 @@ def test_w3_a_retry_after_date_counts_from_the_servers_own_date() -> None:
         "Date": "Mon, 23 Nov 2020 21:00:00 GMT",
         "Retry-After": "Mon, 23 Nov 2020 21:00:40 GMT",
     }
-    assert asked_wait(headers, 429) == 40
+    assert asked_wait(429, headers) == 40
 
 
 @pytest.mark.parametrize(
     "junk", ["", "soon", "-1", "NaN", "inf", "1e9", "1000000000", "Mon, 23 Nov 2020 21:00:00 GMT"]
 )
 def test_w4_a_junk_or_absurd_wait_is_not_believed(junk: str) -> None:
-    assert asked_wait({"RateLimit-Reset": junk, "Retry-After": junk}, 429) is None
+    assert asked_wait(429, {"RateLimit-Reset": junk, "Retry-After": junk}) is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +251,7 @@ def test_w4_a_junk_or_absurd_wait_is_not_believed(junk: str) -> None:
     ],
 )
 def test_w24_an_unknown_field_is_recognised_in_every_spelling(message: str) -> None:
-    assert unknown_fields([message, "something else"]) == {"gpuCount"}
+    assert unknown_names([message, "something else"]) == {"gpuCount"}
 
 
 @pytest.mark.parametrize("url", ["http://wandb.example.com", "ftp://127.0.0.1", "wandb.ai", ""])
@@ -260,6 +269,11 @@ def test_plain_http_elsewhere_needs_a_setting_of_its_own() -> None:
         "or RUNMETRICS_ALLOW_INSECURE_HTTP=true to send the key in the clear"
     )
     assert Endpoint("http://wandb.example.com", None, allow_insecure_http=True)
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "127.1", "[::1]:8080"])
+def test_this_machine_gets_the_key_over_plain_http_however_it_is_written(host: str) -> None:
+    assert Endpoint(f"http://{host}", None).on_loopback
 
 
 def test_an_address_that_is_no_url_is_not_shown() -> None:

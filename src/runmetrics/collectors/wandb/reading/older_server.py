@@ -35,14 +35,14 @@ class CannotFilter(ConfigurationError):  # noqa: N818 - it is what happened
 
 def lacking(refusal: BadDocument) -> frozenset[str]:
     """Return what the server does not have, by its refusal; nothing where it has to be there."""
-    named = refusal.unknown_fields | refusal.unknown_arguments
-    found = frozenset("runInfo" if name in ("gpu", "gpuCount") else name for name in named)
+    of_gpus = ("gpu", "gpuCount")
+    found = frozenset("runInfo" if name in of_gpus else name for name in refusal.unknown)
     return found if found <= SUBSTITUTES.keys() | _WITHOUT_SUBSTITUTE else frozenset()
 
 
 def cannot_filter(refusal: BadDocument) -> bool:
     """Return whether the server has no filters, whatever they are."""
-    return bool(refusal.unknown_arguments & _FILTERS)
+    return bool(refusal.unknown & _FILTERS)
 
 
 def without(name: str) -> str:

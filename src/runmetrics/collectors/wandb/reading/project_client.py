@@ -101,7 +101,7 @@ class ProjectClient:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
             if isinstance(fault, BadDocument) and cannot_filter(fault):
-                self.dropped |= fault.unknown_arguments & {PAGES_TAKE_FILTERS}
+                self.dropped |= fault.unknown & {PAGES_TAKE_FILTERS}
                 raise CannotFilter from None
             kind, why = type(fault), Unknown.because(fault)
         else:

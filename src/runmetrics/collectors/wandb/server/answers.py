@@ -23,15 +23,11 @@ from runmetrics.collectors.wandb.server.errors import (
     SlowAnswer,
     TooLarge,
     Unreachable,
-    unknown_arguments,
-    unknown_fields,
+    unknown_names,
 )
-from runmetrics.collectors.wandb.server.headers import asked_wait
 from runmetrics.collectors.wandb.server.retry import LOWER_THE_RATE, RetryPolicy, Transient
-from runmetrics.retry import http_date
+from runmetrics.retry import asked_wait, http_date
 from runmetrics.transport_errors import Kind, TransportFault
-
-_Body = bytes | bytearray
 
 _MESSAGE_LIMIT = 500
 _EXCERPT_LIMIT = 80
@@ -93,8 +89,7 @@ class AnswerReader:
 
     def broken(self) -> Transient:
         """Return the fault of an answer that did not come to its end, or is not whole JSON."""
-        what = f"{self._endpoint} broke off its answer"
-        return Transient(what, lambda cause: ServerFault(cause, _SERVER_SIDE, status=200))
+        return Transient(f"{self._endpoint} broke off its answer", ServerFault, _SERVER_SIDE)
 
     def missing(self, fault: TransportFault) -> Exception:
         """Return what it means that there is no whole answer."""
@@ -113,7 +108,7 @@ class AnswerReader:
         return self._unreachable(fault)
 
     def _slow(self, what: str) -> Transient:
-        return Transient(f"{self._endpoint} {what}", lambda cause: SlowAnswer(cause, _SERVER_SIDE))
+        return Transient(f"{self._endpoint} {what}", SlowAnswer, _SERVER_SIDE)
 
     def _unreachable(self, fault: TransportFault) -> Exception:
         words, fix = fault.words, fault.fix("WANDB_BASE_URL")
@@ -122,13 +117,11 @@ class AnswerReader:
         if proxies := proxy_variables("HTTPS_PROXY", "ALL_PROXY"):
             words = f"{words}, {proxies} is set"
         cause = f"{self._endpoint} cannot be reached, {words}"
-        if not fault.passing:
-            return Unreachable(cause, fix)
-        return Transient(cause, lambda text: Unreachable(text, fix))
+        return Transient(cause, Unreachable, fix) if fault.passing else Unreachable(cause, fix)
 
     def _bad_status(self, whole: http.Answer) -> Exception:
         status, endpoint = whole.status, self._endpoint
-        errors = self._graphql_errors(_json_or_none(whole.data))
+        errors = self._graphql_errors(whole.json_object())
         said = "".join(f', "{error.message}"' for error in errors[:3])
         if status == 401:
             return endpoint.key_refused("401")
@@ -139,16 +132,17 @@ class AnswerReader:
                 f"{endpoint} answered 404{said}", "check WANDB_BASE_URL, the entity and the project"
             )
         if status in (400, 422):
-            return self._bad_document(str(status), errors, whole.data)
+            return self._bad_document(errors, whole)
         if 300 <= status < 400:
             return self._redirected(whole)
         if status == 429:
-            return self._too_many("429", asked_wait(whole.headers, status))
+            return self._too_many("429", whole)
         if status == 408 or (status >= 500 and status != 501):
             return Transient(
                 f"{endpoint} answered {status}{said}",
-                lambda cause: ServerFault(cause, _SERVER_SIDE, status=status, errors=errors),
-                asked_seconds=asked_wait(whole.headers, status) if status == 503 else None,
+                ServerFault,
+                _SERVER_SIDE,
+                asked_seconds=asked_wait(whole.headers) if status == 503 else None,
             )
         return NotWandb(f"{endpoint} answered {status}, as W&B does not", _CHECK_ADDRESS)
 
@@ -160,13 +154,11 @@ class AnswerReader:
         if _DENIED.search(messages):
             return self._access_denied(said)
         if _TOO_MANY.search(messages):
-            return self._too_many(said, asked_wait(whole.headers, 429))
+            return self._too_many(said, whole)
         if _BAD_DOCUMENT.search(messages):
-            return self._bad_document("200", errors, b"")
-        return Transient(
-            f"{self._endpoint} answered with errors only, {said}",
-            lambda cause: ServerFault(cause, _SERVER_SIDE, status=200, errors=errors),
-        )
+            return self._bad_document(errors, whole)
+        what = f"{self._endpoint} answered with errors only, {said}"
+        return Transient(what, ServerFault, _SERVER_SIDE)
 
     def _access_denied(self, how: str) -> AccessDenied:
         source = self._endpoint.key_source
@@ -176,14 +168,13 @@ class AnswerReader:
             "let its account read the entity and the project",
         )
 
-    def _bad_document(self, how: str, errors: tuple[GraphQLError, ...], body: _Body) -> BadDocument:
+    def _bad_document(self, errors: tuple[GraphQLError, ...], whole: http.Answer) -> BadDocument:
         messages = [error.message for error in errors] or [
-            self._endpoint.clean(_text(body), _MESSAGE_LIMIT)
+            self._endpoint.clean(_text(whole), _MESSAGE_LIMIT)
         ]
         said = "; ".join(message for message in messages if message)
-        what = f"{self._endpoint} rejected the query ({how})"
-        lacks = unknown_fields(messages) or unknown_arguments(messages)
-        fix = _NEWER_SERVER if lacks else _CHECK_DOCUMENT
+        what = f"{self._endpoint} rejected the query ({whole.status})"
+        fix = _NEWER_SERVER if unknown_names(messages) else _CHECK_DOCUMENT
         return BadDocument(f"{what}, {said}" if said else what, fix, messages)
 
     def _redirected(self, whole: http.Answer) -> Redirected:
@@ -193,19 +184,22 @@ class AnswerReader:
             "set WANDB_BASE_URL to the address of the server itself",
         )
 
-    def _too_many(self, how: str, asked: float | None) -> Transient:
+    def _too_many(self, how: str, whole: http.Answer) -> Transient:
+        """RateLimit-Reset comes with good answers too, so it is a wish to wait only here."""
         return Transient(
             f"{self._endpoint} limits the rate of requests, {how}",
-            lambda cause: RateLimited(cause, LOWER_THE_RATE),
-            asked_seconds=asked,
+            RateLimited,
+            LOWER_THE_RATE,
+            asked_seconds=asked_wait(whole.headers, "RateLimit-Reset"),
         )
 
     def _not_graphql(self, whole: http.Answer) -> Transient:
         kind = self._endpoint.clean(_media_type(whole), _EXCERPT_LIMIT) or "no content type"
-        said = self._endpoint.clean(_text(whole.data), _EXCERPT_LIMIT)
+        said = self._endpoint.clean(_text(whole), _EXCERPT_LIMIT)
         return Transient(
             f'{self._endpoint} answered with {kind} that is not from W&B, "{said}"',
-            lambda cause: NotWandb(cause, _CHECK_ADDRESS),
+            NotWandb,
+            _CHECK_ADDRESS,
             tries=self._policy.html_tries,
         )
 
@@ -230,12 +224,5 @@ def _media_type(whole: http.Answer) -> str:
     return named.partition(";")[0].strip().lower()
 
 
-def _json_or_none(body: _Body) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(body: _Body) -> str:
-    return body[:_SOURCE_LIMIT].decode(errors="replace")
+def _text(whole: http.Answer) -> str:
+    return whole.data[:_SOURCE_LIMIT].decode(errors="replace")

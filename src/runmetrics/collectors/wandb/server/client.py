@@ -20,9 +20,8 @@ from runmetrics.collectors.wandb.server.errors import (
     Stopped,
     UnusableConnection,
 )
-from runmetrics.collectors.wandb.server.outage import Outage
 from runmetrics.collectors.wandb.server.pace import Pace
-from runmetrics.collectors.wandb.server.retry import RetryPolicy, Transient, last_error
+from runmetrics.collectors.wandb.server.retry import Outage, RetryPolicy, Transient, last_error
 from runmetrics.config.credentials import ApiKey
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
@@ -30,7 +29,7 @@ from runmetrics.http import Meter, NoAnswer, Request, exchange, new_tls
 from runmetrics.proxies import proxy_for
 from runmetrics.retry import Retries
 
-__all__ = ["Answer", "RetryPolicy", "WandbClient"]
+__all__ = ["RetryPolicy", "WandbClient"]
 
 Document = tuple[str, Mapping[str, Any]]
 """A GraphQL document and its variables."""
@@ -235,7 +234,7 @@ class WandbClient:
         }
         # Of plain loopback no proxy is asked: the key would leave the machine in the clear. And
         # there is no TLS: loading certificates takes 0.1 s.
-        plain = self._plain_loopback()
+        plain = self.endpoint.on_loopback and self.endpoint.graphql_url.startswith("http:")
         try:
             return httpx.AsyncClient(
                 headers=headers,
@@ -251,9 +250,6 @@ class WandbClient:
                 f"the proxy settings cannot be used ({names})",
                 "write a proxy as http://HOST:PORT",
             ) from None
-
-    def _plain_loopback(self) -> bool:
-        return self.endpoint.on_loopback and self.endpoint.graphql_url.startswith("http:")
 
 
 def _body(document: str, variables: Mapping[str, Any]) -> bytes:

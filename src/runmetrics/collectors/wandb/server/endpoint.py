@@ -1,7 +1,6 @@
 """The W&B server that is read, the key that it gets, and how both may be shown."""
 
 import base64
-import ipaddress
 import os
 import re
 
@@ -9,6 +8,7 @@ import httpx
 
 from runmetrics.collectors.wandb.server import pages
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn, UnusableConnection
+from runmetrics.config.addresses import is_loopback
 from runmetrics.config.credentials import ApiKey
 from runmetrics.config.settings import Settings
 
@@ -42,7 +42,7 @@ class Endpoint:
         self.app_url = pages.app_url(self.shown, app_url)
         self.graphql_url = f"{self.shown}/graphql"
         self.key_source = key.source if key else None
-        self.on_loopback = _is_loopback(url.host)
+        self.on_loopback = is_loopback(url.host)
         self._secret = key.value.get_secret_value() if key else ""
         self._basic = base64.b64encode(f"api:{self._secret}".encode()).decode()
         plain_is_fine = self.on_loopback or allow_insecure_http
@@ -104,10 +104,3 @@ def proxy_variables(*names: str) -> str:
     """Return those of `names` that the environment sets, in either case; never their values."""
     spellings = [spelling for name in names for spelling in (name, name.lower())]
     return ", ".join(spelling for spelling in spellings if os.environ.get(spelling))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

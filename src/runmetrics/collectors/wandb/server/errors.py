@@ -35,15 +35,16 @@ class GraphQLError:
     path: tuple[str | int, ...] = ()
 
 
-def unknown_fields(messages: Iterable[str]) -> frozenset[str]:
-    """Return the names of the fields that the server says it does not know (an older server)."""
-    return frozenset(name for text in messages for name in _UNKNOWN_FIELD.findall(text))
+def unknown_names(messages: Iterable[str]) -> frozenset[str]:
+    """Return the fields and the arguments that an older server does not know by its messages.
 
-
-def unknown_arguments(messages: Iterable[str]) -> frozenset[str]:
-    """Return the arguments that the server says it does not know, as "field(argument)"."""
-    found = (match for text in messages for match in _UNKNOWN_ARGUMENT.findall(text))
-    return frozenset(f"{field}({argument})" for argument, field in found)
+    An argument is written "field(argument)".
+    """
+    said = "\n".join(messages)
+    arguments = _UNKNOWN_ARGUMENT.findall(said)
+    return frozenset(
+        [*_UNKNOWN_FIELD.findall(said), *(f"{field}({argument})" for argument, field in arguments)]
+    )
 
 
 class KeyRefused(CredentialRefused):
@@ -61,14 +62,12 @@ class AccessDenied(CredentialRefused):
 class BadDocument(ConfigurationError):
     """The server cannot make sense of the document: a filter, a key, or a field it lacks.
 
-    `faults` are its messages, `unknown_fields` the names of the fields it does not know,
-    `unknown_arguments` those of arguments, as "field(argument)".
+    `faults` are its messages, `unknown` the fields and arguments that it does not know.
     """
 
     def __init__(self, cause: str, fix: str, messages: Sequence[str]) -> None:
         super().__init__(cause, fix, messages)
-        self.unknown_fields = unknown_fields(messages)
-        self.unknown_arguments = unknown_arguments(messages)
+        self.unknown = unknown_names(messages)
 
 
 class NotFound(ConfigurationError):
@@ -106,20 +105,8 @@ class ServerDown(TemporaryError):
 class ServerFault(TemporaryError):
     """The server failed on this document; a smaller one may pass.
 
-    A 5xx, an answer broken off (status 200), or GraphQL errors without data (`errors`).
+    A 5xx, an answer broken off, or GraphQL errors without data.
     """
-
-    def __init__(
-        self,
-        cause: str,
-        fix: str,
-        *,
-        status: int | None = None,
-        errors: tuple[GraphQLError, ...] = (),
-    ) -> None:
-        super().__init__(cause, fix)
-        self.status = status
-        self.errors = errors
 
 
 class SlowAnswer(ServerFault):

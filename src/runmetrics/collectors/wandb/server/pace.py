@@ -1,18 +1,46 @@
 """How many requests are under way at once, and how far apart: as the server's quota allows.
 
 One pace holds for everything that reads a server: all scans, all proofs, all projects.
+RateLimit-Limit and -Remaining are scaled to 0..1000, RateLimit-Reset is in seconds
+(docs.wandb.ai, "Limits"). All of them may be absent or junk, and junk counts as absent.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
-from runmetrics.collectors.wandb.server.headers import Quota, read_quota
 from runmetrics.collectors.wandb.server.retry import RetryPolicy
 from runmetrics.deadline import Deadline
+from runmetrics.retry import plain_number, plain_seconds
 
 MOST_AT_ONCE = 4
+_FULL_QUOTA = 1000.0
+_LOW_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Requests left of `limit` until `reset_seconds` from now."""
+
+    remaining: float
+    limit: float
+    reset_seconds: float | None
+
+    @property
+    def low(self) -> bool:
+        """Whether less than a tenth is left: time to slow down."""
+        return self.remaining < self.limit * _LOW_SHARE
+
+
+def read_quota(headers: Mapping[str, str]) -> Quota | None:
+    """Return the quota that an answer states, None where it states none."""
+    remaining = plain_number(headers.get("RateLimit-Remaining"))
+    if remaining is None:
+        return None
+    limit = plain_number(headers.get("RateLimit-Limit")) or _FULL_QUOTA
+    return Quota(remaining, limit, plain_seconds(headers.get("RateLimit-Reset")))
 
 
 class Pace:
