@@ -6,6 +6,7 @@ run holds a seed and makes the text when it is asked for.
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from runmetrics.sandbox.store import Store, StoredRun, moment
 
 GPU_MIX: Mapping[int, float] = {1: 0.5, 4: 0.25, 8: 0.25}
-WINDOW = timedelta(days=7)
+_WEEK_SECONDS = 7 * 86_400
 _YEAR_SECONDS = 365 * 86_400
 _STATES = ("finished",) * 78 + ("failed",) * 12 + ("crashed",) * 8 + ("killed",) * 2
 _RUNNING_SHARE = 0.01
@@ -54,16 +55,14 @@ _OF_THE_HOST = (
 )
 
 
+@dataclass(slots=True)
 class SystemMetrics:
     """The latest sample of a run's machine: the same text each time it is asked for."""
 
-    __slots__ = ("gpus", "runtime", "seed", "time")
-
-    def __init__(self, seed: int, gpus: int, time: float, runtime: float) -> None:
-        self.seed = seed
-        self.gpus = gpus
-        self.time = time
-        self.runtime = runtime
+    seed: int
+    gpus: int
+    time: float
+    runtime: float
 
     def after(self, seconds: float) -> "SystemMetrics":
         """Return the sample that the same machine takes so much later."""
@@ -189,9 +188,9 @@ def _made(
     if running:
         idle = random.randrange(30)
     elif recent:
-        idle = 60 + random.randrange(int(WINDOW.total_seconds()) - 120)
+        idle = 60 + random.randrange(_WEEK_SECONDS - 120)
     else:
-        idle = int(WINDOW.total_seconds()) + 60 + random.randrange(_YEAR_SECONDS)
+        idle = _WEEK_SECONDS + 60 + random.randrange(_YEAR_SECONDS)
     beat = now - timedelta(seconds=idle)
     state = "running" if running else random.choice(_STATES)
     score = random.random()
@@ -207,20 +206,20 @@ def _made(
     if state != "finished" and score < 0.3:
         summary["loss"] = float("nan")
     return StoredRun(
-        f"{number:06}" + random.choice(_ALPHABET) + random.choice(_ALPHABET),
-        state,
-        beat - timedelta(seconds=seconds),
-        beat,
-        summary,
-        random.choice(configs[gpus]),
-        SystemMetrics(number, gpus, beat.timestamp(), seconds),
-        seconds,
-        gpus,
-        _GPU,
-        "-".join([*map(random.choice, _WORDS), str(number)]),
-        random.choice(_USERS),
-        "nightly" if score > 0.8 else None,
-        "train",
+        id=f"{number:06}" + random.choice(_ALPHABET) + random.choice(_ALPHABET),
+        state=state,
+        created_at=beat - timedelta(seconds=seconds),
+        heartbeat_at=beat,
+        summary=summary,
+        config=random.choice(configs[gpus]),
+        system_metrics=SystemMetrics(number, gpus, beat.timestamp(), seconds),
+        compute_seconds=seconds,
+        gpu_count=gpus,
+        gpu=_GPU,
+        display_name="-".join([*map(random.choice, _WORDS), str(number)]),
+        user=random.choice(_USERS),
+        group="nightly" if score > 0.8 else None,
+        job_type="train",
         host=random.choice(_HOSTS),
         tags=("baseline",) if score < 0.1 else (),
         history_line_count=seconds // 2,
