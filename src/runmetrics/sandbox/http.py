@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 LOOPBACK = "127.0.0.1"
+_DECOMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,6 @@ class LoopbackServer:
             server_side = outer
 
         self._http = _Server((LOOPBACK, port), _Handler)
-        self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
@@ -215,9 +219,9 @@ class _RequestHandler(BaseHTTPRequestHandler):
             raw = b"".join(self._chunks())
         else:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = gzip.decompress(raw) if self.headers.get("Content-Encoding") == "gzip" else raw
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Request(self.command, self.path, headers, body, len(raw))
+        decompress = _DECOMPRESS.get(headers.get("content-encoding", ""), bytes)
+        return Request(self.command, self.path, headers, decompress(raw), len(raw))
 
     def _chunks(self) -> Iterable[bytes]:
         while size := int(self.rfile.readline().split(b";")[0], 16):
@@ -239,9 +243,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if self.command == "HEAD":
-                return
-            self._write(body, fault)
+            if self.command != "HEAD":
+                self._write(body, fault)
         except OSError:
             self.close_connection = True  # the client went away, as faulty or stopped clients do
 

@@ -12,7 +12,6 @@ import re
 import sys
 import threading
 import time
-import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -122,23 +121,18 @@ class DatadogIntake(Served):
         return any(point.name == name for point in self.points)
 
     def _take_series(self, request: Request) -> Response:
-        body = decoded(request)
-        series: list[dict[str, Any]] = []
-        if (
-            request.body_bytes_on_the_wire > MOST_COMPRESSED_BYTES
-            or len(body) >= TOO_MANY_RAW_BYTES
-        ):
-            response = errors(413, "Payload too large")
-        else:
-            response, series = self._read(body)
+        response, series = self._read(request)
+        size, raw_size = request.body_bytes_on_the_wire, len(request.body)
         with self._lock:
-            size = request.body_bytes_on_the_wire
-            self.posts.append(Post(response.status, len(series), size, len(body)))
+            self.posts.append(Post(response.status, len(series), size, raw_size))
         return response
 
-    def _read(self, body: bytes) -> tuple[Response, list[dict[str, Any]]]:
+    def _read(self, request: Request) -> tuple[Response, list[dict[str, Any]]]:
+        too_large = request.body_bytes_on_the_wire > MOST_COMPRESSED_BYTES
+        if too_large or len(request.body) >= TOO_MANY_RAW_BYTES:
+            return errors(413, "Payload too large"), []
         try:
-            document = json.loads(body, parse_constant=_refuse_constant)
+            document = json.loads(request.body, parse_constant=_refuse_constant)
         except ValueError as error:
             return errors(400, f"Invalid JSON: {error}"), []
         series = document.get("series") if isinstance(document, dict) else None
@@ -159,16 +153,6 @@ class DatadogIntake(Served):
             self._points[point.name, point.tags, point.timestamp] = point
         else:
             self.late.append(point)
-
-
-def decoded(request: Request) -> bytes:
-    """Return the body of a post, decompressed no further than to see that it is too large."""
-    if request.headers.get("content-encoding") != "deflate":
-        return request.body
-    try:
-        return zlib.decompressobj().decompress(request.body, TOO_MANY_RAW_BYTES)
-    except zlib.error:
-        return b""
 
 
 def _points(series: dict[str, Any]) -> list[Point]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from runmetrics.sandbox.history import fill, live_on
 from runmetrics.sandbox.http import Handler, Request, Response
-from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake, decoded
+from runmetrics.sandbox.intake import INTAKE_KEY, DatadogIntake
 from runmetrics.sandbox.resolvers import Viewer
 from runmetrics.sandbox.store import Project, Store
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
@@ -92,7 +92,7 @@ def told(request: Request, response: Response, now: datetime) -> str:
         return f"{line}: {one_line(response.body.decode())}"
     if path != "/api/v2/series":
         return line
-    series = json.loads(decoded(request))["series"]
+    series = json.loads(request.body)["series"]
     size = f"{request.body_bytes_on_the_wire:,} bytes"
     return "\n".join(
         [f"{line}: {counted(len(series), 'series', 'series')}, {size}", *_listed(series)]
