@@ -225,7 +225,7 @@ class View:
         folded = self.quirks.keys_without_case
         nested = self.quirks.dotted_keys_are_paths
         if kind == "config":
-            configs = map(config_values, self.runs)
+            configs = [config_values(run.config) for run in self.runs]
             return [at(one, plain, folded, config=True, path_only=nested) for one in configs]
         summaries = [as_object(run.summary) for run in self.runs]
         if folded or "." in plain:

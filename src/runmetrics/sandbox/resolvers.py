@@ -1,7 +1,7 @@
-"""What queries answer with: viewer, entities, projects, counts and pages of runs."""
+"""What queries answer with: viewer, entities, projects, sweeps, counts and pages of runs."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from graphql import GraphQLError
 
 from runmetrics.sandbox.filters import BadRequest, View
-from runmetrics.sandbox.quirks import ALWAYS, Quirks
+from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.run_fields import (
     RUN_FIELDS,
     Info,
@@ -21,7 +21,7 @@ from runmetrics.sandbox.run_fields import (
 from runmetrics.sandbox.store import Project, Store, moment, shown
 
 _CURSOR = "arrayconnection:"
-DEFAULT_PAGE = 50
+_DEFAULT_PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Context:
     viewer: Viewer | None
     page_cap: int
     now: float
-    take_empty_page: Callable[[], bool]
+    empty_pages: Iterator[bool]
     upload_url: str
     views: dict[int, View] = field(default_factory=dict)
 
@@ -52,12 +52,12 @@ class UnreadableError(Exception):
     """A run's field that this server fails on: HTTP 500 for the whole document."""
 
 
-def cursor_at(offset: int) -> str:
+def _cursor_at(offset: int) -> str:
     """Return the cursor of the row at `offset`."""
     return base64.b64encode(f"{_CURSOR}{offset}".encode()).decode()
 
 
-def offset_after(cursor: str | None) -> int:
+def _offset_after(cursor: str | None) -> int:
     """Return the offset of the first row after a cursor. Raises BadRequest."""
     if not cursor:
         return 0
@@ -71,7 +71,7 @@ def offset_after(cursor: str | None) -> int:
 # ----------------------------------------------------------------------------- projects and runs
 
 
-def visible(context: Context, entity: str | None, name: str | None) -> Project | None:
+def _visible(context: Context, entity: str | None, name: str | None) -> Project | None:
     """Return the project, unless it is not there or not for this viewer: the two look alike."""
     if entity is None and context.viewer is not None:
         entity = context.viewer.entity
@@ -82,31 +82,27 @@ def visible(context: Context, entity: str | None, name: str | None) -> Project |
 
 
 def _project(_: Any, info: Info, **names: str | None) -> Project | None:
-    return visible(info.context, names.get("entityName"), names.get("name"))
+    return _visible(info.context, names.get("entityName"), names.get("name"))
 
 
 def _page(
     rows: Sequence[Any], first: int | None, after: str | None, cap: int
 ) -> tuple[list[tuple[int, Any]], bool]:
-    start = offset_after(after)
-    size = min(DEFAULT_PAGE if first is None else max(0, first), cap)
+    start = _offset_after(after)
+    size = min(_DEFAULT_PAGE if first is None else max(0, first), cap)
     return list(enumerate(rows[start : start + size], start)), start + size < len(rows)
 
 
 def _models(
-    _: Any,
-    info: Info,
-    entityName: str | None = None,  # noqa: N803 - the argument's name in the schema
-    first: int | None = None,
-    after: str | None = None,
+    _: Any, info: Info, first: int | None = None, after: str | None = None, **names: str | None
 ) -> Mapping[str, Any]:
-    names = sorted(name for entity, name in info.context.store.projects if entity == entityName)
-    projects = [p for name in names if (p := visible(info.context, entityName, name))]
+    paths = sorted(path for path in info.context.store.projects if path[0] == names["entityName"])
+    projects = [project for path in paths if (project := _visible(info.context, *path))]
     rows, more = _page(projects, first, after, info.context.page_cap)
-    return connection([(cursor_at(offset), node) for offset, node in rows], more)
+    return _connection([(_cursor_at(offset), node) for offset, node in rows], more)
 
 
-def connection(
+def _connection(
     edges: Iterable[tuple[str, Any]], more: bool, end: str | None = None
 ) -> Mapping[str, Any]:
     shown_edges = [{"cursor": cursor, "node": node} for cursor, node in edges]
@@ -116,9 +112,8 @@ def connection(
 
 def _view(project: Project, context: Context) -> View:
     """Return what this document sees of the project."""
-    if id(project) not in context.views:
-        context.views[id(project)] = View(project.in_creation_order(), context.quirks)
-    return context.views[id(project)]
+    fresh = View(project.in_creation_order(), context.quirks)
+    return context.views.setdefault(id(project), fresh)
 
 
 def _run_count(project: Project, info: Info, filters: str | None = None) -> int:
@@ -151,18 +146,18 @@ def _runs(
         runs = [run for run in project.runs.values() if run.id in chosen]
     else:
         runs = view.ordered(filters, order)
-    if quirks.empty_pages and context.take_empty_page():
-        return connection([], more=True, end=after)
+    if next(context.empty_pages, False):
+        return _connection([], more=True, end=after)
     rows, more = _page(runs, first, after, context.page_cap)
-    end = cursor_at(rows[-1][0]) if rows else None
+    end = _cursor_at(rows[-1][0]) if rows else None
     if quirks.repeated_cursor and rows:
         end, more = _stuck_cursor(rows[0][0], len(rows), after, end, quirks), True
     edges = [
-        (cursor_at(offset), None if run.id in quirks.hidden_rows else RunNode(run, project))
+        (_cursor_at(offset), None if run.id in quirks.hidden_rows else RunNode(run, project))
         for offset, run in rows
         if run.id not in quirks.hidden_rows or quirks.hidden_as == "null"
     ]
-    return connection(edges, more, end)
+    return _connection(edges, more, end)
 
 
 def _stuck_cursor(
@@ -170,12 +165,27 @@ def _stuck_cursor(
 ) -> str | None:
     if quirks.repeated_cursor == "same":
         return after or end
-    return cursor_at(size - 1) if start >= 2 * size else end
+    return _cursor_at(size - 1) if start >= 2 * size else end
 
 
 def _run(project: Project, _info: Info, name: str, **_: Any) -> RunNode | None:
     run = project.runs.get(name)
     return None if run is None else RunNode(run, project)
+
+
+def _sweep(project: Project, _info: Info, **names: str) -> Mapping[str, Any] | None:
+    name = names["sweepName"]
+    found = project.sweeps.get(name)
+    if found is None:
+        return None
+    runs = [RunNode(run, project) for run in project.runs.values() if run.sweep == name]
+    return {
+        "id": global_id("Sweep", name, project.name, project.entity),
+        "name": name,
+        "state": "RUNNING",
+        "config": found.config,
+        "runs": _connection([(node.run.id, node) for node in runs], more=False),
+    }
 
 
 def _viewer(_: Any, info: Info) -> Mapping[str, Any] | None:
@@ -192,8 +202,7 @@ def _viewer(_: Any, info: Info) -> Mapping[str, Any] | None:
 def _entity(_: Any, info: Info, name: str) -> Mapping[str, Any] | None:
     context: Context = info.context
     own = context.viewer is not None and name in (context.viewer.entity, *context.viewer.teams)
-    projects = [p for (entity, _), p in context.store.projects.items() if entity == name]
-    if own or any(context.viewer is not None or project.public for project in projects):
+    if own or any(path[0] == name and _visible(context, *path) for path in context.store.projects):
         return entity_fields(name, is_team=context.viewer is None or name != context.viewer.entity)
     return None
 
@@ -216,12 +225,12 @@ RESOLVERS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
         "updatedAt": lambda project, _: shown(project.created_at),
         "isBenchmark": lambda *_: False,
         "readOnly": lambda *_: False,
-        "user": lambda *_: None,
         "totalRuns": lambda project, _: len(project.runs),
         "runCount": _run_count,
         "runs": _runs,
         "run": _run,
         "bucket": _run,
+        "sweep": _sweep,
     },
     "Run": RUN_FIELDS,
 }
@@ -240,11 +249,3 @@ def guarded(name: str, resolve: Callable[..., Any]) -> Callable[..., Any]:
         return resolve(source, info, **arguments)
 
     return fail_or_resolve
-
-
-def take_from(counter: list[int]) -> bool:
-    """Return whether one of `counter`'s empty pages is left; it is used up by asking."""
-    if counter[0] > 0:
-        counter[0] -= 1
-        return True
-    return counter[0] == ALWAYS

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -33,21 +34,21 @@ def _system_metrics(node: RunNode, _info: Info) -> str | None:
 
 
 def _summary(node: RunNode, info: Info, keys: Sequence[str] | None = None) -> str | None:
-    shown: Mapping[str, str | None] = info.context.quirks.shown_summaries
-    if node.run.id in shown:
-        return shown[node.run.id]
+    otherwise: Mapping[str, str | None] = info.context.quirks.shown_summaries
+    if node.run.id in otherwise:
+        return otherwise[node.run.id]
     return project_keys(node.run.summary, keys)
 
 
 def _config(node: RunNode, info: Info, keys: Sequence[str] | None = None) -> str | None:
-    shown: Mapping[str, str | None] = info.context.quirks.shown_configs
-    if node.run.id in shown:
-        return shown[node.run.id]
+    otherwise: Mapping[str, str | None] = info.context.quirks.shown_configs
+    if node.run.id in otherwise:
+        return otherwise[node.run.id]
     return project_keys(node.run.config, keys, wrap=True)
 
 
 def _wandb_config(node: RunNode, _info: Info, keys: Sequence[str] | None = None) -> str | None:
-    return project_keys(config_values(node.run).get("_wandb") or {}, keys)
+    return project_keys(config_values(node.run.config).get("_wandb") or {}, keys)
 
 
 def _run_info(node: RunNode, _info: Info) -> Mapping[str, Any] | None:
@@ -95,10 +96,7 @@ def entity_fields(name: str, *, is_team: bool) -> Mapping[str, Any]:
 
 def _history_keys(node: RunNode, _info: Info) -> Mapping[str, Any]:
     rows = [json.loads(line) for line in _lines(node, "history")]
-    counts: dict[str, int] = {}
-    for row in rows:
-        for key in row:
-            counts[key] = counts.get(key, 0) + 1
+    counts = Counter(key for row in rows for key in row)
     return {
         "sets": [],
         "keys": {
@@ -167,7 +165,6 @@ RUN_FIELDS: Mapping[str, Callable[..., Any]] = {
     "jobType": _stored("job_type"),
     "sweepName": _stored("sweep"),
     "host": _stored("host"),
-    "commit": lambda *_: None,
     "readOnly": lambda *_: False,
     "stopped": _stored("stopped"),
     "shouldStop": _stored("stopped"),

@@ -7,7 +7,6 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema
 
 from runmetrics.sandbox.quirks import Quirks
 from runmetrics.sandbox.resolvers import RESOLVERS, guarded
-from runmetrics.sandbox.sweeps import SWEEPS
 from runmetrics.sandbox.writing import MUTATIONS
 
 
@@ -21,11 +20,10 @@ def schema_for(quirks: Quirks) -> GraphQLSchema:
 @functools.cache
 def _schema(unknown_fields: frozenset[str], unreadable: frozenset[str]) -> GraphQLSchema:
     schema = build_schema(files(__package__).joinpath("schema.graphql").read_text())
-    for table in (RESOLVERS, MUTATIONS, SWEEPS):
-        for type_name, resolvers in table.items():
-            kind = _object_type(schema, type_name)
-            for name, resolve in resolvers.items():
-                kind.fields[name].resolve = resolve
+    for type_name, resolvers in {**RESOLVERS, "Mutation": MUTATIONS}.items():
+        kind = _object_type(schema, type_name)
+        for name, resolve in resolvers.items():
+            kind.fields[name].resolve = resolve
     for unknown in unknown_fields:
         _forget(schema, unknown)
     fields = _object_type(schema, "Run").fields

@@ -3,7 +3,6 @@
 import copy
 import functools
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from typing import Any
 Moment = datetime | str | None
 """A time as stored: aware, or the very text that the server shows, or nothing."""
 
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -110,10 +108,7 @@ class Store:
 
     def project(self, entity: str, name: str) -> Project:
         """Return the project, made when it is not there yet."""
-        found = self.projects.get((entity, name))
-        if found is None:
-            found = self.projects[entity, name] = Project(entity, name)
-        return found
+        return self.projects.setdefault((entity, name), Project(entity, name))
 
     def add(self, entity: str, project: str, *runs: StoredRun) -> None:
         """Add or replace runs; the project comes into being with its first."""
@@ -141,13 +136,11 @@ class Store:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(text: str) -> datetime | None:
-    match = _MOMENT.fullmatch(text)
-    if match is None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
         return None
-    seconds, fraction, zone = match.groups()
-    microseconds = ((fraction or ".")[1:] + "000000")[:6]
-    zone = "+00:00" if zone in (None, "Z") else zone
-    return datetime.fromisoformat(f"{seconds}.{microseconds}{zone}").astimezone(UTC)
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def moment(value: Moment) -> datetime | None:
@@ -179,13 +172,13 @@ def as_object(value: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     return _object(value) if isinstance(value, str) else value or {}
 
 
-def config_values(run: StoredRun) -> Mapping[str, Any]:
+def config_values(config: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
     """Return config keys with their plain values, whichever way they are stored."""
-    if not isinstance(run.config, str):
-        return run.config or {}
+    if not isinstance(config, str):
+        return config or {}
     return {
         key: entry["value"] if isinstance(entry, dict) and "value" in entry else entry
-        for key, entry in _object(run.config).items()
+        for key, entry in _object(config).items()
     }
 
 

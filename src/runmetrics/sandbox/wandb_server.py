@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,8 +22,8 @@ from graphql import validate as validate_document
 
 from runmetrics.sandbox.filters import BadRequest
 from runmetrics.sandbox.http import LoopbackServer, Request, Response, Served, errors, json_response
-from runmetrics.sandbox.quirks import Quirks
-from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer, take_from
+from runmetrics.sandbox.quirks import ALWAYS, Quirks
+from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer
 from runmetrics.sandbox.schema import schema_for
 from runmetrics.sandbox.store import RunLog, Store, StoredRun
 from runmetrics.sandbox.writing import crash_silent_runs, stream
@@ -87,7 +88,8 @@ class WandbSandbox(Served):
     @quirks.setter
     def quirks(self, quirks: Quirks) -> None:
         self._quirks = quirks
-        self._empty_pages_left = [quirks.empty_pages]
+        always = quirks.empty_pages == ALWAYS
+        self._empty_pages = repeat(True) if always else repeat(True, quirks.empty_pages)
         self._schema: GraphQLSchema = schema_for(quirks)
         self._parsed: dict[str, DocumentNode | list[GraphQLError]] = {}
 
@@ -125,18 +127,14 @@ class WandbSandbox(Served):
         parsed = self._parse(document.query)
         if isinstance(parsed, list):
             return errors(400, *map(_formatted, parsed))
+        viewer = self.viewer if _key_of(request) in self.keys else None
+        context = Context(
+            self.store, self.quirks, viewer, self.page_cap, now, self._empty_pages, self.url
+        )
         result = execute_sync(
             self._schema,
             parsed,
-            context_value=Context(
-                self.store,
-                self.quirks,
-                self.viewer if _key_of(request) in self.keys else None,
-                self.page_cap,
-                now,
-                lambda: take_from(self._empty_pages_left),
-                self.url,
-            ),
+            context_value=context,
             variable_values=dict(document.variables),
             operation_name=asked.get("operationName") or None,
         )

@@ -1,5 +1,6 @@
-"""What training clients write: the mutations that make a run, and the stream of its lines."""
+"""What clients write: runs, the stream of a run's lines, and what the agents of sweeps say."""
 
+import base64
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -8,13 +9,14 @@ from typing import Any
 from urllib.parse import quote
 
 from runmetrics.sandbox.filters import BadRequest
-from runmetrics.sandbox.resolvers import Context
-from runmetrics.sandbox.run_fields import Info, RunNode, global_id
+from runmetrics.sandbox.resolvers import Context, Viewer
+from runmetrics.sandbox.run_fields import RunNode, global_id
 from runmetrics.sandbox.store import (
     Project,
     RunLog,
     Store,
     StoredRun,
+    Sweep,
     as_object,
     config_values,
     moment,
@@ -38,19 +40,20 @@ def _instant(seconds: float) -> datetime:
     return datetime.fromtimestamp(math.floor(seconds), UTC)
 
 
-def upsert_bucket(
-    _: Any,
-    info: Info,
-    input: Mapping[str, Any],  # noqa: A002 - the argument's name in the schema
-) -> Mapping[str, Any]:
-    """Make a run, or change what is given of one; a null argument means keep."""
-    context: Context = info.context
-    given = {key: value for key, value in input.items() if value is not None}
+def _writer(context: Context) -> Viewer:
+    """Return who writes. Raises BadRequest where that is not known."""
     if context.viewer is None:
         raise BadRequest("user is not logged in")
+    return context.viewer
+
+
+def _upsert_bucket(context: Context, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make a run, or change what is given of one; a null argument means keep."""
+    writer = _writer(context)
+    given = {key: value for key, value in asked.items() if value is not None}
     found = _by_global_id(context.store, given.get("id", ""))
     if found is None:
-        entity = given.get("entityName") or context.viewer.entity
+        entity = given.get("entityName") or writer.entity
         name = given.get("modelName") or "uncategorized"
         if not entity or "name" not in given:
             raise BadRequest("a run needs an entity and a name")
@@ -68,7 +71,7 @@ def upsert_bucket(
             now,
             now,
             display_name=f"run-{len(project.runs) + 1}",
-            user=context.viewer.username,
+            user=writer.username,
             log=RunLog(),
         )
         project.add(run)
@@ -91,7 +94,7 @@ def _change(run: StoredRun, given: Mapping[str, Any], *, resumed: bool) -> None:
     if "tags" in given:
         run.tags = tuple(given["tags"])
     if "config" in given:
-        run.config = {**config_values(run), **config_values(StoredRun("", config=given["config"]))}
+        run.config = {**config_values(run.config), **config_values(given["config"])}
         _note_gpus(run)
     if resumed and "state" not in given:
         run.state = "running"
@@ -99,32 +102,59 @@ def _change(run: StoredRun, given: Mapping[str, Any], *, resumed: bool) -> None:
 
 def _note_gpus(run: StoredRun) -> None:
     """GPU count and type, from the environment that the client put into the config last."""
-    writers = (config_values(run).get("_wandb") or {}).get("e") or {}
+    writers = (config_values(run.config).get("_wandb") or {}).get("e") or {}
     for environment in sorted(writers.values(), key=lambda writer: writer.get("startedAt", "")):
         run.gpu_count = environment.get("gpu_count") or run.gpu_count
         run.gpu = environment.get("gpu") or run.gpu
 
 
-def create_run_files(
-    _: Any,
-    info: Info,
-    input: Mapping[str, Any],  # noqa: A002 - the argument's name in the schema
-) -> Mapping[str, Any]:
+def _create_run_files(context: Context, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """Say where a run's files are to be put."""
-    context: Context = info.context
-    entity, project, run = input["entityName"], input["projectName"], input["runName"]
-    if context.viewer is None:
-        raise BadRequest("user is not logged in")
+    _writer(context)
+    entity, project, run = asked["entityName"], asked["projectName"], asked["runName"]
     base = f"{context.upload_url}/storage/{quote(entity)}/{quote(project)}/{quote(run)}"
     return {
         "runID": global_id("Run", run, project, entity),
         "uploadHeaders": [],
-        "files": [{"name": f, "uploadUrl": f"{base}/{quote(f)}"} for f in input["files"]],
+        "files": [{"name": f, "uploadUrl": f"{base}/{quote(f)}"} for f in asked["files"]],
     }
 
 
-MUTATIONS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "Mutation": {"upsertBucket": upsert_bucket, "createRunFiles": create_run_files}
+def _create_agent(context: Context, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Make an agent known; its id says of which sweep it is."""
+    agent = global_id("Agent", asked["sweep"], asked["projectName"], asked["entityName"])
+    _sweep_of(context, agent)
+    return {"agent": {"id": agent}}
+
+
+def _agent_heartbeat(context: Context, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Hand out the next command, if there is one."""
+    commands = _sweep_of(context, asked["id"]).commands
+    due = [commands.pop(0)] if commands else []
+    return {"agent": {"id": asked["id"]}, "commands": json.dumps(due)}
+
+
+def _sweep_of(context: Context, agent: str) -> Sweep:
+    _writer(context)
+    _kind, _version, name, project, entity = base64.b64decode(agent).decode().split(":")
+    try:
+        return context.store.projects[entity, project].sweeps[name]
+    except KeyError:
+        raise BadRequest(f"no sweep {name}") from None
+
+
+def _mutation(
+    write: Callable[[Context, Mapping[str, Any]], Mapping[str, Any]],
+) -> Callable[..., Mapping[str, Any]]:
+    """Return the resolver of a mutation, whose one argument in the schema is `input`."""
+    return lambda _root, info, **arguments: write(info.context, arguments["input"])
+
+
+MUTATIONS: Mapping[str, Callable[..., Any]] = {
+    "upsertBucket": _mutation(_upsert_bucket),
+    "createRunFiles": _mutation(_create_run_files),
+    "createAgent": _mutation(_create_agent),
+    "agentHeartbeat": _mutation(_agent_heartbeat),
 }
 
 
