@@ -21,7 +21,7 @@ PAGE = page("CONFIGURATION.md")
 def test_a_documented_file_is_right(text: str) -> None:
     config = parse_config(text, Path("runmetrics.yaml"))
 
-    assert config.metrics or config.settings
+    assert config.layout.metrics or config.settings
 
 
 @pytest.mark.parametrize("text", re.findall(r"`(?:if: )?(\{[^`]*\})`", PAGE))
@@ -29,7 +29,7 @@ def test_a_documented_filter_or_test_is_right(text: str) -> None:
     key = "if" if "run." in text or "summary." in text.replace("summary_metrics.", "") else "where"
     entry = f"metrics: [{{name: m.x, count: runs, window: 7d, {key}: {text}}}]"
 
-    assert parse_config(entry, Path("runmetrics.yaml")).metrics
+    assert parse_config(entry, Path("runmetrics.yaml")).layout.metrics
 
 
 @pytest.mark.parametrize(

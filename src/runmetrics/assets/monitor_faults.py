@@ -20,9 +20,10 @@ def monitor_faults(
 
     `alerts` are those that are shipped, `metrics` those that are collected, both by name.
     """
-    if file.monitors.notify:
-        yield from _placed(file, (), _notify_faults(file.monitors.notify, split.groups(), split))
-    for name, said in file.monitors.by_name.items():
+    monitors = file.layout.monitors
+    if monitors.notify:
+        yield from _placed(file, (), _notify_faults(monitors.notify, split.groups(), split))
+    for name, said in monitors.by_name.items():
         if name in alerts:
             groups = split.groups() if alerts[name].by_project else None
             found = [*_shipped_faults(alerts[name], said, metrics)]

@@ -40,8 +40,8 @@ def compile_monitors(
     Raises ConfigurationError with everything that is wrong under the file's `monitors`.
     """
     alerts, metrics = shipped(), {metric.name: metric for metric in catalog.metrics}
-    said = file.monitors.by_name if file else {}
-    told = file.monitors.notify if file else None
+    said = file.layout.monitors.by_name if file else {}
+    told = file.layout.monitors.notify if file else None
     if file is not None and (faults := list(monitor_faults(file, alerts, metrics, split))):
         cause = f"the monitors of {file.path} are wrong"
         raise ConfigurationError(cause, "fix what is listed", faults)

@@ -116,7 +116,7 @@ def collect(
     outcome = _collect(collector, setup, sinks)
     if report_file is not None:
         _write_report(outcome, report_file)
-    _show(outcome, as_json, setup.config.custom_metric_price if setup.config else None)
+    _show(outcome, as_json, setup.config.layout.custom_metric_price if setup.config else None)
     raise typer.Exit(int(outcome.exit_code))
 
 

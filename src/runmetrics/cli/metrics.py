@@ -112,7 +112,7 @@ def plan(
         _log.warning(notice)
     compiled = compile_plan(catalog.metrics, settings.gpus_per_run)
     projects = [entry.path for entry in settings.entries]
-    price = setup.config.custom_metric_price if setup.config else None
+    price = setup.config.layout.custom_metric_price if setup.config else None
     now = datetime.now(UTC)
     with output():
         metrics_report.print_plan(compiled, projects, now, console())
@@ -192,7 +192,7 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     _say_notices(catalog)
     monitors_of(setup)
     whole = counted(len(catalog.metrics), "metric")
-    say(f"{file} is right: {whole}, {len(found.metrics)} of them of its own")
+    say(f"{file} is right: {whole}, {len(found.layout.metrics)} of them of its own")
     keys = dotted_keys(compile_plan(catalog.metrics, setup.settings.gpus_per_run))
     for said in filter(None, (keys, dotted_filters(catalog.metrics))):
         say(f"{file}: {said}")

@@ -37,7 +37,7 @@ def check_configuration(config: Path | None) -> tuple[list[Finding], Setup | Non
     if file is None:
         text = f"no file, the {count} built-in metrics"
     else:
-        metrics = f"{counted(count, 'metric')}, {len(file.metrics)} of them of its own"
+        metrics = f"{counted(count, 'metric')}, {len(file.layout.metrics)} of them of its own"
         text = f"{file.path} is right: {metrics}"
     doubts += [*settings.defaults_in_use, *catalog.notices]
     doubts += _monitor_faults(setup)

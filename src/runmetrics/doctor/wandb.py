@@ -169,7 +169,7 @@ class _Collecting:
 
     def __init__(self, setup: Setup, deadline: Deadline, who: Who) -> None:
         self._settings = setup.settings
-        self._where = Filter.of(setup.config.where if setup.config else {})
+        self._where = Filter.of(setup.config.layout.where if setup.config else {})
         self._who = who
         self._seen: dict[tuple[str, str], Seen] = {}
         self._collector = WandbCollector(setup, _A_PERSON_WAITS)

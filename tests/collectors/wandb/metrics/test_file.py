@@ -22,7 +22,7 @@ from runmetrics.collectors.wandb.metrics.file import (
     read_config,
 )
 from runmetrics.collectors.wandb.metrics.language import Aggregate
-from runmetrics.collectors.wandb.metrics.layout import config_schema
+from runmetrics.collectors.wandb.metrics.layout import Layout, config_schema
 from runmetrics.collectors.wandb.metrics.yaml_lines import read_yaml
 from runmetrics.config.file_settings import FileSettings, Project
 from runmetrics.config.settings import Settings
@@ -114,7 +114,8 @@ def test_a_file_has_to_be_utf_8_and_may_begin_with_a_byte_order_mark(tmp_path: P
 
 def test_an_empty_file_changes_nothing() -> None:
     config = parse_config("# nothing yet\n", FILE)
-    assert (config.metrics, config.builtin, config.where, config.settings) == ((), True, {}, {})
+    assert (config.layout, config.settings) == (Layout(), {})
+    assert (config.layout.metrics, config.layout.builtin, config.layout.where) == ([], True, {})
 
 
 def test_the_settings_of_a_file_are_those_it_sets() -> None:
@@ -242,7 +243,7 @@ def test_an_entry_may_borrow_from_another_and_change_it() -> None:
         - &mine {name: a.b, max: summary.x, unit: hour}
         - {<<: *mine, name: a.c}
     """
-    first, second = parse_config(text, FILE).metrics
+    first, second = parse_config(text, FILE).layout.metrics
     assert (first.name, second.name) == ("a.b", "a.c")
     assert second.field == first.field
 
@@ -758,7 +759,7 @@ def test_the_schema_accepts_the_built_in_file() -> None:
     schema = config_schema()
     Draft202012Validator.check_schema(schema)
     assert not list(Draft202012Validator(schema).iter_errors(yaml.safe_load(path.read_text())))
-    assert len(builtin_metrics().metrics) == 10
+    assert len(builtin_metrics().layout.metrics) == 10
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,8 @@ def test_packs_come_after_the_ten_in_the_order_they_are_named_and_before_the_use
 
     names = [metric.name for metric in found]
     throughput, gpu = (
-        [definition.name for definition in pack(name).metrics] for name in ("throughput", "gpu")
+        [definition.name for definition in pack(name).layout.metrics]
+        for name in ("throughput", "gpu")
     )
     assert names == [*NAMES, *throughput, *gpu, "a.b"]
     assert [metric.origin for metric in found[len(NAMES) :: 5]] == [

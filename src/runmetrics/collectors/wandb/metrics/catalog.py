@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
@@ -23,6 +24,7 @@ from runmetrics.collectors.wandb.metrics.language import (
     Field,
     OverGpus,
 )
+from runmetrics.collectors.wandb.metrics.layout import Layout
 from runmetrics.collectors.wandb.prices import Prices
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.text import exact_length
@@ -140,34 +142,32 @@ def load_catalog(config: ConfigFile | None, settings: FileSettings) -> Catalog:
     the settings.
     """
     keys = {"accuracy": settings.accuracy_key, "loss": settings.loss_key}
-    scope = config.where if config else {}
+    own = config.layout if config else Layout()
     metrics: dict[str, Metric] = {}
-    notices: list[str] = []
-    for origin in _shipped(config):
-        for definition in origin.metrics:
-            if config is None or definition.name not in config.drop:
-                metric = _metric(definition, origin, scope, keys)
+    ten = [builtin_metrics()] if own.builtin else []
+    for shipped in (*ten, *map(pack, dict.fromkeys(own.packs))):
+        for definition in shipped.layout.metrics:
+            if definition.name not in own.drop:
+                metric = _metric(definition, shipped.path, own.where, keys)
                 metrics[metric.name] = dataclasses.replace(metric, builtin=True)
+    notices: list[str] = []
     if config is not None:
-        notices.extend(config.notices)
-        for definition in config.metrics:
+        notices += config.notices
+        for definition in own.metrics:
             if definition.name in metrics:
                 notices.append(f"{config.path} replaces the built-in {definition.name}")
-            metrics[definition.name] = _metric(definition, config, scope, keys)
-    every, said = tuple(metrics.values()), tuple(notices)
-    if config is None:
-        return Catalog(every, said)
-    return Catalog(every, said, config.max_series, config.max_series_total, config.gpu_prices)
-
-
-def _shipped(config: ConfigFile | None) -> list[ConfigFile]:
-    """Return the files of this package whose metrics are wanted: the ten, and the packs."""
-    ten = [builtin_metrics()] if config is None or config.builtin else []
-    return [*ten, *(pack(name) for name in dict.fromkeys(config.packs if config else ()))]
+            metrics[definition.name] = _metric(definition, config.path, own.where, keys)
+    return Catalog(
+        metrics=tuple(metrics.values()),
+        notices=tuple(notices),
+        max_series=own.max_series,
+        max_series_total=own.max_series_total,
+        prices=own.gpu_prices,
+    )
 
 
 def _metric(
-    definition: Definition, origin: ConfigFile, scope: Mapping[str, Any], keys: Mapping[str, str]
+    definition: Definition, origin: Path, scope: Mapping[str, Any], keys: Mapping[str, str]
 ) -> Metric:
     field = definition.field
     filters = [_sorted(where) for where in (scope, definition.where) if where]
@@ -188,7 +188,7 @@ def _metric(
         by=definition.by,
         full_scan=definition.full_scan,
         priced=definition.priced,
-        origin=str(origin.path),
+        origin=str(origin),
     )
 
 

@@ -14,10 +14,8 @@ from typing import Any, Final
 import pydantic
 
 from runmetrics.collectors.wandb.metrics.checks import contradictory, doubtful, items, unpriced
-from runmetrics.collectors.wandb.metrics.definition import Definition
 from runmetrics.collectors.wandb.metrics.faults import explained, subject
 from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout
-from runmetrics.collectors.wandb.metrics.monitors import Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place, YamlFault, read_yaml
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.errors import ConfigurationError
@@ -30,30 +28,21 @@ _DECIDING: Final = {"packs", "drop", "builtin", "projects"}
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """A file that was found right: its metric definitions, what scopes them, and its settings.
+    """A file that was found right; `lines` are those of every place in it, counted from 1.
 
-    `settings` holds only what the file sets, under the names of `Settings`. `builtin` False leaves
-    out the ten built-in metrics, `packs` adds further ones, `drop` leaves out single ones of all
-    these. `where` is and-ed into every metric. `max_series` bounds what `by` splits a metric into,
-    `max_series_total` all series of a collection; `custom_metric_price` is in dollars a month.
-    `gpu_prices` is what a GPU hour costs by type.
     `notices` are what is doubtful and no fault, each with its line.
     """
 
     path: Path
-    metrics: tuple[Definition, ...]
-    builtin: bool
-    drop: tuple[str, ...]
-    packs: tuple[str, ...]
-    max_series: int
-    max_series_total: int | None
-    custom_metric_price: float | None
-    gpu_prices: Mapping[str, float]
-    where: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    monitors: Monitors
+    layout: Layout
     lines: Mapping[Place, int]
     notices: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the file sets, and no more, under the names of `Settings`."""
+        given = [key for key in FileSettings.model_fields if key in self.layout.model_fields_set]
+        return {key: getattr(self.layout, key) for key in given}
 
     def place(self, place: Place) -> str:
         """Return where something stands, for a message: "runmetrics.yaml:12"."""
@@ -113,7 +102,7 @@ def pack(name: str) -> ConfigFile:
 
 def pack_of(metric: str) -> str:
     """Return the name of the pack that a metric is in; an empty string where it is in none."""
-    packs = (name for name in PACKS if any(each.name == metric for each in pack(name).metrics))
+    packs = (name for name in PACKS if metric in _names(pack(name)))
     return next(packs, "")
 
 
@@ -158,34 +147,9 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
 
     if faults or layout is None:
         sound = _without_faults(stripped, faults)
-        rest = None if sound is None else _file(path, sound, document.lines)
+        rest = None if sound is None else ConfigFile(path, sound, document.lines)
         raise FileError(path, lines(doubts | faults), rest)
-    return _file(path, layout, document.lines, lines(doubts))
-
-
-def _file(
-    path: Path, layout: Layout, lines: Mapping[Place, int], notices: Sequence[str] = ()
-) -> ConfigFile:
-    return ConfigFile(
-        path=path,
-        metrics=tuple(layout.metrics),
-        builtin=layout.builtin,
-        drop=tuple(layout.drop),
-        packs=tuple(layout.packs),
-        max_series=layout.max_series,
-        max_series_total=layout.max_series_total,
-        custom_metric_price=layout.custom_metric_price,
-        gpu_prices=layout.gpu_prices,
-        where=layout.where,
-        settings={
-            key: getattr(layout, key)
-            for key in FileSettings.model_fields
-            if key in layout.model_fields_set
-        },
-        monitors=layout.monitors,
-        lines=lines,
-        notices=tuple(notices),
-    )
+    return ConfigFile(path, layout, document.lines, tuple(lines(doubts)))
 
 
 def _without_faults(raw: object, faults: Iterable[Place]) -> Layout | None:
@@ -256,4 +220,4 @@ def _names_of_packs(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _names(file: ConfigFile) -> list[str]:
-    return [metric.name for metric in file.metrics]
+    return [metric.name for metric in file.layout.metrics]
