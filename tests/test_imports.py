@@ -20,8 +20,7 @@ LAYERS = (
     # the parts that speak to the outside, each by itself
     "sinks",
     (
-        "collectors.wandb.values collectors.wandb.gpus collectors.wandb.prices "
-        "collectors.wandb.runs "
+        "collectors.wandb.values collectors.wandb.gpus collectors.wandb.runs "
         "collectors.wandb.measures collectors.wandb.fields collectors.wandb.selection "
         "collectors.wandb.unknown collectors.wandb.metrics collectors.wandb.server"
     ),

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from runmetrics.collectors.wandb.contributions import value_of
 from runmetrics.collectors.wandb.fields import LIFE, RUN_FIELDS
-from runmetrics.collectors.wandb.measures import Rules
+from runmetrics.collectors.wandb.measures import Rules, price_of
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
-from runmetrics.collectors.wandb.prices import price_of
 from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown

@@ -1,7 +1,7 @@
 """The bound on all series of a collection: over it no metric is split, and that is said."""
 
 from runmetrics.collectors.wandb.metrics.catalog import Catalog
-from runmetrics.collectors.wandb.series_bound import Part, bounded
+from runmetrics.collectors.wandb.results import Part, bounded
 from runmetrics.model import Collection
 from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import collect, collect_from, run

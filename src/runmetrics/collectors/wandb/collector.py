@@ -16,8 +16,7 @@ from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
 from runmetrics.collectors.wandb.reading.scan import HELD_BACK
 from runmetrics.collectors.wandb.reduce import Reduction
-from runmetrics.collectors.wandb.results import Results
-from runmetrics.collectors.wandb.series_bound import Part, bounded
+from runmetrics.collectors.wandb.results import Part, Results, bounded
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.errors import KeyRefused, NobodyLoggedIn
 from runmetrics.config.credentials import find_wandb_key

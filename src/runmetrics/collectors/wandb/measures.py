@@ -1,4 +1,4 @@
-"""What is worked out of a run: its GPUs, its GPU hours and their parts, its silence.
+"""What is worked out of a run: its GPUs, its GPU hours, their parts and price, its silence.
 
 Every measure of a field takes the run, the rules and the beginning of the metric's window (None
 without one), and returns None where the run does not say. docs/GPU_HOURS.md has the definitions of
@@ -6,12 +6,12 @@ the parts in words, with an example.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from runmetrics.collectors.wandb.gpus import MOST_GPUS
-from runmetrics.collectors.wandb.prices import Prices, price_of
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import number
 from runmetrics.text import rough_length
@@ -19,9 +19,11 @@ from runmetrics.text import rough_length
 DEFAULT_MAX_SERIES: Final = 200
 """How many series `by` may split one metric of one project into, unless the file says more."""
 
-SILENT_AFTER: Final = timedelta(minutes=10)
-STALL_AFTER: Final = timedelta(minutes=30)
-"""Unless the settings say otherwise."""
+DEFAULT_PRICE = "default"
+"""The entry of the price table for types that no other entry names."""
+
+Prices = Mapping[str, float]
+"""Dollars per GPU hour, by a part of the type's name."""
 
 _SECONDS_PER_HOUR = 3600.0
 _SECONDS_PER_MINUTE = 60.0
@@ -49,8 +51,8 @@ class Rules:
     now: datetime
     gpus_per_run: str | float = "auto"
     max_series: int = DEFAULT_MAX_SERIES
-    silent_after: timedelta = SILENT_AFTER
-    stall_after: timedelta = STALL_AFTER
+    silent_after: timedelta = timedelta(minutes=10)
+    stall_after: timedelta = timedelta(minutes=30)
     prices: Prices = field(default_factory=dict)
 
 
@@ -126,6 +128,17 @@ def price(run: Run, rules: Rules) -> float | None:
     The one GPU that a run is taken for where nothing is known costs nothing that is known.
     """
     return None if assumes_gpus(run, rules) else price_of(run.gpu_type, rules.prices)
+
+
+def price_of(gpu_type: str, prices: Prices) -> float | None:
+    """Return the price of a type: of the longest name that is part of it, case aside.
+
+    None where no name is, and there is no default.
+    """
+    others = (name for name in prices if name != DEFAULT_PRICE)
+    named = [name for name in others if name.casefold() in gpu_type.casefold()]
+    longest = max(named, key=lambda name: (len(name), name), default=DEFAULT_PRICE)
+    return prices.get(longest)
 
 
 def age_hours(run: Run, rules: Rules, _since: datetime | None) -> float | None:

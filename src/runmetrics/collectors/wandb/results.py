@@ -1,4 +1,7 @@
-"""Turns what was read of one project into values, what has none, and problems."""
+"""Turns what was read of projects into values, what has none, and problems.
+
+Over the bound on all series of a collection no metric is split by `by`.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from runmetrics.collectors.wandb import remarks, run_remarks
+from runmetrics.collectors.wandb import remarks
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.kept import Scanned
@@ -28,9 +31,11 @@ from runmetrics.collectors.wandb.server.pages import run_page
 from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.totals import PERCENTILES
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
+from runmetrics.custom_metrics import count_series
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
 from runmetrics.spelling import shown
+from runmetrics.text import counted
 
 _OF_ONE_RUN: Final = (Aggregate.MAX, Aggregate.MIN, Aggregate.LATEST)
 _FREE_REQUESTS: Final = 3
@@ -80,10 +85,7 @@ class Results:
         missing: list[Missing] = []
         for metric, series in known:
             tags = {**self.tags, **series.tags}
-            notes = (
-                remarks.note(metric, series, logged),
-                run_remarks.assumed(metric, series),
-            )
+            notes = remarks.note(metric, series, logged), remarks.assumed(metric, series)
             note = "; ".join(filter(None, notes))
             if series.value is None:
                 missing.append(Missing(metric.name, note, metric.unit, tags))
@@ -108,9 +110,7 @@ class Results:
         odd = OddRuns()
         for found in (self.reading.odd, *(each.odd for each in self.reading.scanned)):
             odd.update(found)
-        about_runs = run_remarks.remarks_of(odd, known, self.rules)
-        hidden = run_remarks.hidden(self.reading.scans)
-        about_runs += [hidden] if hidden.count else []
+        about_runs = remarks.of_runs(odd, known, self.reading.scans, self.rules)
         notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
         notices += [*self._vain_filters(), *over_cap]
         return Collection(
@@ -206,3 +206,42 @@ def _hidden_from(metric: Metric, scanned: Scanned) -> Unknown | None:
     if metric.aggregate in PERCENTILES:
         return hidden_runs(scanned.hidden, "moves a percentile")
     return hidden_runs(scanned.hidden) if metric.aggregate in _OF_ONE_RUN else None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one project gave: metrics split as they say, and the same with none of them split."""
+
+    split: Collection
+    whole: Collection
+
+    @classmethod
+    def of(cls, collection: Collection) -> "Part":
+        """Return a part that is the same either way."""
+        return cls(collection, collection)
+
+
+def bounded(parts: Sequence[Part], catalog: Catalog) -> Collection:
+    """Add up what the projects gave, split if all series together are within the bound."""
+    split = sum((part.split for part in parts), Collection())
+    most = catalog.max_series_total
+    series = count_series(split.samples)
+    if most is None or series.total() <= most:
+        return split
+    whole = sum((part.whole for part in parts), Collection())
+    by = {metric.name: metric.by for metric in catalog.metrics if metric.by}
+    left = count_series(whole.samples).total()
+    notices = []
+    if largest := max(by, key=lambda name: series[name], default=""):
+        notices.append(
+            f"{counted(series.total(), 'series', 'series')} are more than max_series_total "
+            f"({most:,}), so no metric is split: the largest, {largest} by "
+            f"{' and '.join(by[largest])}, has {series[largest]:,}; narrow it, lower max_series, "
+            "or raise max_series_total"
+        )
+    if left > most:
+        notices.append(
+            f"{left:,} series without any split are more than max_series_total ({most:,}) and are "
+            "sent: raise it, or collect fewer metrics"
+        )
+    return dataclasses.replace(whole, notices=(*whole.notices, *notices))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
-from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
+from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES, Prices
 from runmetrics.collectors.wandb.metrics.definition import Definition
 from runmetrics.collectors.wandb.metrics.file import ConfigFile, builtin_metrics, pack
 from runmetrics.collectors.wandb.metrics.language import (
@@ -25,7 +25,6 @@ from runmetrics.collectors.wandb.metrics.language import (
     OverGpus,
 )
 from runmetrics.collectors.wandb.metrics.layout import Layout
-from runmetrics.collectors.wandb.prices import Prices
 from runmetrics.config.file_settings import FileSettings
 from runmetrics.text import exact_length
 

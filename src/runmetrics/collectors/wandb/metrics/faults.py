@@ -1,16 +1,25 @@
-"""Faults of a file in words: what pydantic found, and where it is."""
+"""Everything that can be wrong with a file, or is doubtful in it, in words.
 
-from collections.abc import Iterator
+What pydantic found is put into our words. Each check reads the raw file, so that one reading finds
+everything, and yields (place, what is wrong and what would be right).
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
-from runmetrics.collectors.wandb.metrics.layout import unknown_key
-from runmetrics.collectors.wandb.metrics.yaml_lines import Place
+from runmetrics.collectors.wandb.fields import GROUPS
+from runmetrics.collectors.wandb.metrics.definition import contradictions
+from runmetrics.collectors.wandb.metrics.language import folded, tag_name
+from runmetrics.collectors.wandb.metrics.layout import PACKS, unknown_key
+from runmetrics.collectors.wandb.metrics.where import unlikely_states, unlikely_words, where_faults
+from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place
 from runmetrics.config.rules import not_text
-from runmetrics.spelling import shown
+from runmetrics.spelling import choose, shown
 from runmetrics.text import one_line
 
+Said = Iterator[tuple[Place, str]]
 _WRONG_TYPE: Final = {
     "bool_type": "is neither true nor false: write true or false",
     "list_type": "is not a list: write [one, another]",
@@ -60,3 +69,86 @@ def subject(place: Place, raw: Any) -> Iterator[str]:
 
 def _printable(key: str) -> str:
     return key if key.isprintable() and 0 < len(key) <= 100 else shown(key)
+
+
+def contradictory(raw: Mapping[str, Any], document: Document) -> Said:
+    """Yield what no key is wrong about alone: names, filters, keys that do not fit each other."""
+    yield from where_faults(raw.get("where"), ("where",))
+    yield from _tags_twice(raw)
+    yield from _metrics(raw, document)
+    for index, name in enumerate(items(raw, "packs")):
+        if isinstance(name, str) and name not in PACKS:
+            yield ("packs", index), f"{shown(name)} is not a pack: {choose(name, PACKS)}"
+
+
+def doubtful(raw: Mapping[str, Any]) -> Said:
+    """Yield what is probably a typing error and may yet be right."""
+    yield from _projects_twice(raw)
+    yield from unlikely_words(raw.get("where"), ("where",))
+    for index, entry in _entries(raw, "metrics"):
+        yield from unlikely_states(entry.get("state"), ("metrics", index, "state"))
+        yield from unlikely_words(entry.get("where"), ("metrics", index, "where"))
+
+
+def _metrics(raw: Mapping[str, Any], document: Document) -> Said:
+    first: dict[str, int] = {}
+    for index, entry in _entries(raw, "metrics"):
+        place = ("metrics", index)
+        for inner, what in contradictions(entry):
+            yield (*place, *inner), what
+        name = entry.get("name")
+        if isinstance(name, str):
+            line = document.line((*place, "name"))
+            if name in first:
+                what = f"stands twice, first on line {first[name]}: give one another name"
+                yield (*place, "name"), what
+            first.setdefault(name, line)
+
+
+def unpriced(raw: Mapping[str, Any]) -> Said:
+    """Yield metrics that need prices where there are none."""
+    if raw.get("gpu_prices"):
+        return
+    fix = "add gpu_prices: {default: 2.0}, in dollars per GPU hour"
+    for index, entry in _entries(raw, "metrics"):
+        if entry.get("priced") is True:
+            yield ("metrics", index, "priced"), f"there are no prices: {fix}"
+    for index, name in enumerate(items(raw, "packs")):
+        if name == "cost":
+            yield ("packs", index), f"there are no prices: {fix}"
+
+
+def _tags_twice(raw: Mapping[str, Any]) -> Said:
+    """Yield tags of a project that `by` gives a metric too: one value would hide the other."""
+    by = [each for _, entry in _entries(raw, "metrics") for each in _one_or_more(entry.get("by"))]
+    taken = {folded(tag_name(each)): each for each in (*by, *GROUPS) if isinstance(each, str)}
+    for index, entry in _entries(raw, "projects"):
+        tags = entry.get("tags")
+        for tag in tags if isinstance(tags, dict) else ():
+            if group := taken.get(folded(str(tag))):
+                what = f"is the tag that `by: {group}` gives: take another name"
+                yield ("projects", index, "tags", tag), what
+
+
+def _projects_twice(raw: Mapping[str, Any]) -> Said:
+    """Yield entries that say what an earlier one says; with other tags they are a fault."""
+    entries = [{"path": each} if isinstance(each, str) else each for each in items(raw, "projects")]
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict) and entry in entries[:index]:
+            what = f"{shown(entry.get('path'))} stands twice: keep one of the two"
+            yield ("projects", index), what
+
+
+def _one_or_more(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _entries(raw: Mapping[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return the mappings of a list, each with its place in it."""
+    return [(at, each) for at, each in enumerate(items(raw, key)) if isinstance(each, dict)]
+
+
+def items(raw: Mapping[str, Any], key: str) -> list[Any]:
+    """Return the list under a key, or an empty one where there is none."""
+    value = raw.get(key)
+    return value if isinstance(value, list) else []

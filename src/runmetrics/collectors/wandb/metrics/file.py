@@ -13,8 +13,14 @@ from typing import Any, Final
 
 import pydantic
 
-from runmetrics.collectors.wandb.metrics.checks import contradictory, doubtful, items, unpriced
-from runmetrics.collectors.wandb.metrics.faults import explained, subject
+from runmetrics.collectors.wandb.metrics.faults import (
+    contradictory,
+    doubtful,
+    explained,
+    items,
+    subject,
+    unpriced,
+)
 from runmetrics.collectors.wandb.metrics.layout import PACKS, Layout
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place, YamlFault, read_yaml
 from runmetrics.config.file_settings import FileSettings
