@@ -363,19 +363,19 @@ def test_utilization_is_the_mean_over_runs_of_the_mean_over_their_gpus() -> None
     [("age_hours", 3.0), ("silent_minutes", 60.0), ("duration_hours", 2.0), ("gpus", 1.0)],
 )
 def test_derived_fields(name: str, expected: float) -> None:
-    assert measure(Field("run", name), run(beat=NOW - HOUR, hours=2), RULES) == expected
+    assert measure(Field("run", name), run(beat=NOW - HOUR, hours=2), RULES, None) == expected
 
 
 @pytest.mark.parametrize("name", ["age_hours", "silent_minutes"])
 def test_w19_ages_of_what_is_yet_to_be_are_0(name: str) -> None:
-    assert measure(Field("run", name), run(beat=NOW + 3 * HOUR), RULES) == 0.0
+    assert measure(Field("run", name), run(beat=NOW + 3 * HOUR), RULES, None) == 0.0
 
 
 @pytest.mark.parametrize(
     "name", ["age_hours", "silent_minutes", "duration_hours", "gpu_hours", "gpu_utilization"]
 )
 def test_w17_a_run_without_times_has_no_derived_numbers(name: str) -> None:
-    assert measure(Field("run", name), Run("a"), RULES) is None
+    assert measure(Field("run", name), Run("a"), RULES, None) is None
 
 
 # conditions

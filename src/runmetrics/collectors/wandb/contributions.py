@@ -18,9 +18,7 @@ _OVER_GPUS: Mapping[str, Callable[[Sequence[float]], float]] = {
 }
 
 
-def measure(
-    metric_field: Field, run: Run, rules: Rules, since: datetime | None = None
-) -> float | None:
+def measure(metric_field: Field, run: Run, rules: Rules, since: datetime | None) -> float | None:
     """Return a run's number under a field, or None where it has none.
 
     `since` is the beginning of the metric's window: GPU hours are those after that instant.
@@ -37,8 +35,7 @@ def value_of(metric: Metric, run: Run, rules: Rules) -> float | None:
     """Return what a run adds to a metric over a field, in dollars where it is priced."""
     if metric.field is None:
         return None
-    since = rules.now - metric.window if metric.window else None
-    value = measure(metric.field, run, rules, since)
+    value = measure(metric.field, run, rules, metric.since(rules.now))
     if not metric.priced or value is None:
         return value
     dollars = price(run, rules)

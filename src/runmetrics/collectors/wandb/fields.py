@@ -90,7 +90,7 @@ _LAST_LOG = Selection(summary_keys=frozenset({"_timestamp"}))
 _LOGS = _LAST_LOG | Selection(frozenset({"historyLineCount"}))
 
 
-def _part_of_gpu_hours(
+def _gpu_hours(
     name: str,
     words: str,
     measure: Measure,
@@ -120,24 +120,19 @@ RUN_FIELDS: Final = {
             timed=True,
             sums_to_zero=True,
         ),
-        RunField(
+        _gpu_hours(
             "gpu_hours",
             "GPUs times the duration; with a `window`, only the part of the run that lies in it",
-            "known duration",
             measures.gpu_hours,
             _COMPUTED,
-            counts_gpus=True,
-            timed=True,
-            sums_to_zero=True,
-            priceable=True,
         ),
-        _part_of_gpu_hours(
+        _gpu_hours(
             "active_gpu_hours",
             "GPU hours that were neither stalled nor of a run that never logged",
             measures.active_gpu_hours,
             _COMPUTED | _LOGS,
         ),
-        _part_of_gpu_hours(
+        _gpu_hours(
             "stalled_gpu_hours",
             "GPU hours from the last log to the last sign of life, where that is longer than "
             "`stall_after` and than five times the run's own mean time between logs",
@@ -145,13 +140,13 @@ RUN_FIELDS: Final = {
             _COMPUTED | _LOGS,
             measures.silence_in_words,
         ),
-        _part_of_gpu_hours(
+        _gpu_hours(
             "unlogged_gpu_hours",
             "GPU hours of a run that never logged",
             measures.unlogged_gpu_hours,
             _COMPUTED | _LAST_LOG,
         ),
-        _part_of_gpu_hours(
+        _gpu_hours(
             "assumed_gpu_hours",
             "GPU hours of a run without a recorded or seen GPU, which is taken for one",
             measures.assumed_gpu_hours,

@@ -4,7 +4,7 @@ import asyncio
 import difflib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from runmetrics.collectors.wandb.server.answers import Answer
@@ -30,8 +30,8 @@ class Found:
     `failed` holds, by entity, why its projects are not known.
     """
 
-    projects: list[tuple[str, str]] = field(default_factory=list)
-    failed: dict[str, RunmetricsError] = field(default_factory=dict)
+    projects: list[tuple[str, str]]
+    failed: dict[str, RunmetricsError]
 
 
 async def find_projects(client: WandbClient, settings: Settings) -> Found:

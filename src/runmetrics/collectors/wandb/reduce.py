@@ -3,7 +3,6 @@
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 
 from runmetrics.collectors.wandb.contributions import measure, value_of
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
@@ -23,11 +22,16 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_IS: Mapping[object, Callable[[float], bool]] = {
+    "nan": math.isnan,
+    "infinite": math.isinf,
+    "not_finite": lambda value: not math.isfinite(value),
+    "numeric": math.isfinite,
+}
 ALIVE = Condition(Field("run", "silent"), "eq", 0.0)
 """The condition that leaves out silent runs; unknown where every running run is one."""
 
 _PARTS = {"summary": "summaryMetrics", "config": "config", "system": "systemMetrics"}
-
 
 Tags = tuple[tuple[str, str], ...]
 
@@ -120,22 +124,18 @@ def by_group(metric: Metric, runs: Iterable[Run], rules: Rules) -> dict[Tags, li
 
 
 def _selects(metric: Metric, run: Run, rules: Rules) -> bool:
-    return _in_window(metric, run, rules.now) and _in_state(metric, run)
+    """Return whether the run is in a state of the metric, and in its window."""
+    if metric.states and run.state not in metric.states:
+        return False
+    since = metric.since(rules.now)
+    if since is None:
+        return True
+    time = run.started_at if metric.window_by == "created" else run.last_sign
+    return time is not None and time >= since
 
 
 def _meets_conditions(metric: Metric, run: Run, rules: Rules) -> bool:
     return all(_holds(condition, metric, run, rules) for condition in metric.conditions)
-
-
-def _in_window(metric: Metric, run: Run, now: datetime) -> bool:
-    if metric.window is None:
-        return True
-    time = run.started_at if metric.window_by == "created" else run.last_sign
-    return time is not None and time >= now - metric.window
-
-
-def _in_state(metric: Metric, run: Run) -> bool:
-    return not metric.states or run.state in metric.states
 
 
 def _needed(metric: Metric, run: Run, rules: Rules) -> set[str]:
@@ -168,30 +168,17 @@ def _needed_parts(metric_field: Field, run: Run, rules: Rules) -> set[str]:
 
 
 def _holds(condition: Condition, metric: Metric, run: Run, rules: Rules) -> bool:
-    since = rules.now - metric.window if metric.window else None
     value: Scalar | None
     if condition.field.source == "run" or condition.field.of_every_gpu:
-        value = measure(condition.field, run, rules, since)
+        value = measure(condition.field, run, rules, metric.since(rules.now))
     else:
         value = run.values.get(str(condition.field))
     if condition.op == "is":
-        return _is(value, condition.value)
+        if condition.value == "missing":
+            return value is None
+        return isinstance(value, float) and _IS[condition.value](value)
     if condition.op in _COMPARE:
         finite = number(value)
         return finite is not None and _COMPARE[condition.op](finite, float(condition.value))
     same = value == condition.value and isinstance(value, bool) == isinstance(condition.value, bool)
     return same if condition.op == "eq" else value is not None and not same
-
-
-def _is(value: Scalar | None, kind: object) -> bool:
-    is_float = isinstance(value, float)
-    match kind:
-        case "nan":
-            return is_float and math.isnan(value)  # type: ignore[arg-type]
-        case "infinite":
-            return is_float and math.isinf(value)  # type: ignore[arg-type]
-        case "not_finite":
-            return is_float and not math.isfinite(value)  # type: ignore[arg-type]
-        case "numeric":
-            return is_float and math.isfinite(value)  # type: ignore[arg-type]
-    return value is None

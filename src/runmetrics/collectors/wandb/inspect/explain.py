@@ -124,9 +124,9 @@ class Explainer:
         if isinstance(self.read, RankedRead):
             return self.read.filter if self.read.plain else self.read.base
         own = Filter.of(self.metric.where) & in_states(self.metric.states)
-        if self.metric.window is None:
+        since = self.metric.since(now)
+        if since is None:
             return own
-        since = now - self.metric.window
         by_creation = self.metric.window_by == "created"
         return own & (created_since(since) if by_creation else alive_since(since))
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,6 +88,10 @@ class Metric:
         if self.where:
             text += f" matching {json.dumps(self.where, ensure_ascii=False)}"
         return f"{text}, by {' and '.join(self.by)}" if self.by else text
+
+    def since(self, now: datetime) -> datetime | None:
+        """Return when its window begins; None without one."""
+        return now - self.window if self.window else None
 
     @property
     def live(self) -> bool:

@@ -83,7 +83,6 @@ Operand = Annotated[
     pydantic.BeforeValidator(parse_operand),
     pydantic.WithJsonSchema({"type": ["number", "string", "boolean"]}),
 ]
-Text = Annotated[str, pydantic.Field(min_length=1)]
 
 
 def described(text: str) -> Any:

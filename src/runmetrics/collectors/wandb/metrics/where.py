@@ -107,9 +107,8 @@ def _states_compared(value: object, path: Place) -> Iterator[tuple[Place, str]]:
 def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     """Yield what is probably mistyped: keys, states, regular expressions: (place, what).
 
-    W&B may know more keys and states, and more than Python's regular expressions.
-
-    W&B refuses some keys that it does not know, and matches nothing with others.
+    W&B may know more of each. It refuses some keys that it does not know, and matches nothing with
+    others.
     """
     if isinstance(where, list):
         for index, value in enumerate(where):
@@ -128,13 +127,10 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
         if name not in known and (guess := near(name, known, _CLOSE)):
             meant = f"{guess}{dot}{one_line(rest)}"
             yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
-        if isinstance(value, Mapping) and "$regex" in value:
-            yield from _unlikely_regex(value["$regex"], (*here, "$regex"))
-
-
-def _unlikely_regex(value: object, path: Place) -> Iterator[tuple[Place, str]]:
-    if why := _regex_error(value):
-        yield path, f"{shown(value)} is no regular expression ({why}): W&B may refuse it"
+        pattern = value.get("$regex", "") if isinstance(value, Mapping) else ""
+        if why := _regex_error(pattern):
+            what = f"{shown(pattern)} is no regular expression ({why}): W&B may refuse it"
+            yield (*here, "$regex"), what
 
 
 def _regex_error(value: object) -> str:
