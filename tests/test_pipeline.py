@@ -328,6 +328,17 @@ def test_what_a_run_was_is_delivered_beside_what_it_brought() -> None:
     }
 
 
+def test_how_many_runs_were_read_is_unknown_where_the_collector_does_not_count_them() -> None:
+    told = FakeSink()
+    counted = FakeSink()
+
+    run(FakeCollector(Collection((ONE,), cost=Cost(requests=2))), told)
+    run(FakeCollector(Collection((ONE,), cost=Cost(requests=2) + Cost(runs_read=0))), counted)
+
+    assert "runmetrics.runs_read" not in told.itself
+    assert counted.itself["runmetrics.runs_read"] == 0
+
+
 def test_what_is_said_of_the_numbers_is_a_series_for_each_kind_that_the_collector_has() -> None:
     sink = FakeSink()
     collection = Collection(

@@ -85,6 +85,12 @@ def test_a_table_shows_values_what_is_missing_what_is_unknown_and_what_it_cost()
     ]
 
 
+def test_of_a_source_without_runs_none_are_said_to_be_read() -> None:
+    cost = Cost(requests=2, bytes_received=2560)
+
+    assert table(outcome(ACTIVE, cost=cost))[-2] == "read 2 requests (2 KiB) and 1.3 s"
+
+
 def test_a_cause_is_said_once_for_all_that_it_makes_unknown() -> None:
     away = (Problem(("a.b", "a.c"), "W&B is away"), Problem(("a.d",), "W&B is away"))
 

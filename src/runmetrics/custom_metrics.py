@@ -13,13 +13,16 @@ def count_series(samples: Iterable[Sample]) -> Counter[str]:
     return Counter(name for name, _ in distinct)
 
 
-def bill(now: Counter[str], at_most: Mapping[str, int], price: float | None) -> Iterator[str]:
+def bill(
+    now: Counter[str], at_most: Mapping[str, int], most: int | None, price: float | None
+) -> Iterator[str]:
     """Yield lines about custom metrics: all of them first, then those of more than one series.
 
-    `at_most` is by metric, where it is known; `price` is in dollars a month for each.
+    `at_most` is by metric, where it is known, and `most` all of those together, where that is
+    bounded; more than that is believed. `price` is in dollars a month for each.
     """
-    most = at_most.keys() | now.keys()
-    total = sum(max(at_most.get(name, 0), now[name]) for name in most)
+    beyond = sum(max(0, count - at_most.get(name, 0)) for name, count in now.items())
+    total = beyond + (sum(at_most.values()) if most is None else most)
     text = f"{counted(now.total(), 'custom metric')} at Datadog now, at most {total:,}"
     if price is not None:
         text += f": {dollars(now.total() * price)} a month now, at most {dollars(total * price)}"

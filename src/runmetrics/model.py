@@ -72,21 +72,30 @@ class Problem:
         return f"{self.cause}: {self.fix}" if self.fix else self.cause
 
 
+def _known_sum(*counts: int | None) -> int | None:
+    """Return the sum of the counts that are known; None where none is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What reading took: requests made, bytes received as sent (compressed) and decoded."""
+    """What reading took: requests made, bytes received as sent (compressed) and decoded.
+
+    `runs_read` is None where nobody counted, as of a source that has no runs.
+    """
 
     requests: int = 0
     bytes_received: int = 0
     bytes_decoded: int = 0
-    runs_read: int = 0
+    runs_read: int | None = None
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
             self.requests + other.requests,
             self.bytes_received + other.bytes_received,
             self.bytes_decoded + other.bytes_decoded,
-            self.runs_read + other.runs_read,
+            _known_sum(self.runs_read, other.runs_read),
         )
 
 
@@ -97,7 +106,8 @@ class Collection:
     `defaults` says of each setting that nobody made and that decides what is read, what was taken.
     `remarks` is how many runs each kind of remark among the notices is about: a series for each
     kind, so 0 stands for each that was looked for and not found.
-    `most_series` is, by metric, how many series the same projects may at most become.
+    `most_series` is, by metric, how many series the same projects may at most become, and
+    `most_series_total` how many all together where that is bounded: it may be less than their sum.
     """
 
     samples: tuple[Sample, ...] = ()
@@ -108,6 +118,7 @@ class Collection:
     defaults: tuple[str, ...] = ()
     remarks: Mapping[str, int] = field(default_factory=dict)
     most_series: Mapping[str, int] = field(default_factory=dict)
+    most_series_total: int | None = None
 
     def __add__(self, other: "Collection") -> "Collection":
         return Collection(
@@ -119,6 +130,7 @@ class Collection:
             tuple(dict.fromkeys(self.defaults + other.defaults)),
             Counter(self.remarks) + Counter(other.remarks),
             Counter(self.most_series) + Counter(other.most_series),
+            _known_sum(self.most_series_total, other.most_series_total),
         )
 
 

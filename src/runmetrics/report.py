@@ -79,11 +79,10 @@ def print_table(outcome: Outcome, console: "Console") -> None:
         console.print(delivered(delivery), soft_wrap=True, highlight=False, markup=False)
     cost = collection.cost
     if cost.requests and (collection.samples or collection.missing):
-        kib = cost.bytes_received / 1024
+        runs = "" if cost.runs_read is None else f"{counted(cost.runs_read, 'run')} in "
         console.print(
-            f"read {counted(cost.runs_read, 'run')} in {counted(cost.requests, 'request')} "
-            f"({kib:.0f} KiB) "
-            f"and {outcome.seconds:.1f} s",
+            f"read {runs}{counted(cost.requests, 'request')} "
+            f"({cost.bytes_received / 1024:.0f} KiB) and {outcome.seconds:.1f} s",
             highlight=False,
         )
     if outcome.dry_run and (collection.samples or collection.missing):
@@ -113,7 +112,8 @@ def log_outcome(outcome: Outcome) -> None:
 def log_bill(outcome: Outcome, price: float | None) -> None:
     """Log for --verbose how many custom metrics came of it, at `price` dollars a month each."""
     samples = (*outcome.collection.samples, *outcome.itself)
-    for line in bill(count_series(samples), outcome.collection.most_series, price):
+    found = outcome.collection
+    for line in bill(count_series(samples), found.most_series, found.most_series_total, price):
         _log.debug(line)
 
 

@@ -57,7 +57,7 @@ def about(
 ) -> tuple[Sample, ...]:
     """Return samples about a collection that took `seconds`, stamped with its `now`.
 
-    The age of the data is not known where nothing was read.
+    The age of the data is not known where nothing was read, nor the runs where nobody counted.
     """
     unknown = sum(max(1, len(problem.metrics)) for problem in collection.problems)
     up = bool(collection.samples or collection.missing)
@@ -65,10 +65,11 @@ def about(
         "runmetrics.up": float(up),
         "runmetrics.duration_seconds": seconds,
         "runmetrics.requests": float(collection.cost.requests),
-        "runmetrics.runs_read": float(collection.cost.runs_read),
         "runmetrics.metrics_known": float(len(collection.samples)),
         "runmetrics.metrics_unknown": float(unknown),
     }
+    if (runs := collection.cost.runs_read) is not None:
+        values["runmetrics.runs_read"] = float(runs)
     if up:
         values[DATA_AGE] = seconds
     remarks = {**collection.remarks} if up else {}

@@ -81,7 +81,6 @@ def test_p2_after_a_failed_collection_the_last_good_values_are_served_with_their
         'runmetrics_up{collector="wandb"} 0.0',
         'runmetrics_duration_seconds{collector="wandb"} 0.5',
         'runmetrics_requests{collector="wandb"} 0.0',
-        'runmetrics_runs_read{collector="wandb"} 0.0',
         'runmetrics_metrics_known{collector="wandb"} 0.0',
         'runmetrics_metrics_unknown{collector="wandb"} 1.0',
         'runmetrics_data_age_seconds{collector="wandb"} 3600.0',

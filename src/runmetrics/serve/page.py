@@ -172,11 +172,12 @@ def _sections(loop: Loop, snapshot: Snapshot) -> Iterator[Element]:
         lines = (el("li", "", _safe(delivered(delivery))) for delivery in outcome.deliveries)
         yield _section("Deliveries", el("ul", "", *lines))
     cost = outcome.collection.cost
+    runs = "" if cost.runs_read is None else f"{cost.runs_read:,} runs, "
     yield _section(
         "Last collection",
         _facts(
             ("took", f"{outcome.seconds:.1f} s, {cost.requests} requests"),
-            ("read", f"{cost.runs_read:,} runs, {cost.bytes_received / 1024:,.0f} KiB"),
+            ("read", f"{runs}{cost.bytes_received / 1024:,.0f} KiB"),
             ("every", rough_length(loop.interval)),
         ),
     )

@@ -206,17 +206,24 @@ def test_no_more_custom_metrics_are_told_than_the_bound_leaves(
     assert f"Datadog custom metrics: at most {most}" in lines
 
 
-def test_verbose_tells_the_custom_metrics_of_a_collection_and_their_price(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [
+        ("", "204: $0.10 a month now, at most $10.20"),
+        ("max_series_total: 50\n", "50: $0.10 a month now, at most $2.50"),
+    ],
+)
+def test_verbose_tells_the_custom_metrics_of_a_collection_and_their_price(
+    bound: str, most: str, tmp_path: Path
+) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text(f"custom_metric_price: 0.05\n{ONE_OF_EACH}")
+    file.write_text(f"custom_metric_price: 0.05\n{bound}{ONE_OF_EACH}")
 
     with sandbox_of(run("a", user="ann"), run("b", user="bob")) as sandbox:
         ended = command("collect", "wandb", "--verbose", "--config", file, sandbox=sandbox)
 
     (bill,) = [line for line in ended.errors if "custom metrics at Datadog" in line]
-    assert bill == (
-        "2 custom metrics at Datadog now, at most 204: $0.10 a month now, at most $10.20"
-    )
+    assert bill == f"2 custom metrics at Datadog now, at most {most}"
 
 
 def test_verbose_prints_the_document_and_its_variables() -> None:

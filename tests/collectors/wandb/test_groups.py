@@ -320,12 +320,20 @@ def test_the_cap_is_the_most_series_of_a_metric_split_by_states_too() -> None:
     assert estimate_series(found)["a.b"] == 3
 
 
+def test_the_bound_on_all_series_bounds_each_metric_too() -> None:
+    split = "metrics: [{name: a.b, count: runs, window: 7d, by: user}]"
+
+    assert estimate_series(catalog(f"max_series_total: 90\n{split}"), projects=2)["a.b"] == 90
+    assert estimate_series(catalog(f"max_series_total: 1\n{split}"), projects=2)["a.b"] == 2
+
+
 def test_what_has_become_of_it_is_exact() -> None:
     collection = collect_from(
         *many({"ann": 2, "bob": 1}), yaml=metric("count: runs, window: 7d, by: user")
     )
     assert count_series((*collection.samples, *collection.samples)) == {"a.b": 2}
     assert collection.most_series == {"a.b": 200}
+    assert collection.most_series_total == 200
 
 
 # Filters that match nothing

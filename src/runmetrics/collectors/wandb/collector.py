@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
-from runmetrics.collectors.wandb.groups import estimate_series
+from runmetrics.collectors.wandb.groups import estimate_series, estimate_total
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import load_catalog
 from runmetrics.collectors.wandb.projects import Found, find_projects, near_projects, side_by_side
@@ -95,6 +95,7 @@ class WandbCollector:
             defaults=self.settings.defaults_in_use,
             remarks={**dict.fromkeys(REMARKS, 0), **whole.remarks},
             most_series=estimate_series(self.catalog, len(projects)),
+            most_series_total=estimate_total(self.catalog, len(projects)),
         )
 
     def _own(self, projects: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

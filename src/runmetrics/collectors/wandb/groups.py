@@ -84,16 +84,21 @@ def estimate_series(catalog: Catalog, projects: int = 1) -> dict[str, int]:
     """Return the most series that each metric can become, before anything is read, by name.
 
     A metric's name with a set of tags is one custom metric of Datadog's bill; the values add up.
-    A run is taken to be in one of the states that W&B is known to report.
+    A run is taken to be in one of the states that W&B is known to report. Over
+    `max_series_total` no metric is split: each is then one series of each project.
     """
-    return {
+    split = {
         metric.name: projects * _most_groups(metric, catalog.max_series)
         for metric in catalog.metrics
     }
+    if catalog.max_series_total is None:
+        return split
+    bound = max(catalog.max_series_total, projects)
+    return {name: min(count, bound) for name, count in split.items()}
 
 
 def estimate_total(catalog: Catalog, projects: int = 1) -> int:
-    """Return the most series of one collection: over `max_series_total` no metric is split."""
+    """Return the most series of one collection, by the same rule."""
     total = sum(estimate_series(catalog, projects).values())
     if catalog.max_series_total is None:
         return total
