@@ -14,7 +14,6 @@ from runmetrics.collectors.wandb.reading.execute import Reading, read_project
 from runmetrics.collectors.wandb.reading.kept import AllRuns, Kept, ReducedRuns, Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead, compile_plan
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
-from runmetrics.collectors.wandb.reading.scan import HELD_BACK
 from runmetrics.collectors.wandb.reduce import Reduction
 from runmetrics.collectors.wandb.results import Part, Results, bounded
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
@@ -159,7 +158,7 @@ class WandbCollector:
             for metric in (*self.catalog.metrics, *self._unsplit)
             if self.plan.answers[metric.name] == read
         }
-        return ReducedRuns(reductions, now - HELD_BACK)
+        return ReducedRuns(reductions, now)
 
     def rules(self, now: datetime) -> Rules:
         """Return what the derived fields of runs depend on; `now` is W&B's time."""

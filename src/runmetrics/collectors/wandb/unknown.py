@@ -26,6 +26,10 @@ class Disagreement(Unknown):
     """The runs that could be read are not as many as the server counts."""
 
 
+INDEX_LAGS = "its index may lag behind its runs for some minutes; the next collection tries again"
+"""The fix of most of them."""
+
+
 def hidden_runs(count: int, effect: str = "may have a better value") -> Unknown:
     """Say that runs which W&B counts and does not show may change a value: `effect` says how."""
     which = "1 run" if count == 1 else f"{count:,} runs"

@@ -65,7 +65,7 @@ def requests_for_a_page(plan: Plan) -> int:
     brings; one more reads every run for the keys by which W&B cannot rank. A latest value is known
     from the scan of the last days where there is one.
     """
-    asked = [read for read in plan.ranked if not _from_scan(read, plan)]
+    asked = [read for read in plan.ranked if not plan.knows_from_scan(read)]
     return 1 + any(not read.dotted for read in asked) + any(read.dotted for read in asked)
 
 
@@ -92,7 +92,7 @@ def growth_in_words(plan: Plan) -> list[str]:
         lines.append(
             f"where nothing shows that W&B filters by {', '.join(sorted(slashed))}: {each}"
         )
-    if any(not read.dotted and _from_scan(read, plan) for read in plan.ranked):
+    if any(not read.dotted and plan.knows_from_scan(read) for read in plan.ranked):
         lines.append("a latest value that no run of the last days has: one more")
     return lines
 
@@ -119,10 +119,6 @@ def dotted_filters(metrics: Iterable[Metric]) -> str:
     )
 
 
-def _from_scan(read: RankedRead, plan: Plan) -> bool:
-    return read.aggregate is Aggregate.LATEST and plan.scan_of(read.where) is not None
-
-
 def first_document(plan: Plan, now: datetime) -> tuple[str, Mapping[str, str]]:
     """Return the GraphQL document that asks a project for everything, and its variables."""
     return render(FirstDocument(plan, now).asks)
@@ -136,7 +132,7 @@ def _words(read: Read, plan: Plan) -> str:
             which = f"{_ORDERED[read.aggregate]} {read.field} of {_runs(read.states)}"
             which += "" if read.dotted else " with a number there"
             order = "" if read.dotted else f", by W&B's order {read.order}"
-            if _from_scan(read, plan):
+            if plan.knows_from_scan(read):
                 return f"{which}{order}; known from the scan where a run in it has one"
             return f"{which}, every run read" if read.dotted else f"{which}{order}, proven"
         case ScanRead():

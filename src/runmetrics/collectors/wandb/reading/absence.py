@@ -22,11 +22,12 @@ from runmetrics.collectors.wandb.reading.ranking import (
     Winner,
     best,
     rows_of,
+    values_of,
 )
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
-from runmetrics.collectors.wandb.values import decode_object, scalar, unwrapped
+from runmetrics.collectors.wandb.values import scalar
 
 _DIVERGED = ["NaN", "Infinity", "-Infinity"]
 _MOST_SUMMARIES = 3
@@ -113,8 +114,7 @@ def _filters_by_such_keys(read: RankedRead, page: Page) -> Reader[bool]:
     """
     controls: list[CountAsk] = []
     for node in page.nodes:
-        found = decode_object(node.get(read.part)) or {}
-        found = found if read.part == "summaryMetrics" else unwrapped(found)
+        found = values_of(node, read.part)
         if read.field.key in found:
             return False  # it was not found
         like = (

@@ -26,11 +26,11 @@ _WRITTEN = {"summaryMetrics": ("_timestamp", "_runtime"), "config": ("_wandb",)}
 
 def blank_parts(node: Mapping[str, Any]) -> frozenset[str]:
     """Return which parts of a run came empty, or as no JSON object."""
-    return frozenset(part for part in _WRITTEN if part in node and _is_blank(node[part]))
-
-
-def _is_blank(value: object) -> bool:
-    return (isinstance(value, str | None) and value in _EMPTY) or decode_object(value) is None
+    return frozenset(
+        part
+        for part in _WRITTEN
+        if part in node and (node[part] in _EMPTY or decode_object(node[part]) is None)
+    )
 
 
 def not_shown(selection: Selection, blank: PartsOfRuns) -> Reader[dict[str, frozenset[str]]]:
@@ -41,7 +41,8 @@ def not_shown(selection: Selection, blank: PartsOfRuns) -> Reader[dict[str, froz
     asks: dict[CountAsk, tuple[str, Sequence[str]]] = {}
     for part in _WRITTEN:
         for some in _batches(sorted(name for name, parts in blank.items() if part in parts)):
-            asks[CountAsk(_among(some) & _holding(part, selection))] = (part, some)
+            among = Filter.of({"name": {"$in": some}})
+            asks[CountAsk(among & _holding(part, selection))] = (part, some)
     if not asks:
         return {}
     answers = yield [*asks]
@@ -76,12 +77,8 @@ def _still_blank(
     return listed - shown
 
 
-def _batches(names: Sequence[str]) -> Iterable[Sequence[str]]:
+def _batches(names: list[str]) -> Iterable[list[str]]:
     return (names[start : start + _IN_A_FILTER] for start in range(0, len(names), _IN_A_FILTER))
-
-
-def _among(names: Sequence[str]) -> Filter:
-    return Filter.of({"name": {"$in": list(names)}})
 
 
 def _holding(part: str, selection: Selection) -> Filter:

@@ -18,7 +18,7 @@ from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, aliv
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
-from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, hidden_runs
+from runmetrics.collectors.wandb.unknown import INDEX_LAGS, Disagreement, Unknown, hidden_runs
 from runmetrics.text import counted
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Count:
         whole = min(answers.known(ask) for ask in self._wholes)
         return Disagreement(
             f"W&B counts {answers.known(self._all):,} of {counted(whole, 'run')}, twice",
-            "its index may lag behind its runs for some minutes; the next collection tries again",
+            INDEX_LAGS,
         )
 
     def _ask_again(self, lately: CountAsk) -> "Reader[_Fresh]":
@@ -131,10 +131,7 @@ class Count:
         text = f"W&B counts {fresh.lately} {which} where {seen} were seen"
         if fresh.lately > fresh.count:
             text = f"W&B counts {fresh.count} {which}, of them {fresh.lately} lately"
-        return Disagreement(
-            text,
-            "its index may lag behind its runs for some minutes; the next collection tries again",
-        )
+        return Disagreement(text, INDEX_LAGS)
 
 
 def _listing(lately: CountAsk) -> PageAsk:

@@ -1,4 +1,4 @@
-"""What can be asked of a project, as typed values, and the GraphQL document that asks it.
+"""What can be asked of a project, as typed values; the document that asks it; what came of it.
 
 A question is hashable, knows how it is written in GraphQL, and reads its own answer: an `Ask[T]`
 is answered by a T or by Unknown. Orders are snake_case, unlike the names in filters (the official
@@ -7,13 +7,15 @@ client's documentation of `Api.runs`).
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.long_texts import shortened
 from runmetrics.collectors.wandb.selection import Selection
+from runmetrics.collectors.wandb.server.answers import Answer
+from runmetrics.collectors.wandb.server.errors import GraphQLError
 from runmetrics.collectors.wandb.unknown import Unknown
 
 T = TypeVar("T")
@@ -199,6 +201,29 @@ def render(
         f"  project(name: $project, entityName: $entity) {{\n    {body}\n  }}\n}}"
     )
     return document, variables
+
+
+def stray(answer: Answer, named: Container[str | int]) -> Unknown | None:
+    """Return what failed without a question that it would be about, if anything did."""
+    for error in answer.errors:
+        if error.path[:1] != ("project",) or len(error.path) < 2 or error.path[1] not in named:
+            return _not_served(error)
+    return None
+
+
+def result(answer: Answer, alias: str, ask: Ask[T], *, alone: bool) -> T | Unknown:
+    """Return the answer to a question; every error beside the answer to one alone is its own."""
+    for error in answer.errors:
+        if alone or error.path[:2] == ("project", alias):
+            return _not_served(error)
+    return ask.read((answer.data.get("project") or {}).get(alias))
+
+
+def _not_served(error: GraphQLError) -> Unknown:
+    return Unknown(
+        f"W&B could not serve this part of the project: {error.message}",
+        "the next collection tries again; if it stays, ask support@wandb.com with this message",
+    )
 
 
 def _literal(value: str) -> str:

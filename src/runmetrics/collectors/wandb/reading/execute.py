@@ -17,7 +17,6 @@ from runmetrics.collectors.wandb.reading.counts import Count
 from runmetrics.collectors.wandb.reading.document import Answers
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
-from runmetrics.collectors.wandb.reading.in_full import read_in_full
 from runmetrics.collectors.wandb.reading.kept import Kept, Scanned, Winners, keep_all
 from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
@@ -26,8 +25,7 @@ from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, ran
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, together
 from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
-from runmetrics.collectors.wandb.reading.walks import Scans, finish
-from runmetrics.collectors.wandb.reading.windows import hold_windows
+from runmetrics.collectors.wandb.reading.walks import Scans, finish, hold_windows, read_in_full
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, unreadable
@@ -70,10 +68,12 @@ class FirstDocument:
     ) -> None:
         self.scans = [Scan(read, now, partial(keep, read, now), progress) for read in plan.scans]
         self.extremes = [Extreme(read, now) for read in plan.ranked]
-        filters = {scan.read: scan.filter for scan in self.scans}
-        week = filters.get(scan) if (scan := plan.scan_of(EVERYTHING)) else None
+
+        def lately(where: Filter) -> Filter | None:
+            return scan.filter(now) if (scan := plan.scan_of(where)) else None
+
         self.counts = [
-            Count(read, _lately(plan, read, filters), now, week, _wholes(plan, read))
+            Count(read, lately(read.where), now, lately(EVERYTHING), _wholes(plan, read))
             for read in plan.counts
         ]
 
@@ -116,7 +116,7 @@ async def read_project(
         reading.notices += client.notices
         return reading
     proofs: dict[RankedRead, Proof] = {}
-    to_prove = [each for each in first.extremes if not _known_from_scan(each.read, plan)]
+    to_prove = [each for each in first.extremes if not plan.knows_from_scan(each.read)]
     await finish(
         *(client, first.scans, opened, reading.scans),
         [note(proofs, each.read, each.prove(opened)) for each in to_prove],
@@ -130,30 +130,19 @@ async def read_project(
         ),
     ]
     await hold_windows(client, reading.scans, seen, reading.now)
-    held: Sequence[CountRead | RankedRead] = (*plan.counts, *plan.ranked)
-    witnesses = {
-        read: reading.scans.get(scan) if (scan := _witness(plan, read)) else None for read in held
-    }  # there is none where it is not known what the time is
-    await together(
-        client,
-        [
-            *(
-                note(reading.counts, each.read, each.settle(opened, witnesses[each.read]))
-                for each in first.counts
-            ),
-            *(
-                note(
-                    *(proofs, each.read),
-                    _held_against(plan, witnesses[each.read], each, proofs, opened),
-                )
-                for each in first.extremes
-            ),
-        ],
-    )
+    counted = [
+        note(reading.counts, each.read, each.settle(opened, _witness(plan, each.read, reading)))
+        for each in first.counts
+    ]
+    ranked = [
+        note(proofs, each.read, _held_against(plan, reading, each, proofs, opened))
+        for each in first.extremes
+    ]
+    await together(client, [*counted, *ranked])
     reading.counts = _held_to_wholes(plan, reading.counts)
     reading.ranked, reading.odd = await read_in_full(client, proofs, reading.now)
     for each in first.extremes:
-        reading.odd.update(OddRuns(each.odd))
+        reading.odd.update(each.odd)
     reading.notices += client.notices
     return reading
 
@@ -187,11 +176,6 @@ def _moved_to_its_clock(client: ProjectClient, reading: Reading) -> bool:
     return True
 
 
-def _lately(plan: Plan, read: CountRead, filters: Mapping[ScanRead, Filter]) -> Filter | None:
-    scan = plan.scan_of(read.where)
-    return filters[scan] if scan else None
-
-
 def _wholes(plan: Plan, part: CountRead) -> list[CountRead]:
     """Return the counts of a plan that include another: they have fewer conditions."""
     conditions = {*part.filter.conditions}
@@ -207,20 +191,18 @@ def _held_to_wholes(plan: Plan, counts: Counts) -> Counts:
     }
 
 
-def _witness(plan: Plan, read: CountRead | RankedRead) -> ScanRead | None:
-    """Return the scan of the same filter, else that of all runs for a count."""
-    scan = plan.scan_of(read.where)
-    return scan or (plan.scan_of(EVERYTHING) if isinstance(read, CountRead) else None)
+def _witness(plan: Plan, read: CountRead, reading: Reading) -> Scanned | Unknown | None:
+    """Return what the scan of the same filter brought, else that of all runs.
 
-
-def _known_from_scan(read: RankedRead, plan: Plan) -> bool:
-    """Return whether a scan is to be asked first: whoever beat last is in it."""
-    return read.aggregate is Aggregate.LATEST and plan.scan_of(read.where) is not None
+    There is none where it is not known what the time is.
+    """
+    scan = plan.scan_of(read.where) or plan.scan_of(EVERYTHING)
+    return reading.scans.get(scan) if scan else None
 
 
 def _held_against(
     plan: Plan,
-    scan: Scanned | Unknown | None,
+    reading: Reading,
     extreme: Extreme,
     proofs: Mapping[RankedRead, Proof],
     opened: Answers,
@@ -231,19 +213,20 @@ def _held_against(
     scan's run that beats a proven extreme shows an index that lags: the proof is made anew.
     """
     read, proof = extreme.read, proofs.get(extreme.read)
-    scan = scan if isinstance(scan, Scanned) else Scanned(())
-    local = best(read, scan.runs)
+    scan = plan.scan_of(read.where)
+    found = reading.scans.get(scan) if scan else None
+    scanned = found if isinstance(found, Scanned) else Scanned(())
+    local = best(read, scanned.runs)
     if proof is None:
-        if hidden := unreadable(_rivals(read, local, scan.runs), read.part):
+        if hidden := unreadable(_rivals(read, local, scanned.runs), read.part):
             return hidden
-        read_whole = _in_window(local, plan.scan_of(read.where), extreme.now) and not scan.hidden
-        if local is None or not read_whole:
-            return (yield from extreme.prove(opened, scan.runs if local else ()))
-        return Winner(local)
+        if _in_window(local, scan, reading.now) and not scanned.hidden:
+            return Winner(local)
+        return (yield from extreme.prove(opened, scanned.runs if local else ()))
     if not isinstance(proof, Winner) or local is None:
         return proof
     if proof.run is None or (rank(read, local) or ()) > (rank(read, proof.run) or ()):
-        return (yield from extreme.prove(opened, scan.runs))
+        return (yield from extreme.prove(opened, scanned.runs))
     return proof
 
 

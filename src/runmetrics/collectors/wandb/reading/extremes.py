@@ -19,6 +19,7 @@ from runmetrics.collectors.wandb.reading.plan import GREATEST, PAGE_SIZE, Ranked
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rows_of
 from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.errors import ExitCode
 
@@ -37,7 +38,7 @@ class Extreme:
         self.now = now
         self._numbers = self._page_of(read.filter)
         self._having = CountAsk(read.base & read.having)
-        self.odd: list[Run] = []
+        self.odd = OddRuns()
         """Runs on the pages that were looked at of which something is to be said."""
 
     @property
@@ -82,7 +83,7 @@ class Extreme:
         `head` came for `listing`.
         """
         rows = rows_of(self.read, head, self.now)
-        self.odd += rows.odd
+        self.odd.update(OddRuns(rows.runs))
         winner = best(self.read, [*rows.runs, *also])
         if winner is None:
             found = yield from nobody_has_a_number(
@@ -99,7 +100,7 @@ class Extreme:
             answers = yield [path, above, listing]
             counted, page = answers.known(above), answers.known(listing)
             rows = rows_of(self.read, page, self.now)
-            self.odd += rows.odd
+            self.odd.update(OddRuns(rows.runs))
             if rows.foreign or answers.known(path) != 1:
                 return NotProven(for_good=rows.foreign)
             if rows.blank:

@@ -14,12 +14,16 @@ from runmetrics.collectors.wandb.ids import Ids
 from runmetrics.collectors.wandb.metrics.catalog import Metric
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
 from runmetrics.collectors.wandb.reading.blank import PartsOfRuns
+from runmetrics.collectors.wandb.reading.newer import NO_CLOCK
 from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.ranking import Winner, best
 from runmetrics.collectors.wandb.reduce import Reduction
 from runmetrics.collectors.wandb.runs import Run, without
 from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, not_served, unreadable
+
+_HELD_BACK = 2 * NO_CLOCK
+"""Runs that beat so lately may show among those that moved; clocks may differ by a minute."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -126,11 +130,11 @@ class _PassingRuns(ABC):
     """Takes in each run once, and keeps a few bytes of it.
 
     Runs that may well move are held back until the closing: those that live, and those that beat
-    at `since` or later.
+    lately. `now` is W&B's time.
     """
 
-    def __init__(self, since: datetime) -> None:
-        self._since = since.timestamp()
+    def __init__(self, now: datetime) -> None:
+        self._since = (now - _HELD_BACK).timestamp()
         self._closing = False
         self._taken = Ids()
         self._held: dict[str, Run] = {}
@@ -180,8 +184,8 @@ class _PassingRuns(ABC):
 class BestRuns(_PassingRuns):
     """Keeps the best run of each ranked value."""
 
-    def __init__(self, reads: Sequence[RankedRead], since: datetime) -> None:
-        super().__init__(since)
+    def __init__(self, reads: Sequence[RankedRead], now: datetime) -> None:
+        super().__init__(now)
         self._best: dict[RankedRead, Run | None] = dict.fromkeys(reads)
         self._unreadable: dict[str, Unknown] = {}
 
@@ -211,8 +215,8 @@ class BestRuns(_PassingRuns):
 class ReducedRuns(_PassingRuns):
     """Makes metrics of the runs of a whole history while they pass."""
 
-    def __init__(self, reductions: Mapping[Metric, Reduction], since: datetime) -> None:
-        super().__init__(since)
+    def __init__(self, reductions: Mapping[Metric, Reduction], now: datetime) -> None:
+        super().__init__(now)
         self._reductions = reductions
         self._latest: Run | None = None
 

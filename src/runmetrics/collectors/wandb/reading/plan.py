@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from runmetrics.collectors.wandb.fields import GROUPS, LIFE, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
@@ -161,7 +160,6 @@ def numbers_under(path: str) -> dict[str, object]:
 
 
 Read = CountRead | ScanRead | RankedRead
-_R = TypeVar("_R", CountRead, RankedRead)
 
 
 @dataclass(frozen=True)
@@ -177,27 +175,31 @@ class Plan:
         """Return the scan of what `where` matches within the widest window, if there is one."""
         return _widest(scan for scan in self.scans if scan.where == where and scan.window)
 
+    def knows_from_scan(self, read: RankedRead) -> bool:
+        """Return whether a scan is asked first: whoever beat last is in it."""
+        return read.aggregate is Aggregate.LATEST and self.scan_of(read.where) is not None
+
 
 def compile_plan(metrics: Sequence[Metric], gpus_per_run: str | float = "auto") -> Plan:
     """Return the fewest reads for these metrics; `gpus_per_run` is as in the settings."""
     answers: dict[str, Read] = {metric.name: _read(metric, gpus_per_run) for metric in metrics}
     counts = [read for read in answers.values() if isinstance(read, CountRead)]
-    ranked = _distinct(read for read in answers.values() if isinstance(read, RankedRead))
+    ranked = dict.fromkeys(read for read in answers.values() if isinstance(read, RankedRead))
     scans = _merged(read for read in answers.values() if isinstance(read, ScanRead))
     if counts and not any(scan.where == EVERYTHING and scan.window for scan in scans):
         scans.append(ScanRead(EVERYTHING, WITNESS_WINDOW, Selection()))
     scans = [_with_latest(scan, scans, ranked) for scan in scans]
     scans = _folded(scans, [scan for scan in scans if scan.window])
-    final = {
-        name: _home(read, scans) if isinstance(read, ScanRead) else read
-        for name, read in answers.items()
-    }
-    return Plan(_distinct([*counts, *bare_counts(metrics)]), tuple(scans), ranked, final)
+    for name, read in answers.items():
+        if isinstance(read, ScanRead):
+            answers[name] = next(scan for scan in scans if serves(scan, read))
+    distinct = dict.fromkeys([*counts, *bare_counts(metrics)])
+    return Plan(tuple(distinct), tuple(scans), tuple(ranked), answers)
 
 
 def bare_counts(metrics: Iterable[Metric]) -> list[CountRead]:
     """Count what each filter matches of how many of the project; none where nobody filters."""
-    filtered = _distinct(CountRead(Filter.of(each.where), ()) for each in metrics if each.where)
+    filtered = dict.fromkeys(CountRead(Filter.of(each.where), ()) for each in metrics if each.where)
     return [CountRead(EVERYTHING, ()), *filtered] if filtered else []
 
 
@@ -274,10 +276,6 @@ def serves(scan: ScanRead, wanted: ScanRead) -> bool:
     return scan.window >= wanted.window
 
 
-def _home(read: ScanRead, scans: list[ScanRead]) -> ScanRead:
-    return next(scan for scan in scans if serves(scan, read))
-
-
 def _with_latest(scan: ScanRead, scans: list[ScanRead], ranked: Iterable[RankedRead]) -> ScanRead:
     """Have the widest window also answer `latest` for its filter: whoever beat last is in it."""
     same = (other for other in scans if other.where == scan.where and other.window)
@@ -292,7 +290,3 @@ def _with_latest(scan: ScanRead, scans: list[ScanRead], ranked: Iterable[RankedR
 
 def _widest(scans: Iterable[ScanRead]) -> ScanRead | None:
     return max(scans, key=lambda scan: scan.window or timedelta(), default=None)
-
-
-def _distinct(reads: Iterable[_R]) -> tuple[_R, ...]:
-    return tuple(dict.fromkeys(reads))

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from runmetrics.collectors.wandb.reading.answered import not_served, result, strays
 from runmetrics.collectors.wandb.reading.document import (
     PAGES_TAKE_FILTERS,
     Answers,
@@ -23,6 +22,8 @@ from runmetrics.collectors.wandb.reading.document import (
     T,
     aliases,
     render,
+    result,
+    stray,
 )
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.older_server import (
@@ -116,22 +117,21 @@ class ProjectClient:
 
         An error that names none of the questions may concern any of them.
         """
-        errors = strays(answer, aliases(asks))
-        if len(asks) > 1 and errors:
-            if await self._gives_up(why := not_served(errors[0])):
+        if len(asks) > 1 and (why := stray(answer, aliases(asks))):
+            if await self._gives_up(why):
                 return dict.fromkeys(asks, why)
             middle = len(asks) // 2
             found = await self._found(asks[:middle], part=True)
             return found | await self._found(asks[middle:], part=True)
         alone = len(asks) == 1
         found = {ask: result(answer, at, ask, alone=alone) for at, ask in aliases(asks).items()}
-        lacking = {ask: why for ask, why in found.items() if isinstance(why, Unknown)}
-        self._filters.took(found.keys() - lacking.keys())
-        if len(lacking) < len(found):
+        failed = {ask: why for ask, why in found.items() if isinstance(why, Unknown)}
+        self._filters.took(found.keys() - failed.keys())
+        if len(failed) < len(found):
             self._in_vain = 0
-        elif await self._gives_up(lacking[asks[0]]):
+        elif await self._gives_up(failed[asks[0]]):
             return found
-        for ask, why in lacking.items():
+        for ask, why in failed.items():
             if alone:
                 found[ask] = await self._in_parts(ask, why)
             else:

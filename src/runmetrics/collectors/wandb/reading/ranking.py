@@ -1,8 +1,9 @@
 """Which of some runs holds a greatest, least or latest value: by numbers and exact keys alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.blank import blank_parts
@@ -44,38 +45,32 @@ class Rows:
     foreign: bool
     blank: Unknown | None
 
-    @property
-    def odd(self) -> list[Run]:
-        """Those of which something is to be said."""
-        return [run for run in self.runs if is_odd(run)]
-
 
 def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
     """Return the runs of a page; raises Unanswered for one whose part cannot be served."""
     runs: dict[str, Run] = {}
     foreign, blank = False, None
-    by_name = read.part == "summaryMetrics"
     for node in page.nodes:
         lost = page.unreadable.get(node["name"], frozenset())
         run = make_run(node, read.selection, now, lost)
         runs[run.id] = run
-        found = decode_object(node.get(read.part)) or {}
         if read.part in blank_parts(node) or read.part not in node:
             blank = blank or Unknown(
                 f"W&B says that run {run.id} ({run.display_name}) has a {read.field}, and shows no "
                 f"readable {read.part}",
                 "look at the run in W&B; deleting it, or asking support@wandb.com, fixes it",
             )
-        elif look_up(found if by_name else unwrapped(found), read.field.key) is ABSENT:
+        elif look_up(values_of(node, read.part), read.field.key) is ABSENT:
             foreign = True
     if why := unreadable(runs.values(), read.part):
         raise Unanswered(why)
     return Rows(list(runs.values()), foreign, blank)
 
 
-def is_odd(run: Run) -> bool:
-    """Return whether something is to be said of a run: it has what cannot be, or is imported."""
-    return bool(run.faults) or run.imported
+def values_of(node: Mapping[str, Any], part: str) -> dict[str, Any]:
+    """Return the summary or the config of a run as its author wrote it; nothing for junk."""
+    found = decode_object(node.get(part)) or {}
+    return found if part == "summaryMetrics" else unwrapped(found)
 
 
 def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:

@@ -40,9 +40,6 @@ _ORDER = "+created_at"
 _DATE_RESOLUTION = timedelta(seconds=2)
 """How far back from our start to look for runs that moved, where W&B's clock is known."""
 
-HELD_BACK = 2 * NO_CLOCK
-"""Runs that beat so lately may show among those that moved; clocks may differ by a minute."""
-
 T = TypeVar("T")
 
 

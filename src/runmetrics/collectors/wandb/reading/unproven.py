@@ -1,10 +1,9 @@
 """Says why the runs of a scan are not known: what W&B counts and what it shows do not agree."""
 
-from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
+from runmetrics.collectors.wandb.unknown import INDEX_LAGS, Disagreement, Unknown
 from runmetrics.text import counted
 
 _IF_IT_STAYS = "the next collection tries again; if it stays, ask support@wandb.com"
-_INDEX_LAGS = "its index may lag behind its runs for some minutes; the next collection tries again"
 
 RESUMED = Disagreement(
     "a run moved that had been taken for settled while others were read, twice",
@@ -19,7 +18,7 @@ def rows_without_run(after: int) -> Disagreement:
     return Disagreement(
         f"W&B counts {counted(after, 'run')}, shows as many, and has rows without a run "
         "beside them, twice",
-        _INDEX_LAGS,
+        INDEX_LAGS,
     )
 
 
@@ -37,5 +36,5 @@ def disagreement(before: int, after: int, shown: int, *, steady: bool) -> Disagr
         )
     return Disagreement(
         f"W&B counts {before} runs before and {after} after, but {shown} could be read, twice",
-        _INDEX_LAGS,
+        INDEX_LAGS,
     )
