@@ -16,7 +16,6 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from benchmarks.histories import ENTITY, HISTORIES, PROJECT, make
@@ -40,7 +39,8 @@ def main() -> None:
     for project in store.projects.values():
         runs += project.runs.values()
         for run in list(project.runs.values())[chosen.runs - chosen.in_window :]:
-            run.system_metrics = functools.cache(_text_of(run))
+            assert callable(run.system_metrics)
+            run.system_metrics = functools.cache(run.system_metrics)
     compressed = functools.lru_cache(maxsize=32)(gzip.compress)
     measured: Counter[str] = Counter()
     passed: list[tuple[float, float, float, str]] = []
@@ -79,11 +79,6 @@ def main() -> None:
             print(json.dumps({**measured, "passed": passed}), flush=True)
             measured.clear()
             passed.clear()
-
-
-def _text_of(run: StoredRun) -> Callable[[], str]:
-    assert callable(run.system_metrics)
-    return run.system_metrics
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Draw docs/images/demo.svg: what `runmetrics demo` prints on a terminal, table included."""
 
+import io
 import re
 import subprocess
 import sys
@@ -23,7 +24,7 @@ def main() -> None:
         check=True,
     )
     lines = [line.rstrip() for line in ran.stdout.splitlines()]
-    console = Console(record=True, width=WIDTH, file=Path("/dev/null").open("w"))  # noqa: SIM115
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text("\n".join(["$ uv run runmetrics demo", *lines])))
     drawn = console.export_svg(title="uv run runmetrics demo", unique_id="demo")
     PICTURE.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL))

@@ -20,7 +20,7 @@ import yaml
 from runmetrics.assets.metadata import as_csv, describe
 from runmetrics.cli.main import app
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric, load_catalog
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.collectors.wandb.metrics.layout import PACKS, file_keys
@@ -40,7 +40,6 @@ HELP_WIDTH = 88
 _PART = re.compile(r"(<!-- begin: (.+?) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 _CHART_KEY = re.compile(r"( *)(\w+):")
 _LONGEST_DEFAULT = 50
-_LANGUAGES = {".py": "python"}
 _EXIT_CODES = {
     ExitCode.OK: "everything is known and, with --push, delivered",
     ExitCode.BUG: "a bug of this program: please report it",
@@ -62,19 +61,15 @@ def files() -> dict[Path, str]:
     """Return every file with a generated part, and the text that it ought to have."""
     pages = (*REPOSITORY.glob("*.md"), *sorted((REPOSITORY / "docs").glob("*.md")))
     written = {path: write(text) for path in pages if _PART.search(text := path.read_text())}
-    return {**written, METADATA: metadata()}
-
-
-def metadata() -> str:
-    """Return what Datadog is to know of each built-in metric."""
-    return as_csv(describe(None, FileSettings()))
+    return {**written, METADATA: as_csv(describe(None, FileSettings()))}
 
 
 def _part(name: str) -> str:
     path = REPOSITORY / name
     if not path.suffix:
         return PARTS[name]()
-    return _fenced(path.read_text(), _LANGUAGES.get(path.suffix, path.suffix.removeprefix(".")))
+    language = "python" if path.suffix == ".py" else path.suffix.removeprefix(".")
+    return _fenced(path.read_text(), language)
 
 
 def _fenced(text: str, language: str) -> str:
@@ -149,16 +144,11 @@ def json_output() -> str:
     return _fenced(as_json(outcome), "json")
 
 
-def _catalog(packs: Iterable[str]) -> Catalog:
-    file = parse_config(f"packs: [{', '.join(packs)}]", Path("packs.yaml"), shipped=True)
-    return load_catalog(file, FileSettings())
-
-
-def metrics_of(pack: str) -> list[Metric]:
-    """Return the built-in metrics of a pack, or the ten where it is empty."""
-    catalog = _catalog([pack] if pack else [])
-    ten = {metric.name for metric in _catalog([]).metrics}
-    return [metric for metric in catalog.metrics if not pack or metric.name not in ten]
+def metrics_of(pack: str) -> tuple[Metric, ...]:
+    """Return the metrics of a pack, or the ten where it is empty."""
+    text = f"builtin: false\npacks: [{pack}]" if pack else ""
+    file = parse_config(text, Path("packs.yaml"), shipped=True)
+    return load_catalog(file, FileSettings()).metrics
 
 
 def without_data(metric: Metric) -> str:
@@ -232,10 +222,7 @@ def _default(values: Any, path: str) -> str:
 
 def commands() -> str:
     """Show the --help of every command."""
-    return (
-        "".join(f"## {title}\n\n{_fenced(text, 'text')}\n" for title, text in _helps()).rstrip()
-        + "\n"
-    )
+    return "\n".join(f"## {title}\n\n{_fenced(text, 'text')}" for title, text in _helps())
 
 
 def _helps() -> Iterator[tuple[str, str]]:
