@@ -92,14 +92,19 @@ def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
 
 def until_logged(sandbox: WandbSandbox, run_id: str) -> None:
     """Wait until the summary of the run has arrived."""
-    until(lambda: "val/accuracy" in str(_summary(sandbox, run_id)))
+
+    def logged() -> bool:
+        run = sandbox.store.find("sandbox", "metta", run_id)
+        return run is not None and "val/accuracy" in str(run.summary)
+
+    until(logged)
 
 
 def log_and_hang(sandbox: WandbSandbox, home: Path, how: str, seconds: float) -> StoredRun:
     """Log a run that beats on for so long after its last log, and then is killed."""
 
     def hangs() -> bool:
-        run = _run(sandbox, how)
+        run = sandbox.store.find("sandbox", "metta", how)
         if run is None or not isinstance(run.heartbeat_at, datetime):
             return False
         logged = as_object(run.summary).get("_timestamp")
@@ -107,27 +112,15 @@ def log_and_hang(sandbox: WandbSandbox, home: Path, how: str, seconds: float) ->
 
     with training(sandbox, home, how):
         until(hangs)
-    run = _run(sandbox, how)
-    assert run is not None
-    return run
+    return stored(sandbox, how)
 
 
-def _run(sandbox: WandbSandbox, run_id: str) -> StoredRun | None:
-    project = sandbox.store.projects.get(("sandbox", "metta"))
-    return project.runs.get(run_id) if project else None
-
-
-def _summary(sandbox: WandbSandbox, run_id: str) -> object:
-    run = _run(sandbox, run_id)
-    return run.summary if run else None
-
-
-def until(holds: Callable[[], bool], seconds: float = 120) -> None:
+def until(holds: Callable[[], bool]) -> None:
     """Wait for something that another process does."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 120
     while not holds():
         if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds:.0f} s")
+            raise TimeoutError("not within 120 s")
         time.sleep(0.02)
 
 

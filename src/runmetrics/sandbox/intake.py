@@ -144,23 +144,18 @@ class DatadogIntake(Served):
         now = self._clock()
         with self._lock:
             for one in series:
-                for point in _points(one):
-                    self._store(point, now)
+                self._store(one, now)
         return errors(202), series
 
-    def _store(self, point: Point, now: float) -> None:
-        if -NEWEST_SECONDS <= now - point.timestamp <= OLDEST_SECONDS:
-            self._points[point.name, point.tags, point.timestamp] = point
-        else:
-            self.late.append(point)
-
-
-def _points(series: dict[str, Any]) -> list[Point]:
-    tags = tuple(sorted(series.get("tags", [])))
-    return [
-        Point(series["metric"], tags, point["timestamp"], point["value"], series.get("unit", ""))
-        for point in series["points"]
-    ]
+    def _store(self, series: dict[str, Any], now: float) -> None:
+        name, tags = series["metric"], tuple(sorted(series.get("tags", [])))
+        for point in series["points"]:
+            time, value = point["timestamp"], point["value"]
+            stored = Point(name, tags, time, value, series.get("unit", ""))
+            if -NEWEST_SECONDS <= now - time <= OLDEST_SECONDS:
+                self._points[name, tags, time] = stored
+            else:
+                self.late.append(stored)
 
 
 def _faults(series: object) -> list[str]:

@@ -26,6 +26,12 @@ def global_id(kind: str, *parts: str) -> str:
     return base64.b64encode(":".join((kind, "v1", *parts)).encode()).decode()
 
 
+def parts_of(opaque: str) -> list[str]:
+    """Return the parts that a global id was made of."""
+    _kind, _version, *parts = base64.b64decode(opaque).decode().split(":")
+    return parts
+
+
 def _system_metrics(node: RunNode, _info: Info) -> str | None:
     value = node.run.system_metrics
     if callable(value):

@@ -3,7 +3,7 @@
 import copy
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -68,17 +68,17 @@ class Sweep:
     commands: list[Mapping[str, Any]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class Project:
     """A project's runs, by id and in the order of their creation."""
 
-    def __init__(self, entity: str, name: str, created_at: Moment = None) -> None:
-        self.entity = entity
-        self.name = name
-        self.created_at = created_at
-        self.public = False
-        self.runs: dict[str, StoredRun] = {}
-        self.sweeps: dict[str, Sweep] = {}
-        self._in_creation_order: list[StoredRun] | None = None
+    entity: str
+    name: str
+    created_at: Moment = None
+    public: bool = False
+    runs: dict[str, StoredRun] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+    _in_creation_order: list[StoredRun] | None = None
 
     def add(self, run: StoredRun) -> StoredRun:
         """Add or replace a run."""
@@ -115,6 +115,11 @@ class Store:
         home = self.project(entity, project)
         for run in runs:
             home.add(run)
+
+    def find(self, entity: str, project: str, run_id: str) -> StoredRun | None:
+        """Return the live record of a run; None when it is not there."""
+        home = self.projects.get((entity, project))
+        return home.runs.get(run_id) if home else None
 
     def run(self, entity: str, project: str, run_id: str) -> StoredRun:
         """Return the live record of a run; KeyError when it is not there."""
@@ -183,7 +188,7 @@ def config_values(config: Mapping[str, Any] | str | None) -> Mapping[str, Any]:
 
 
 def project_keys(
-    value: Mapping[str, Any] | str | None, keys: Iterable[str] | None, *, wrap: bool = False
+    value: Mapping[str, Any] | str | None, keys: Sequence[str] | None, *, wrap: bool = False
 ) -> str | None:
     """Return the JSON of the top-level `keys` (None is all); raw text without an object goes as is.
 
@@ -191,11 +196,8 @@ def project_keys(
     """
     if value is None:
         return None
-    wanted = None if keys is None else set(keys)
+    whole = as_object(value)
+    picked = {key: whole[key] for key in whole if keys is None or key in keys}
     if isinstance(value, str):
-        whole = _object(value)
-        if wanted is None or whole.keys() <= wanted:
-            return value
-        return json.dumps({key: entry for key, entry in whole.items() if key in wanted})
-    picked = value if wanted is None else {k: v for k, v in value.items() if k in wanted}
-    return json.dumps({k: {"value": v} for k, v in picked.items()} if wrap else dict(picked))
+        return value if len(picked) == len(whole) else json.dumps(picked)
+    return json.dumps({k: {"value": v} for k, v in picked.items()} if wrap else picked)

@@ -25,7 +25,7 @@ from runmetrics.sandbox.http import LoopbackServer, Request, Response, Served, e
 from runmetrics.sandbox.quirks import ALWAYS, Quirks
 from runmetrics.sandbox.resolvers import Context, UnreadableError, Viewer
 from runmetrics.sandbox.schema import schema_for
-from runmetrics.sandbox.store import RunLog, Store, StoredRun
+from runmetrics.sandbox.store import RunLog, Store
 from runmetrics.sandbox.writing import crash_silent_runs, stream
 
 SANDBOX_KEY = "5a9db0c1" * 5  # forty characters, as the official client demands
@@ -155,12 +155,8 @@ class WandbSandbox(Served):
 
     # ---------------------------------------------------------------------- what clients stream
 
-    def _run(self, entity: str, project: str, run: str) -> StoredRun | None:
-        home = self.store.projects.get((entity, project))
-        return None if home is None else home.runs.get(run)
-
     def _file_stream(self, request: Request, entity: str, project: str, name: str) -> Response:
-        run = self._run(entity, project, name)
+        run = self.store.find(entity, project, name)
         if run is None or _key_of(request) not in self.keys:
             return json_response(404, {"error": "run not found"})
         stream(run, json.loads(request.body), self._now())
@@ -169,7 +165,7 @@ class WandbSandbox(Served):
     def _upload(
         self, request: Request, entity: str, project: str, name: str, path: str
     ) -> Response:
-        run = self._run(entity, project, name)
+        run = self.store.find(entity, project, name)
         if run is None:
             return json_response(404, {"error": "run not found"})
         run.log = run.log or RunLog()

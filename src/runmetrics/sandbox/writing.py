@@ -1,6 +1,5 @@
 """What clients write: runs, the stream of a run's lines, and what the agents of sweeps say."""
 
-import base64
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from urllib.parse import quote
 
 from runmetrics.sandbox.filters import BadRequest
 from runmetrics.sandbox.resolvers import Context, Viewer
-from runmetrics.sandbox.run_fields import RunNode, global_id
+from runmetrics.sandbox.run_fields import RunNode, global_id, parts_of
 from runmetrics.sandbox.store import (
     Project,
     RunLog,
@@ -51,7 +50,7 @@ def _upsert_bucket(context: Context, asked: Mapping[str, Any]) -> Mapping[str, A
     """Make a run, or change what is given of one; a null argument means keep."""
     writer = _writer(context)
     given = {key: value for key, value in asked.items() if value is not None}
-    found = _by_global_id(context.store, given.get("id", ""))
+    found = _by_global_id(context.store, given["id"]) if given.get("id") else None
     if found is None:
         entity = given.get("entityName") or writer.entity
         name = given.get("modelName") or "uncategorized"
@@ -80,11 +79,9 @@ def _upsert_bucket(context: Context, asked: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _by_global_id(store: Store, opaque: str) -> RunNode | None:
-    for project in store.projects.values():
-        for run in project.runs.values() if opaque else ():
-            if global_id("Run", run.id, project.name, project.entity) == opaque:
-                return RunNode(run, project)
-    return None
+    run_id, name, entity = parts_of(opaque)
+    run = store.find(entity, name, run_id)
+    return None if run is None else RunNode(run, store.project(entity, name))
 
 
 def _change(run: StoredRun, given: Mapping[str, Any], *, resumed: bool) -> None:
@@ -136,7 +133,7 @@ def _agent_heartbeat(context: Context, asked: Mapping[str, Any]) -> Mapping[str,
 
 def _sweep_of(context: Context, agent: str) -> Sweep:
     _writer(context)
-    _kind, _version, name, project, entity = base64.b64decode(agent).decode().split(":")
+    name, project, entity = parts_of(agent)
     try:
         return context.store.projects[entity, project].sweeps[name]
     except KeyError:
