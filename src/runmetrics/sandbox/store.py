@@ -80,11 +80,10 @@ class Project:
     sweeps: dict[str, Sweep] = field(default_factory=dict)
     _in_creation_order: list[StoredRun] | None = None
 
-    def add(self, run: StoredRun) -> StoredRun:
+    def add(self, run: StoredRun) -> None:
         """Add or replace a run."""
         self.runs[run.id] = run
         self._in_creation_order = None
-        return run
 
     def remove(self, run_id: str) -> None:
         """Forget a run; KeyError when it is not there."""
