@@ -31,8 +31,7 @@ def load_setup(
     """
     from runmetrics.collectors.wandb.metrics.file import find_config
     from runmetrics.config.env_file import with_env_file
-    from runmetrics.config.settings import Settings
-    from runmetrics.config.variables import unread_variables
+    from runmetrics.config.settings import Settings, unread_variables
 
     environ = with_env_file()
     for text in unread_variables(environ):

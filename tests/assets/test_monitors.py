@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runmetrics.assets.alerts import Split, shipped
-from runmetrics.assets.monitor_faults import monitor_faults
+from runmetrics.assets.monitors import monitor_faults
 from runmetrics.collectors.wandb.metrics.file import parse_config
 from runmetrics.config.settings import Settings
 from runmetrics.errors import ConfigurationError

@@ -48,7 +48,7 @@ def test_w2_a_project_that_is_forbidden_leaves_the_others_delivered(
         ),
         (
             "e/absent: W&B has no project e/absent, or this key has no access to it: "
-            "check WANDB_PROJECT; e has p, vault"
+            "check RUNMETRICS_PROJECTS; e has p, vault"
         ),
     ]
     assert re.search(r"runs.total e/vault +unknown ", ended.out)

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from runmetrics.config.env_file import with_env_file
 from runmetrics.config.rules import DATADOG_SITES
-from runmetrics.config.settings import Settings, settings_table
-from runmetrics.config.variables import KNOWN
+from runmetrics.config.settings import KNOWN, Settings, settings_table
 from runmetrics.errors import ConfigurationError, ExitCode
 from runmetrics.logs import redact
 from runmetrics.spelling import shown
@@ -90,6 +89,57 @@ def test_command_line_beats_environment_beats_env_file_beats_yaml_beats_default(
     assert settings.entity == "yaml"
     assert settings.timeout_seconds == 30
     assert settings.accuracy_key == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("environ", "dotenv", "of_file", "option", "place"),
+    [
+        ({}, "", {}, {}, "WANDB_PROJECT"),
+        ({"WANDB_PROJECT": "p"}, "", {"project": "q"}, {}, "WANDB_PROJECT"),
+        ({}, "WANDB_PROJECT=p", {"project": "q"}, {}, "WANDB_PROJECT in .env"),
+        ({}, "", {"project": "q"}, {}, "project in the configuration file"),
+        (
+            {"WANDB_PROJECT": "p"},
+            "",
+            {"projects": ["e/q"]},
+            {},
+            "projects in the configuration file",
+        ),
+        ({"RUNMETRICS_PROJECTS": "e/p"}, "", {"projects": ["e/q"]}, {}, "RUNMETRICS_PROJECTS"),
+        (
+            *({"RUNMETRICS_PROJECTS": "e/p"}, "", {"projects": ["e/q"]}),
+            *({"project": "p", "projects": ()}, "--project"),
+        ),
+    ],
+)
+def test_where_the_project_was_named_is_known(
+    environ: dict[str, str],
+    dotenv: str,
+    of_file: dict[str, object],
+    option: dict[str, object],
+    place: str,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".env").write_text(dotenv)
+
+    settings = Settings.load(option, of_file, environ=environ, env_file=tmp_path / ".env")
+
+    assert settings.place_of("project") == place
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("[a/b]", "a/b"),
+        ("['a/b', \"c/d e\"]", "a/b,c/d e"),
+        ("[a/b,", "a/b"),
+        ("[]", "one,another"),
+    ],
+)
+def test_a_list_in_brackets_is_no_value_of_a_variable(text: str, right: str) -> None:
+    assert faults({"RUNMETRICS_PROJECTS": text}) == [
+        f"RUNMETRICS_PROJECTS: {shown(text)} stands in brackets: write {right}"
+    ]
 
 
 def test_the_process_environment_and_the_env_file_here_are_the_default_sources(

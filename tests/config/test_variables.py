@@ -8,7 +8,7 @@ import pytest
 import wandb
 from wandb import env
 
-from runmetrics.config.variables import KNOWN, unread_variables
+from runmetrics.config.settings import KNOWN, unread_variables
 
 SOURCE = Path(__file__).parents[2] / "src"
 

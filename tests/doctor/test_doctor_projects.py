@@ -45,7 +45,7 @@ def test_of_several_projects_each_has_its_lines() -> None:
         line(
             *("broken", "project"),
             "e/q: W&B has no project e/q, or this key has no access to it: "
-            "check WANDB_PROJECT; e has p",
+            "check RUNMETRICS_PROJECTS; e has p",
         )
     ]
     assert line("ok", "loss", "e/p: 2 of 2 runs of the week have a number under 'loss'") in lines(
@@ -214,7 +214,7 @@ def test_of_many_projects_only_the_troubled_have_lines_of_their_own() -> None:
         line(
             *("warning", "runs"),
             "many/empty: the project has no runs: "
-            "check WANDB_PROJECT and the file's where, or log a first run",
+            "check RUNMETRICS_PROJECTS and the file's where, or log a first run",
         )
     ]
     assert "many/p0" not in ended.out

@@ -51,6 +51,51 @@ def test_every_fault_of_a_file_and_of_the_settings_at_once(tmp_path: Path) -> No
     assert here.wandb.documents == []
 
 
+@pytest.mark.parametrize(
+    ("text", "variables", "says", "fix"),
+    [
+        (
+            *("packs: [helth]", {}),
+            *('1: packs[0]: "helth" is not a pack', 'did you mean "health"?'),
+        ),
+        (
+            "metrics: [{count: runs}]",
+            {},
+            "1: metrics[0]: name: is missing",
+            "write name: wandb.runs.mine",
+        ),
+        (
+            *("monitors: {runs_failing: {notify: ml}}", {}),
+            '1: monitors.runs_failing.notify: "ml" is nobody that Datadog can tell',
+            'write "@slack-ml", or a list of such',
+        ),
+        (
+            *("", {"RUNMETRICS_LOSS_KEY": "summary.loss"}),
+            'RUNMETRICS_LOSS_KEY: "summary.loss" is not a summary key',
+            "write loss: the key alone",
+        ),
+        ("", {"DD_ENV": "a\nb"}, "DD_ENV: is not one line of text", "write a name"),
+        (
+            "",
+            {"HTTPS_PROXY": "nowhere:x"},
+            "HTTPS_PROXY: is not an http proxy",
+            "write http://HOST:PORT or unset it",
+        ),
+    ],
+)
+def test_json_tells_what_is_wrong_with_a_setting_from_what_would_be_right(
+    text: str, variables: Mapping[str, str], says: str, fix: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(text)
+    with world() as here:
+        ended = here.doctor("--json", "--config", file, **variables)
+
+    found = ended.json["findings"][0]
+    assert found["says"] == (f"{file}:{says}" if text else says)
+    assert found["fix"] == fix
+
+
 def test_a_site_that_datadog_does_not_have() -> None:
     with world() as here:
         ended = here.doctor(DD_URL="", DD_SITE="datadoghq.comm")

@@ -8,16 +8,15 @@ from runmetrics import logs
 from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption
 from runmetrics.cli.terminal import say, stopped_by_signals
 from runmetrics.deadline import Deadline
-from runmetrics.doctor import check_configuration, examine, findings
 from runmetrics.errors import ExitCode
 
 app = typer.Typer()
 
 _COLOURS = {
-    findings.Verdict.OK: typer.colors.GREEN,
-    findings.Verdict.WARNING: typer.colors.YELLOW,
-    findings.Verdict.BROKEN: typer.colors.RED,
-    findings.Verdict.NOT_ASKED: typer.colors.BRIGHT_BLACK,
+    "ok": typer.colors.GREEN,
+    "warning": typer.colors.YELLOW,
+    "broken": typer.colors.RED,
+    "not asked": typer.colors.BRIGHT_BLACK,
 }
 
 
@@ -37,6 +36,8 @@ def doctor(
     code at 0.
     """
     logs.configure(verbose)
+    from runmetrics.doctor import check_configuration, examine, findings
+
     found: list[findings.Finding] = []
 
     def tell(finding: findings.Finding) -> None:

@@ -19,7 +19,6 @@ from runmetrics.cli.options import (
 )
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.deadline import Deadline
-from runmetrics.errors import ConfigurationError
 from runmetrics.plugins import Setup
 from runmetrics.report import log_problems
 from runmetrics.setup import load_setup, setup_of
@@ -172,7 +171,7 @@ def schema() -> None:
 @config_app.command()
 def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
-    from runmetrics.assets.monitors import monitors_of
+    from runmetrics.assets.monitors import faults_of_monitors, monitors_of
     from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys
     from runmetrics.collectors.wandb.metrics.file import FileError, read_config
     from runmetrics.collectors.wandb.reading.plan import compile_plan
@@ -180,13 +179,8 @@ def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
     try:
         found = read_config(file)
     except FileError as error:
-        if error.rest is None:
-            raise
-        try:
-            monitors_of(setup_of(error.rest))
-        except ConfigurationError as more:
-            raise FileError(file, [*error.faults, *more.faults]) from None
-        raise
+        more = faults_of_monitors(setup_of(error.rest)) if error.rest else ()
+        raise FileError(file, [*error.faults, *more]) from None
     setup = setup_of(found)
     catalog = _catalog(setup)
     _say_notices(catalog)

@@ -1,5 +1,6 @@
 """What AWS answered, or what stopped its client before an answer, in our words."""
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,9 @@ from runmetrics.logs import excerpt
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-ACTION = "secretsmanager:GetSecretValue"
 ATTEMPTS = 3
+
+_ACTION = "secretsmanager:GetSecretValue"
 
 _BAD_CREDENTIALS = {
     "ExpiredToken",
@@ -49,12 +51,11 @@ class AwsUnusable(ConfigurationError):  # noqa: N818 - it is what AWS is here
 
 
 class PermissionMissing(CredentialRefused):
-    """A policy does not let us read the secret: what it has to allow, and on which ARN."""
+    """A policy does not let us read the secret; `statement` is the JSON that it lacks."""
 
-    def __init__(self, cause: str, action: str, resource: str) -> None:
-        super().__init__(cause, f"allow {action} on {resource}")
-        self.action = action
-        self.resource = resource
+    def __init__(self, cause: str, arn: str) -> None:
+        super().__init__(cause, f"allow {_ACTION} on {arn}")
+        self.statement = json.dumps({"Effect": "Allow", "Action": _ACTION, "Resource": arn})
 
 
 def mfa_needed(profile: str) -> AwsUnusable:
@@ -90,7 +91,7 @@ def of_answer(error: "ClientError", secret: SecretName, region: str, partition: 
     if code.startswith("AccessDenied"):
         return PermissionMissing(
             f"AWS refused to let {_principal(said)} read the secret {secret.text} ({code})",
-            *(ACTION, _arn(secret, region, partition, said)),
+            _arn(secret, region, partition, said),
         )
     if code in _BAD_CREDENTIALS:
         return CredentialRefused(

@@ -15,16 +15,16 @@ from runmetrics.spelling import shown
 class From:
     """Where a setting is read from besides the file: variables (the first wins), an option."""
 
-    variables: tuple[str, ...] = ()
-    option: str = ""
+    variables: tuple[str, ...]
+    option: str
 
     def __str__(self) -> str:
         return ", ".join(self.variables) or self.option
 
 
-def env(*variables: str) -> From:
+def env(*variables: str, option: str = "") -> From:
     """Return the source of a setting that stands in the first of these variables that is set."""
-    return From(variables)
+    return From(variables, option)
 
 
 TagName = Annotated[
@@ -99,13 +99,13 @@ class FileSettings(BaseModel):
         str,
         BeforeValidator(rules.entity),
         WithJsonSchema({"type": "string", "pattern": f"^{rules.ENTITY_PATTERN}$"}),
-        env("WANDB_ENTITY"),
+        env("WANDB_ENTITY", option="--entity"),
     ] = Field("pufferai", description="W&B entity to read")
     project: Annotated[
         str,
         BeforeValidator(rules.project),
         WithJsonSchema({"type": "string", "pattern": f"^{rules.PROJECT_PATTERN}$"}),
-        env("WANDB_PROJECT"),
+        env("WANDB_PROJECT", option="--project"),
     ] = Field("metta", description="W&B project to read")
     projects: Annotated[
         tuple[_Entry, ...],
@@ -154,8 +154,13 @@ class FileSettings(BaseModel):
         float,
         BeforeValidator(rules.timeout),
         WithJsonSchema({"type": "number", "minimum": 1, "maximum": 86_400}),
-        From(option="--timeout"),
+        env(option="--timeout"),
     ] = Field(90, description="bound in time for the whole run, in seconds")
+
+    @classmethod
+    def source_of(cls, name: str) -> From:
+        """Return where a setting is read from."""
+        return next(item for item in cls.model_fields[name].metadata if isinstance(item, From))
 
     @property
     def entries(self) -> tuple[Project, ...]:
@@ -168,7 +173,7 @@ class FileSettings(BaseModel):
         if self.projects:
             return ()
         return tuple(
-            f"{source_of(type(self), name)} is not set: the default {getattr(self, name)} is read"
+            f"{self.source_of(name)} is not set: the default {getattr(self, name)} is read"
             for name in ("entity", "project")
             if name not in self.model_fields_set
         )
@@ -177,8 +182,3 @@ class FileSettings(BaseModel):
         """Return the tags of a project: those of its own entry, else of its entity's."""
         tags = {entry.path: entry.tags for entry in self.entries}
         return tags.get(f"{entity}/{project}", tags.get(f"{entity}/*", {}))
-
-
-def source_of(model: type[BaseModel], name: str) -> From:
-    """Return where a setting is read from."""
-    return next(item for item in model.model_fields[name].metadata if isinstance(item, From))

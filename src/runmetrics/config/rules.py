@@ -137,6 +137,10 @@ def project_path(value: object) -> str:
 
 def listed(value: object) -> tuple[object, ...]:
     """Return the items, one at least, of a list or of a comma-separated text."""
+    if isinstance(value, str) and value.strip().startswith("["):  # as YAML writes a list
+        items = [item.strip(f" {_QUOTES}") for item in value.strip(" []").split(",")]
+        bare = ",".join(filter(None, items)) or "one,another"
+        raise ValueError(f"{shown(value)} stands in brackets: write {bare}")
     return _items(value, r"\s*,\s*")
 
 

@@ -8,30 +8,32 @@ the fault, and pydantic-settings, which cannot say it, costs 90 ms of every star
 """
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 
 from runmetrics.config import rules
 from runmetrics.config.addresses import ALLOW_INSECURE_HTTP
 from runmetrics.config.env_file import ENV_FILE, host_faults, read_env_file
-from runmetrics.config.file_settings import FileSettings, From, Text, env, source_of
+from runmetrics.config.file_settings import FileSettings, Text, env
 from runmetrics.errors import ConfigurationError
 from runmetrics.logs import redact
 from runmetrics.proxies import proxy_faults
+from runmetrics.spelling import near
+from runmetrics.text import one_line
 
 _IN_ENV_FILE = f" in {ENV_FILE}"
 _KEYS = ("wandb_api_key", "dd_api_key", "dd_app_key")
+
+_OURS = "RUNMETRICS_"
+_OTHERS = ("WANDB_", "DD_")
+# Kubernetes sets these for every Service of the namespace, and one may be called runmetrics.
+_OF_A_SERVICE = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP).*)?)")
+_ALIKE = 0.85
+"""No variable of the official W&B client is that near to one of ours."""
 
 _Key = Annotated[SecretStr | None, BeforeValidator(rules.key)]
 _Url = Annotated[str | None, BeforeValidator(rules.url)]
@@ -93,17 +95,17 @@ class Settings(FileSettings):
     dd_tags: Annotated[tuple[str, ...], BeforeValidator(rules.tags), env("DD_TAGS")] = Field(
         (), description="further tags: key:value, comma- or space-separated"
     )
-    spool_dir: Annotated[_Path, From(("RUNMETRICS_SPOOL_DIR",), "--spool")] = Field(
+    spool_dir: Annotated[_Path, env("RUNMETRICS_SPOOL_DIR", option="--spool")] = Field(
         None, description="where undelivered samples wait"
     )
     prometheus_textfile: Annotated[_Path, env("RUNMETRICS_PROMETHEUS_TEXTFILE")] = Field(
         None, description="file that the sink prometheus writes, in node_exporter's directory"
     )
-    config: Annotated[_Path, From(("RUNMETRICS_CONFIG",), "--config")] = Field(
+    config: Annotated[_Path, env("RUNMETRICS_CONFIG", option="--config")] = Field(
         None, description="the YAML file; else ./runmetrics.yaml if it is there"
     )
 
-    _from_env_file: frozenset[str] = PrivateAttr(frozenset())
+    _origins: Mapping[str, str] = PrivateAttr({})
 
     def host_is_of_env_file(self, host: str, key: str) -> bool:
         """Say whether `.env` names the host that a key goes to, and not the key: two settings.
@@ -111,7 +113,13 @@ class Settings(FileSettings):
         Whoever can write a file into the working directory must not be able to have a key sent to
         a host of theirs, so such a host gets no key but its own.
         """
-        return host in self._from_env_file and key not in self._from_env_file
+        named = {name for name, place in self._origins.items() if place.endswith(_IN_ENV_FILE)}
+        return host in named and key not in named
+
+    def place_of(self, name: Literal["entity", "project"]) -> str:
+        """Return where what is read was named: "WANDB_PROJECT", "RUNMETRICS_PROJECTS in .env"."""
+        named = "projects" if self.projects else name
+        return self._origins.get(named, self.source_of(named).variables[0])
 
     @classmethod
     def load(
@@ -130,18 +138,17 @@ class Settings(FileSettings):
         what would be right". The keys found are hidden from logs from here on.
         """
         variables = os.environ if environ is None else environ
-        file_values = file_values or {}
         dotenv, faults = read_env_file(env_file)
         faults += [*proxy_faults(variables), *host_faults(variables, dotenv)]
-        values, origins = _gather(cls, overrides or {}, variables, dotenv, file_values)
+        given = dict(_given(overrides or {}, variables, dotenv, file_values or {}))
+        values = {name: value for name, (value, _) in given.items()}
+        origins = {name: origin for name, (_, origin) in given.items()}
         for name in _KEYS:
             redact.add(str(values.get(name, "")).strip())
         settings = None
         try:
             settings = cls(**values)
-            settings._from_env_file = frozenset(
-                name for name, origin in origins.items() if origin.endswith(_IN_ENV_FILE)
-            )
+            settings._origins = origins
         except ValidationError as exc:
             faults += [
                 f"{origins[str(error['loc'][0])]}: {error['ctx']['error']}"
@@ -155,6 +162,30 @@ class Settings(FileSettings):
         return settings
 
 
+KNOWN = tuple(
+    variable for name in Settings.model_fields for variable in Settings.source_of(name).variables
+)
+
+
+def unread_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return what to say of variables that are set, not empty and not read: the right name.
+
+    RUNMETRICS_* is ours alone: any unknown one is said. Of WANDB_* and DD_*, which others read too,
+    only near misses of a variable that is not set itself.
+    """
+    there = {name for name, value in environ.items() if value}
+    said = []
+    for name in sorted(there - set(KNOWN)):
+        prefix = name.upper()
+        guess = near(name, KNOWN, cutoff=_ALIKE)
+        if prefix.startswith(_OURS) and not _OF_A_SERVICE.fullmatch(prefix):
+            fix = f"did you mean {guess}?" if guess else "docs/CONFIGURATION.md has all settings"
+            said.append(f"{one_line(name)} is no setting: {fix}")
+        elif prefix.startswith(_OTHERS) and guess and guess not in there:
+            said.append(f"{one_line(name)} is not read: did you mean {guess}?")
+    return said
+
+
 def settings_table() -> list[tuple[str, str, str]]:
     """Return (variables or option, meaning, default) of every setting, for the docs."""
     rows = []
@@ -164,36 +195,25 @@ def settings_table() -> list[tuple[str, str, str]]:
             shown = str(default).lower()
         else:
             shown = "" if default in (None, ()) else str(default)
-        rows.append((str(source_of(Settings, name)), field.description or "", shown))
+        rows.append((str(Settings.source_of(name)), field.description or "", shown))
     return rows
 
 
-def _gather(
-    model: type[BaseModel],
+def _given(
     overrides: Mapping[str, object],
     environ: Mapping[str, str],
     dotenv: Mapping[str, str],
     file_values: Mapping[str, object],
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the value that wins for each setting, and the name of the place it came from."""
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for name in model.model_fields:
-        source = source_of(model, name)
-        is_key = name in _KEYS
+) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """Yield each setting that is given: its name, the value that wins, the place it came from."""
+    for name in Settings.model_fields:
+        source = Settings.source_of(name)
         candidates = [(overrides.get(name), source.option or name)]
         for variables, place in ((environ, ""), (dotenv, _IN_ENV_FILE)):
-            candidates += [
-                (
-                    variables.get(variable) if is_key else variables.get(variable) or None,
-                    f"{variable}{place}",
-                )
-                for variable in source.variables
-            ]
+            for variable in source.variables:
+                value = variables.get(variable)
+                candidates.append((value if name in _KEYS else value or None, variable + place))
         if name in FileSettings.model_fields:
             candidates.append((file_values.get(name), f"{name} in the configuration file"))
-        for value, origin in candidates:
-            if value is not None:
-                values[name], origins[name] = value, origin
-                break
-    return values, origins
+        if found := [each for each in candidates if each[0] is not None]:
+            yield name, found[0]

@@ -1,15 +1,23 @@
 """Say what the doctor found: one finding a step, a line for people and JSON for machines."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runmetrics.config.aws_errors import PermissionMissing
 from runmetrics.errors import ExitCode, RunmetricsError
 from runmetrics.logs import redact
 from runmetrics.text import one_line
 
 JSON_SCHEMA_VERSION = 1
+
+_BEFORE_FIX = re.compile(
+    r": (?=(?:a metric has|add|did you mean|fix|give|it can be|keep|leave|name|see|set|take|use"
+    r"|write) |docs/)"
+)
+"""Between what is wrong and what would be right; a cause may hold ": " too."""
 
 _WORST_FIRST = (
     ExitCode.BUG,
@@ -62,9 +70,21 @@ def broken(step: str, cause: str, fix: str, code: ExitCode) -> Finding:
     return Finding(step, Verdict.BROKEN, _line(cause), _line(fix), code)
 
 
+def faulty(step: str, fault: str, code: ExitCode) -> Finding:
+    """Return that a fault of the settings or the file keeps it from working."""
+    cause, *fix = _BEFORE_FIX.split(fault, maxsplit=1)
+    return broken(step, cause, "".join(fix), code)
+
+
 def failed(step: str, error: RunmetricsError) -> Finding:
-    """Return that it does not work, as an error of the collector's says."""
-    return broken(step, error.cause, error.fix, error.exit_code)
+    """Return that it does not work, as an error of the collector's says.
+
+    The fix of a missing permission is the statement to add.
+    """
+    fix = error.fix
+    if isinstance(error, PermissionMissing):
+        fix = f"add to its policy {error.statement}"
+    return broken(step, error.cause, fix, error.exit_code)
 
 
 def not_asked(steps: Iterable[str], why: str) -> list[Finding]:

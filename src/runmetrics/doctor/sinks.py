@@ -7,7 +7,6 @@ from pathlib import Path
 from runmetrics.config.credentials import find_datadog_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
-from runmetrics.doctor.aws import no_key
 from runmetrics.doctor.findings import Finding, broken, failed, not_asked, ok, warning
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError
 from runmetrics.model import Sample
@@ -36,7 +35,7 @@ def check_datadog(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[F
         if absent and (_otlp_endpoint(setup) or setup.settings.prometheus_textfile):
             yield from not_asked([_KEY, *later], "no key is set, and another sink is configured")
             return
-        yield no_key(_KEY, error)
+        yield failed(_KEY, error)
         yield from not_asked(later, f"first fix: {_KEY}")
         return
     yield ok(_KEY, f"from {key.source}")

@@ -24,10 +24,8 @@ from runmetrics.config.credentials import ApiKey, find_wandb_key
 from runmetrics.config.settings import Settings
 from runmetrics.custom_metrics import count_series
 from runmetrics.deadline import Deadline
-from runmetrics.doctor.aws import no_key
-from runmetrics.doctor.coverage import COVERED, in_words
 from runmetrics.doctor.findings import Finding, Verdict, broken, failed, not_asked, ok, warning
-from runmetrics.doctor.project import Seen, look
+from runmetrics.doctor.project import COVERED, Seen, in_words, look
 from runmetrics.errors import CredentialRefused, ExitCode, RunmetricsError
 from runmetrics.event_loop import Loop
 from runmetrics.model import Problem
@@ -101,7 +99,7 @@ def check_wandb(setup: Setup, deadline: Deadline) -> Iterator[Finding]:
     try:
         key = find_wandb_key(setup.settings, deadline)
     except RunmetricsError as error:
-        yield no_key(_KEY, error)
+        yield failed(_KEY, error)
         yield from _left_out(_SERVER, _CLOCKS, _ACCOUNT, *_OF_PROJECTS, by=_KEY)
         return
     yield ok(_KEY, f"from {key.source}")

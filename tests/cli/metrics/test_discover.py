@@ -185,6 +185,15 @@ def test_a_project_that_is_not_there_is_refused_with_a_near_name() -> None:
     )
 
 
+def test_a_project_of_the_command_line_is_to_be_corrected_there() -> None:
+    with sandbox_of() as sandbox:
+        ended = command("discover", "--project", "pp", sandbox=sandbox, RUNMETRICS_PROJECTS="e/p")
+
+    assert ended.errors == [
+        "W&B has no project e/pp, or this key has no access to it: check --project; did you mean p?"
+    ]
+
+
 @pytest.mark.parametrize(
     ("keys", "chosen"),
     [

@@ -156,7 +156,7 @@ def test_w12_a_project_that_is_not_there_fails_alone_and_its_like_is_named() -> 
     (problem,) = collection.problems
     assert str(problem) == (
         "W&B has no project e/meta, or this key has no access to it: "
-        "check WANDB_PROJECT; did you mean metta?"
+        "check RUNMETRICS_PROJECTS; did you mean metta?"
     )
 
 

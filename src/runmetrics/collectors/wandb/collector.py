@@ -130,7 +130,7 @@ class WandbCollector:
                 self._refused = error  # for every project alike
             problem = self._all_unknown(error, tags)
             if isinstance(error, NoSuchProject):
-                fix = await near_projects(server, entity, project)
+                fix = await near_projects(server, self.settings, entity, project)
                 problem = dataclasses.replace(problem, fix=fix)
             return Part.of(Collection(problems=(problem,), notices=tuple(client.notices)))
         metrics = self.catalog.metrics

@@ -41,7 +41,7 @@ async def find_projects(client: WandbClient, settings: Settings) -> Found:
     for entry in settings.entries:
         entity, _, project = entry.path.partition("/")
         try:
-            names = await _all_of(client, entity) if project == "*" else [project]
+            names = await _all_of(client, settings, entity) if project == "*" else [project]
         except RunmetricsError as error:
             failed[entity] = error
             continue
@@ -117,26 +117,27 @@ async def _listed(client: WandbClient, variables: Mapping[str, Any]) -> Answer:
     return await client.query(_LIST_PROJECTS.replace(_VIEWER, ""), variables)
 
 
-async def near_projects(client: WandbClient, entity: str, project: str) -> str:
+async def near_projects(client: WandbClient, settings: Settings, entity: str, project: str) -> str:
     """Return the fix for a project that is not there: what the entity has instead."""
     try:
         names = await list_projects(client, entity)
     except RunmetricsError:
         names = []
     if not names:
-        return f"check WANDB_ENTITY; this key sees no projects of {entity!r}"
+        return f"check {settings.place_of('entity')}; this key sees no projects of {entity!r}"
+    place = settings.place_of("project")
     near = difflib.get_close_matches(project, names, n=3, cutoff=0.5)
     if near:
-        return f"check WANDB_PROJECT; did you mean {' or '.join(near)}?"
-    return f"check WANDB_PROJECT; {entity} has {', '.join(sorted(names)[:5])}"
+        return f"check {place}; did you mean {' or '.join(near)}?"
+    return f"check {place}; {entity} has {', '.join(sorted(names)[:5])}"
 
 
-async def _all_of(client: WandbClient, entity: str) -> list[str]:
+async def _all_of(client: WandbClient, settings: Settings, entity: str) -> list[str]:
     names = await list_projects(client, entity)
     if not names:
         raise ConfigurationError(
             f"W&B shows no projects of entity {entity!r}",
-            "check the name in RUNMETRICS_PROJECTS and what this key may read",
+            f"check the name in {settings.place_of('project')} and what this key may read",
         )
     return names
 

@@ -104,10 +104,10 @@ async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sam
     key = find_wandb_key(settings, deadline)
     async with WandbClient.of(settings, key, deadline) as client:
         projects = await expand(client, settings)
-        return [await _one(ProjectClient(client, *project), runs) for project in projects]
+        return [await _one(ProjectClient(client, *project), settings, runs) for project in projects]
 
 
-async def _one(client: ProjectClient, runs: int) -> Sampled:
+async def _one(client: ProjectClient, settings: Settings, runs: int) -> Sampled:
     sampled = Sampled(client.entity, client.project)
     seen: set[str] = set()
     after: str | None = None
@@ -116,7 +116,7 @@ async def _one(client: ProjectClient, runs: int) -> Sampled:
         try:
             page = await client.ask_one(PageAsk(EVERYTHING, "-created_at", wanted, _WHOLE, after))
         except NoSuchProject as error:
-            fix = await near_projects(client.server, client.entity, client.project)
+            fix = await near_projects(client.server, settings, client.entity, client.project)
             raise ConfigurationError(error.cause, fix) from None
         if isinstance(page, Unknown):
             raise TemporaryError(page.cause, page.fix)

@@ -11,7 +11,7 @@ from runmetrics.collectors.wandb.measures import DEFAULT_MAX_SERIES
 from runmetrics.collectors.wandb.metrics.definition import Comparisons, Definition, Entry, described
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Monitors
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
-from runmetrics.config.file_settings import FileSettings, Project, Text, source_of
+from runmetrics.config.file_settings import FileSettings, Project, Text
 from runmetrics.spelling import choose, shown
 
 PACKS: Final = ("health", "gpu", "throughput", "gpu_hours", "cost")
@@ -134,7 +134,7 @@ def file_keys() -> Iterator[tuple[str, str]]:
     for name, field in Layout.model_fields.items():
         meaning = field.description or ""
         if name in FileSettings.model_fields:
-            meaning += f" ({source_of(Layout, name)} beats it)"
+            meaning += f" ({Layout.source_of(name)} beats it)"
         yield name, meaning
 
 
