@@ -3,6 +3,8 @@
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.kept import BestRuns
@@ -71,6 +73,18 @@ def test_where_the_best_itself_moved_nothing_is_known_of_the_second_best() -> No
     kept.add(seen("best", 1, beat=NOON))
 
     assert kept.result(0, {}) is None
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(122, True), (123, False)])
+def test_the_best_may_move_where_it_beat_in_the_last_two_minutes_already(
+    seconds: int, known: bool
+) -> None:
+    kept = BestRuns([MOST], NOON)
+    kept.add(seen("best", 9, beat=NOON - timedelta(seconds=seconds)))
+    kept.close()
+    kept.add(seen("best", 1, beat=NOON))
+
+    assert (kept.result(0, {}) is not None) == known
 
 
 def test_a_hidden_run_may_be_better_than_the_best() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from runmetrics.collectors.wandb.reading.document import Answers, Ask, CountAsk
+from runmetrics.collectors.wandb.reading.document import Answers, Ask, CountAsk, Reader
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.reading.rounds import Reader, apart, note, together
+from runmetrics.collectors.wandb.reading.rounds import apart, note, together
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import TemporaryError
 

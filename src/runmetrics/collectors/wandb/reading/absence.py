@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
-from runmetrics.collectors.wandb.reading.document import CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.document import Asks, CountAsk, Page, PageAsk, Reader
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, RankedRead, numbers_under
 from runmetrics.collectors.wandb.reading.ranking import (
@@ -24,7 +24,6 @@ from runmetrics.collectors.wandb.reading.ranking import (
     rows_of,
     values_of,
 )
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.collectors.wandb.values import scalar

@@ -7,10 +7,9 @@ see what it has: a key that is wanted of it, or else what the official client wr
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk
+from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk, Reader
 from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, is_plain
-from runmetrics.collectors.wandb.reading.rounds import Reader
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import decode_object

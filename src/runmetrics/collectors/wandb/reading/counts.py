@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, PageAsk
+from runmetrics.collectors.wandb.reading.document import Answers, Asks, CountAsk, PageAsk, Reader
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter, alive_since, in_states
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, WITNESS_WINDOW, CountRead
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.unknown import INDEX_LAGS, Disagreement, Unknown, hidden_runs
 from runmetrics.text import counted
 

@@ -7,7 +7,7 @@ client's documentation of `Api.runs`).
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -174,6 +174,11 @@ class Answers:
         if isinstance(answer, Unknown):
             raise Unanswered(answer)
         return answer
+
+
+Asks = Sequence[Ask[Any]]
+Reader = Generator[Asks, Answers, T]
+"""Yields what it asks next, is sent the answers, and returns the T that it learned."""
 
 
 def aliases(asks: Iterable[Ask[Any]]) -> dict[str, Ask[Any]]:

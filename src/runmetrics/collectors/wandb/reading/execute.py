@@ -14,15 +14,15 @@ from functools import partial
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.clocks import clock_notice, no_clock
 from runmetrics.collectors.wandb.reading.counts import Count
-from runmetrics.collectors.wandb.reading.document import Answers
+from runmetrics.collectors.wandb.reading.document import Answers, Asks, Reader
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
-from runmetrics.collectors.wandb.reading.kept import Kept, Scanned, Winners, keep_all
+from runmetrics.collectors.wandb.reading.kept import AllRuns, Kept, Scanned, Winners
 from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, rank
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader, note, together
+from runmetrics.collectors.wandb.reading.rounds import note, together
 from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run
 from runmetrics.collectors.wandb.reading.walks import Scans, finish, hold_windows, read_in_full
@@ -64,7 +64,11 @@ class FirstDocument:
     """Everything that a plan asks at first; `keep` makes what takes in the runs of a scan."""
 
     def __init__(
-        self, plan: Plan, now: datetime, keep: Keep = keep_all, progress: Progress = no_progress
+        self,
+        plan: Plan,
+        now: datetime,
+        keep: Keep = lambda _read, _now: AllRuns(),
+        progress: Progress = no_progress,
     ) -> None:
         self.scans = [Scan(read, now, partial(keep, read, now), progress) for read in plan.scans]
         self.extremes = [Extreme(read, now) for read in plan.ranked]
@@ -99,8 +103,8 @@ async def read_project(
     client: ProjectClient,
     plan: Plan,
     now: datetime,
-    keep: Keep = keep_all,
-    progress: Progress = no_progress,
+    keep: Keep,
+    progress: Progress,
 ) -> Reading:
     """Learn everything that the plan asks, or why it cannot be known.
 

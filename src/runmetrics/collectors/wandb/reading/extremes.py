@@ -13,11 +13,17 @@ from datetime import UTC, datetime, timedelta
 
 from runmetrics.collectors.wandb.metrics.catalog import Aggregate
 from runmetrics.collectors.wandb.reading.absence import nobody_has_a_number
-from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.document import (
+    Answers,
+    Asks,
+    CountAsk,
+    Page,
+    PageAsk,
+    Reader,
+)
 from runmetrics.collectors.wandb.reading.filters import Filter, timestamp
 from runmetrics.collectors.wandb.reading.plan import GREATEST, PAGE_SIZE, RankedRead
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rows_of
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs

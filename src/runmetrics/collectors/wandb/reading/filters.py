@@ -66,8 +66,8 @@ def alive_since(time: datetime) -> Filter:
 
 def moved_since(beat: datetime, created: datetime) -> Filter:
     """Match the runs with a heartbeat after a time, or that were created at another or later."""
-    times = {"heartbeatAt": {"$gt": timestamp(beat)}, "createdAt": {"$gte": timestamp(created)}}
-    return Filter.of({"$or": [{name: bound} for name, bound in times.items()]})
+    beats, is_new = {"$gt": timestamp(beat)}, {"$gte": timestamp(created)}
+    return Filter.of({"$or": [{"heartbeatAt": beats}, {"createdAt": is_new}]})
 
 
 def created_since(time: datetime) -> Filter:

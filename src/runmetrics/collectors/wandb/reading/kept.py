@@ -8,14 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from runmetrics.collectors.wandb.ids import Ids
 from runmetrics.collectors.wandb.metrics.catalog import Metric
 from runmetrics.collectors.wandb.metrics.language import LIVE_STATES
 from runmetrics.collectors.wandb.reading.blank import PartsOfRuns
 from runmetrics.collectors.wandb.reading.newer import NO_CLOCK
-from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
+from runmetrics.collectors.wandb.reading.plan import RankedRead
 from runmetrics.collectors.wandb.reading.ranking import Winner, best
 from runmetrics.collectors.wandb.reduce import Reduction
 from runmetrics.collectors.wandb.runs import Run, without
@@ -25,7 +25,7 @@ from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs, not_served
 _HELD_BACK = 2 * NO_CLOCK
 """Runs that beat so lately may show among those that moved; clocks may differ by a minute."""
 
-T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,45 +71,52 @@ class FullRead:
     odd: OddRuns
 
 
-class Kept(Protocol[T_co]):
-    """Takes the runs of a scan as they arrive."""
+class Kept(ABC, Generic[T]):
+    """Takes the runs of a scan as they arrive; `blank` are the parts that show nothing."""
 
+    def __init__(self) -> None:
+        self.blank: dict[str, frozenset[str]] = {}
+        self._closing = False
+
+    @abstractmethod
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         """Take a run of a page; its parts in `blank` show nothing."""
 
     def close(self) -> None:
         """Be told that what is added from now on is read beside the closing count."""
+        self._closing = True
 
     @property
+    @abstractmethod
     def count(self) -> int:
         """How many distinct runs there are."""
 
-    @property
-    def blank(self) -> PartsOfRuns:
-        """The parts that show nothing."""
-
-    def result(self, hidden: int, lost: PartsOfRuns) -> T_co | None:
+    @abstractmethod
+    def result(self, hidden: int, lost: PartsOfRuns) -> T | None:
         """Return what was learned; None where a run that moved took the answer with it.
 
         `lost` are those of the `blank` parts that W&B has and does not show.
         """
 
+    def _note_blank(self, run: Run, blank: frozenset[str]) -> None:
+        if blank := blank - run.unreadable:
+            self.blank[run.id] = blank
+        else:
+            self.blank.pop(run.id, None)
 
-class AllRuns:
+
+class AllRuns(Kept[Scanned]):
     """Keeps every run: about a KB each."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._runs: dict[str, Run] = {}
-        self.blank: dict[str, frozenset[str]] = {}
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
         known = self._runs.get(run.id)
         if known is None or _beat(run) >= _beat(known):
             self._runs[run.id] = run
-            _note_blank(self.blank, run, blank)
-
-    def close(self) -> None:
-        """Go on as before: every run is kept, and the newest of it counts."""
+            self._note_blank(run, blank)
 
     @property
     def count(self) -> int:
@@ -121,12 +128,7 @@ class AllRuns:
         return Scanned(tuple(self._runs.values()), hidden)
 
 
-def keep_all(_read: ScanRead, _now: datetime) -> Kept[Scanned]:
-    """Return what keeps every run of a scan."""
-    return AllRuns()
-
-
-class _PassingRuns(ABC):
+class _PassingRuns(Kept[T]):
     """Takes in each run once, and keeps a few bytes of it.
 
     Runs that may well move are held back until the closing: those that live, and those that beat
@@ -134,18 +136,17 @@ class _PassingRuns(ABC):
     """
 
     def __init__(self, now: datetime) -> None:
+        super().__init__()
         self._since = (now - _HELD_BACK).timestamp()
-        self._closing = False
         self._taken = Ids()
         self._held: dict[str, Run] = {}
         self._moved: dict[str, Run] = {}
         """Runs that had been taken as what they no longer are."""
 
-        self.blank: dict[str, frozenset[str]] = {}
         self._odd = OddRuns()
 
     def add(self, run: Run, blank: frozenset[str] = frozenset()) -> None:
-        _note_blank(self.blank, run, blank)
+        self._note_blank(run, blank)
         moves = run.state in LIVE_STATES or _beat(run) >= self._since
         if run.id in self._taken:
             if moves or self._closing:
@@ -155,9 +156,6 @@ class _PassingRuns(ABC):
         else:
             self._taken.add(run.id)
             self._pass(run)
-
-    def close(self) -> None:
-        self._closing = True
 
     @property
     def count(self) -> int:
@@ -181,7 +179,7 @@ class _PassingRuns(ABC):
             self._pass(run)
 
 
-class BestRuns(_PassingRuns):
+class BestRuns(_PassingRuns[FullRead]):
     """Keeps the best run of each ranked value."""
 
     def __init__(self, reads: Sequence[RankedRead], now: datetime) -> None:
@@ -212,7 +210,7 @@ class BestRuns(_PassingRuns):
         return FullRead(winners, self._odd)
 
 
-class ReducedRuns(_PassingRuns):
+class ReducedRuns(_PassingRuns[Scanned]):
     """Makes metrics of the runs of a whole history while they pass."""
 
     def __init__(self, reductions: Mapping[Metric, Reduction], now: datetime) -> None:
@@ -237,13 +235,6 @@ class ReducedRuns(_PassingRuns):
         last = [self._latest] if self._latest and self._latest.id not in self._held else []
         reduced = Reduced(self.count, self._odd, self._reductions)
         return Scanned((*last, *self._held.values()), hidden, reduced)
-
-
-def _note_blank(known: dict[str, frozenset[str]], run: Run, blank: frozenset[str]) -> None:
-    if blank := blank - run.unreadable:
-        known[run.id] = blank
-    else:
-        known.pop(run.id, None)
 
 
 def _beat(run: Run) -> float:

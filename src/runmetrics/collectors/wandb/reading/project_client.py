@@ -198,14 +198,15 @@ class ProjectClient:
     def _check_access(self, answer: Answer) -> None:
         viewer, project = answer.data.get("viewer"), answer.data.get("project")
         known = viewer is not None or "viewer" in self.dropped
-        if project is None and answer.errors and known:
-            raise TemporaryError(
-                f"W&B failed on project {self.entity}/{self.project}: {answer.errors[0].message}",
-                "try again; if it stays, ask support@wandb.com with this message",
-            )
-        if project is None and not known:
-            raise self.server.endpoint.nobody_logged_in()
         if project is None:
+            if not known:
+                raise self.server.endpoint.nobody_logged_in()
+            if answer.errors:
+                raise TemporaryError(
+                    f"W&B failed on project {self.entity}/{self.project}: "
+                    f"{answer.errors[0].message}",
+                    "try again; if it stays, ask support@wandb.com with this message",
+                )
             raise NoSuchProject(
                 f"W&B has no project {self.entity}/{self.project}, or this key has no access to it"
             )

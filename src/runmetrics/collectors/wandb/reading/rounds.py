@@ -1,26 +1,21 @@
 """Has several readers ask in rounds: what they ask in one round travels in one document.
 
-A reader is a generator. It yields what it asks next, is sent the answers, and returns what it
-learned; so what it concludes from which answers can be read, and tested, without a network.
+So what a reader concludes from which answers can be read, and tested, without a network.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from runmetrics.collectors.wandb.reading.document import Answers, Ask, Unanswered
+from runmetrics.collectors.wandb.reading.document import Asks, Reader, Unanswered
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.errors import RunmetricsError
 
 T = TypeVar("T")
 K = TypeVar("K")
-
-Asks = Sequence[Ask[Any]]
-Reader = Generator[Asks, Answers, T]
-"""Yields questions, is sent their answers, returns a T."""
 
 
 def note(notes: dict[K, T], key: K, reader: Reader[T]) -> Reader[None]:

@@ -16,12 +16,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.blank import blank_parts, not_shown
-from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Page, PageAsk
+from runmetrics.collectors.wandb.reading.document import (
+    Answers,
+    Asks,
+    CountAsk,
+    Page,
+    PageAsk,
+    Reader,
+)
 from runmetrics.collectors.wandb.reading.filters import created_between, created_since
 from runmetrics.collectors.wandb.reading.kept import Kept
 from runmetrics.collectors.wandb.reading.newer import NO_CLOCK, Newer
 from runmetrics.collectors.wandb.reading.plan import PAGE_SIZE, ScanRead
-from runmetrics.collectors.wandb.reading.rounds import Asks, Reader
 from runmetrics.collectors.wandb.reading.slices import cut
 from runmetrics.collectors.wandb.reading.unproven import (
     EMPTY_PAGE,

@@ -12,7 +12,7 @@ from typing import Final
 
 from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk, TotalAsk
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
-from runmetrics.collectors.wandb.reading.kept import Scanned
+from runmetrics.collectors.wandb.reading.kept import Scanned, Winners
 from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
@@ -80,11 +80,7 @@ async def every_run(client: ProjectClient, plan: Plan, now: datetime) -> Runs | 
 
 def answers_from(
     runs: Runs | Unknown, plan: Plan
-) -> tuple[
-    dict[CountRead, int | Unknown],
-    dict[RankedRead, Winner | Unknown],
-    dict[ScanRead, Scanned | Unknown],
-]:
+) -> tuple[dict[CountRead, int | Unknown], Winners, dict[ScanRead, Scanned | Unknown]]:
     """Return what all runs answer to the counts, the ranked values and the scans of a plan.
 
     A scan gets all of them: the reduction cuts them to window and state.
@@ -96,15 +92,14 @@ def answers_from(
             return runs
         return None if where == EVERYTHING else _WHERE_IS_UNKNOWN
 
-    counts = {read: why_not(read.where) or _count(read, seen) for read in plan.counts}
-    ranked = {read: why_not(read.where) or _winner(read, seen) for read in plan.ranked}
+    counts = {
+        read: why_not(read.where)
+        or sum(not read.states or run.state in read.states for run in seen)
+        for read in plan.counts
+    }
+    ranked = {
+        read: why_not(read.where) or unreadable(seen, read.part) or Winner(best(read, seen))
+        for read in plan.ranked
+    }
     scans = {read: why_not(read.where) or Scanned(seen) for read in plan.scans}
     return counts, ranked, scans
-
-
-def _count(read: CountRead, runs: Runs) -> int:
-    return sum(not read.states or run.state in read.states for run in runs)
-
-
-def _winner(read: RankedRead, runs: Runs) -> Winner | Unknown:
-    return unreadable(runs, read.part) or Winner(best(read, runs))

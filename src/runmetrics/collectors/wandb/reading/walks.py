@@ -10,13 +10,13 @@ from functools import partial, reduce
 from operator import or_
 from typing import TypeVar
 
-from runmetrics.collectors.wandb.reading.document import Answers, CountAsk
+from runmetrics.collectors.wandb.reading.document import Answers, CountAsk, Reader
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import AllRuns, BestRuns, FullRead, Scanned, Winners
 from runmetrics.collectors.wandb.reading.plan import RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof
-from runmetrics.collectors.wandb.reading.rounds import Reader, apart, note, together
+from runmetrics.collectors.wandb.reading.rounds import apart, note, together
 from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
