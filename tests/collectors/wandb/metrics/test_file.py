@@ -426,6 +426,11 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
             "where: {x: {$gtt: 3}}",
             'where.x.$gtt: unknown operator: did you mean "$gt"?',
         ),
+        ("where: {x: {eq: 3}}", 'where.x.eq: unknown operator: did you mean "$eq"?'),
+        (
+            "where: {config.x: {nin: [3]}}",
+            'where.config.x.nin: unknown operator: did you mean "$nin"?',
+        ),
         ("where: {$or: {a: 1}}", 'where.$or: {"a": 1} is not a list: write $or: [{...}, {...}]'),
         (
             "where: {$or: [{a: .nan}]}",
@@ -545,6 +550,41 @@ def test_a_regular_expression_that_can_be_read_is_worth_no_word(pattern: str) ->
     assert parse_config(where, FILE).notices == ()
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("if: {summary.a: {eq: nan}}", 'if.summary.a.eq: "nan" {}: use is: nan'),
+        ("if: {config.a: {ne: -Inf}}", 'if.config.a.ne: "-Inf" {}: use is: nan'),
+        (
+            "where: {summary_metrics.a: nan}",
+            'where.summary_metrics.a: "nan" {}: use if: {{FIELD: {{is: nan}}}}',
+        ),
+        (
+            "where: {$or: [{config.a: {$in: [x, NaN]}}]}",
+            'where.$or[0].config.a.$in[1]: "NaN" {}: use if: {{FIELD: {{is: nan}}}}',
+        ),
+    ],
+)
+def test_a_text_that_spells_nan_is_worth_a_word(line: str, said: str) -> None:
+    (notice,) = parse_config(entry(f"window: 7d\n  {line}"), FILE).notices
+
+    assert notice.endswith(
+        f"m.x: {said.format('is compared as text, not with NaN or an infinity')}"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if: {summary.a: {eq: nana}}",
+        "if: {summary.a: {is: nan}}",
+        "where: {displayName: nan, config.a: {$regex: nan}}",
+    ],
+)
+def test_a_text_that_does_not_is_worth_no_word(line: str) -> None:
+    assert parse_config(entry(f"window: 7d\n  {line}"), FILE).notices == ()
+
+
 def test_a_project_that_stands_twice_with_the_same_tags_is_worth_a_word() -> None:
     file = parse_config("projects:\n- acme/llm\n- acme/other\n- {path: acme/llm}", FILE)
 
@@ -599,6 +639,10 @@ def test_a_filter_by_a_name_that_is_like_no_other_is_w_and_b_s_own_affair() -> N
          'if.summary.a.gt: "x" is not a finite number: write one, or use is or eq'),
         ("{summary.a: {eq: .nan}}",
          "if.summary.a.eq: NaN cannot be compared: write a number or text, or use is: nan"),
+        ("{summary.a: {eq: 'NaN'}}",
+         'if.summary.a.eq: "NaN" cannot be compared: write a number or text, or use is: nan'),
+        ("{summary.a: {ne: '-Infinity'}}",
+         'if.summary.a.ne: "-Infinity" cannot be compared: write a number or text, or use is: nan'),
         ("{summary.a: {is: null}}",
          "if.summary.a.is: has no value: write one, or leave the key out"),
         ("{summary.a: {is: nul}}", ('if.summary.a.is: "nul" is not known here: '

@@ -13,7 +13,12 @@ from runmetrics.collectors.wandb.fields import GROUPS
 from runmetrics.collectors.wandb.metrics.definition import contradictions
 from runmetrics.collectors.wandb.metrics.language import folded, tag_name
 from runmetrics.collectors.wandb.metrics.layout import PACKS, unknown_key
-from runmetrics.collectors.wandb.metrics.where import unlikely_states, unlikely_words, where_faults
+from runmetrics.collectors.wandb.metrics.where import (
+    unlikely_states,
+    unlikely_texts,
+    unlikely_words,
+    where_faults,
+)
 from runmetrics.collectors.wandb.metrics.yaml_lines import Document, Place
 from runmetrics.config.rules import not_text
 from runmetrics.spelling import choose, shown
@@ -88,6 +93,11 @@ def doubtful(raw: Mapping[str, Any]) -> Said:
     for index, entry in _entries(raw, "metrics"):
         yield from unlikely_states(entry.get("state"), ("metrics", index, "state"))
         yield from unlikely_words(entry.get("where"), ("metrics", index, "where"))
+        conditions = entry.get("if")
+        for name, tests in conditions.items() if isinstance(conditions, dict) else ():
+            for op in {"eq", "ne"}.intersection(tests if isinstance(tests, dict) else ()):
+                place = ("metrics", index, "if", name, op)
+                yield from unlikely_texts(tests[op], place, "use is: nan")
 
 
 def _metrics(raw: Mapping[str, Any], document: Document) -> Said:

@@ -12,6 +12,7 @@ from typing import Final, Literal, Self, get_args
 
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS
 from runmetrics.collectors.wandb.gpus import EVERY_GPU
+from runmetrics.collectors.wandb.values import scalar
 from runmetrics.config.rules import RESERVED_TAGS
 from runmetrics.spelling import choose, near, shown
 from runmetrics.units import UNITS
@@ -199,12 +200,15 @@ def parse_number(value: object) -> float:
 
 
 def parse_operand(value: object) -> float | str | bool:
-    """Check the right side of eq and ne: a finite number, text, true or false."""
-    if isinstance(value, str | bool):
-        return value
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    raise ValueError(f"{shown(value)} cannot be compared: write a number or text, or use is: nan")
+    """Check the right side of eq and ne: a finite number, text, true or false.
+
+    It is cleaned as a run's values are, in which the text "NaN" is the number.
+    """
+    found = scalar(value)
+    if found is None or (isinstance(found, float) and not math.isfinite(found)):
+        fix = "write a number or text, or use is: nan"
+        raise ValueError(f"{shown(value)} cannot be compared: {fix}")
+    return found
 
 
 def _bare(word: str) -> str:

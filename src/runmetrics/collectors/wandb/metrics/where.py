@@ -25,6 +25,7 @@ _COLUMNS_IN_SNAKE_CASE: Final = ("created_at", "display_name")
 _KEYED_COLUMNS: Final = ("config", "summary_metrics")
 _CLOSE: Final = 0.7
 _WHOLE_VALUES: Final = frozenset({"$eq", "$ne", "$in", "$nin"})
+_NOT_FINITE: Final = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
 _TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at", "updated_at"}
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 
@@ -54,7 +55,7 @@ def _clause_fault(key: str, value: object) -> str:
         return "" if isinstance(value, list) else f"{shown(value)} is not a list: {right}"
     if key in ("$in", "$nin"):
         return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {key}: [x]"
-    if key.startswith("$") and key not in OPERATORS:
+    if f"${key}" in OPERATORS or (key.startswith("$") and key not in OPERATORS):
         return f"unknown operator: {choose(key, OPERATORS)}"
     if isinstance(value, list):
         # W&B answers 500 to it, however often it is asked (fact 64).
@@ -86,26 +87,34 @@ def _is_instant(value: object) -> bool:
 
 
 def unlikely_states(value: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yield states, one or a list, that are close to a known one: no fault, W&B may report more."""
-    if isinstance(value, list):
+    """Yield states that are close to a known one: no fault, W&B may report more."""
+    for place, word in _words(value, path):
+        if word not in STATES and (guess := near(word, STATES)):
+            what = f"{shown(word)} is no state that W&B is known to report"
+            yield place, f'{what}: did you mean "{guess}"?'
+
+
+def unlikely_texts(value: object, path: Place, fix: str) -> Iterator[tuple[Place, str]]:
+    """Yield texts that spell NaN or an infinity: no fault, a run may have logged the text."""
+    for place, word in _words(value, path):
+        if _NOT_FINITE.fullmatch(word):
+            yield place, f"{shown(word)} is compared as text, not with NaN or an infinity: {fix}"
+
+
+def _words(value: object, path: Place) -> Iterator[tuple[Place, str]]:
+    """Yield what values are compared with as a whole, where that is text: one, or a list."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
         for index, word in enumerate(value):
-            yield from unlikely_states(word, (*path, index))
-    elif isinstance(value, str) and value not in STATES and (guess := near(value, STATES)):
-        what = f"{shown(value)} is no state that W&B is known to report"
-        yield path, f'{what}: did you mean "{guess}"?'
-
-
-def _states_compared(value: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yield the unlikely states that a filter compares `state` with."""
-    if not isinstance(value, Mapping):
-        yield from unlikely_states(value, path)
-        return
-    for operator in value.keys() & _WHOLE_VALUES:
-        yield from unlikely_states(value[operator], (*path, operator))
+            yield from _words(word, (*path, index))
+    elif isinstance(value, Mapping):
+        for operator in value.keys() & _WHOLE_VALUES:
+            yield from _words(value[operator], (*path, operator))
 
 
 def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
-    """Yield what is probably mistyped: keys, states, regular expressions: (place, what).
+    """Yield what is probably mistyped: keys, states, NaN, regular expressions: (place, what).
 
     W&B may know more of each. It refuses some keys that it does not know, and matches nothing with
     others.
@@ -122,7 +131,9 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
             continue
         name, dot, rest = key.partition(".")
         if name == "state" and not dot:
-            yield from _states_compared(value, here)
+            yield from unlikely_states(value, here)
+        if name in _KEYED_COLUMNS:
+            yield from unlikely_texts(value, here, "use if: {FIELD: {is: nan}}")
         known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
         if name not in known and (guess := near(name, known, _CLOSE)):
             meant = f"{guess}{dot}{one_line(rest)}"
