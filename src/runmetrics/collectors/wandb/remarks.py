@@ -15,9 +15,9 @@ from runmetrics.collectors.wandb.reading.filters import Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
-from runmetrics.collectors.wandb.tallies import OddRuns, Tally
+from runmetrics.collectors.wandb.tallies import GpuDoubts, OddRuns, Tally
 from runmetrics.collectors.wandb.unknown import Unknown
-from runmetrics.collectors.wandb.values import decode_object, number
+from runmetrics.collectors.wandb.values import decode_object, leaves, number
 from runmetrics.errors import RunmetricsError
 from runmetrics.spelling import shown
 from runmetrics.text import counted, exact_length, show_value, some
@@ -101,7 +101,8 @@ async def logged_keys(client: ProjectClient, run_ids: Iterable[str]) -> set[str]
     for ask in asks:
         summary = answers[ask]
         if not isinstance(summary, Unknown):
-            found |= set(_paths(decode_object(summary) or {}))
+            values = leaves(decode_object(summary) or {}, deepest=2)
+            found |= {key for key, value in values if number(value) is not None}
     return found
 
 
@@ -121,22 +122,6 @@ def most_alike(key: str, others: Iterable[str]) -> list[str]:
 
 def _words(key: str) -> set[str]:
     return {word for word in re.split(r"[^a-z0-9]+", key.lower()) if len(word) > 2}
-
-
-def _paths(summary: Mapping[str, object]) -> Iterable[str]:
-    """Yield keys of numbers, and of those one level down: `a.max` of {"a": {"max": 1}}.
-
-    Passed over are W&B's own keys and media (which have a _type).
-    """
-    for key, value in summary.items():
-        if key.startswith("_") or not key.isprintable():
-            continue
-        if number(value) is not None:
-            yield key
-        elif isinstance(value, dict) and "_type" not in value:
-            for inner, each in value.items():
-                if inner.isprintable() and number(each) is not None:
-                    yield f"{key}.{inner}"
 
 
 def _named(field: Field) -> str:
@@ -162,13 +147,10 @@ def of_runs(
     rules: Rules,
 ) -> list[Remark]:
     """Return what is to be said of the runs that were read, and of those behind the values."""
-    unconfigured, assumed_, unpriced, types = Tally(), Tally(), Tally(), set[str]()
-    for doubts in (series.behind.gpus for _, series in known):
-        if doubts:
-            unconfigured.update(doubts.unconfigured)
-            assumed_.update(doubts.assumed)
-            unpriced.update(doubts.unpriced)
-            types |= doubts.types
+    doubts = GpuDoubts()
+    for _, series in known:
+        if series.behind.gpus:
+            doubts.update(series.behind.gpus)
     found = [
         Remark("impossible", len(odd.impossible), _faults(odd)),
         _odd(
@@ -180,11 +162,11 @@ def of_runs(
             "with GPU samples both under node labels and without: the labelled alone count",
         ),
         _odd(
-            *("gpus_per_run", unconfigured),
+            *("gpus_per_run", doubts.unconfigured),
             f"without a usable number under {rules.gpus_per_run}: GPUs counted as W&B knows them",
         ),
-        _odd("unpriced", unpriced, _without_a_price(types)),
-        Remark("gpus_assumed", len(assumed_)),
+        _odd("unpriced", doubts.unpriced, _without_a_price(doubts.types)),
+        Remark("gpus_assumed", len(doubts.assumed)),
         _hidden(scans),
     ]
     return [each for each in found if each.count]

@@ -12,7 +12,7 @@ from typing import Final
 from runmetrics.collectors.wandb import remarks
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Catalog, Metric
+from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.kept import Scanned
@@ -29,7 +29,6 @@ from runmetrics.collectors.wandb.reduce import reduce
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.server.pages import run_page
 from runmetrics.collectors.wandb.tallies import OddRuns
-from runmetrics.collectors.wandb.totals import PERCENTILES
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.custom_metrics import count_series
 from runmetrics.errors import ExitCode
@@ -37,7 +36,6 @@ from runmetrics.model import Collection, Cost, Missing, Problem, RunRef, Sample
 from runmetrics.spelling import shown
 from runmetrics.text import counted
 
-_OF_ONE_RUN: Final = (Aggregate.MAX, Aggregate.MIN, Aggregate.LATEST)
 _FREE_REQUESTS: Final = 3
 """Similar keys are looked for while a project with a page of runs costs no more than this."""
 
@@ -203,9 +201,9 @@ def _hidden_from(metric: Metric, scanned: Scanned) -> Unknown | None:
     """Say that a hidden run may hold the value, where one run alone does, or moves its rank."""
     if not scanned.hidden:
         return None
-    if metric.aggregate in PERCENTILES:
+    if metric.aggregate.percent is not None:
         return hidden_runs(scanned.hidden, "moves a percentile")
-    return hidden_runs(scanned.hidden) if metric.aggregate in _OF_ONE_RUN else None
+    return hidden_runs(scanned.hidden) if metric.aggregate.of_one_run else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,6 @@ from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.tallies import Behind
 from runmetrics.collectors.wandb.values import mean
 
-PERCENTILES = {Aggregate.P50: 50, Aggregate.P90: 90, Aggregate.P95: 95, Aggregate.P99: 99}
-_OF_ALL_VALUES = {Aggregate.SUM, Aggregate.MEAN, *PERCENTILES}
-"""What is exact only when made of all values at once: eight bytes each."""
-
 _Rank = tuple[float, float, str]
 
 
@@ -54,10 +50,10 @@ class Total:
         if value is None:
             return
         self._known += 1
-        if self._metric.aggregate in _OF_ALL_VALUES:
-            self._values.append(value)
-        else:
+        if self._metric.aggregate.of_one_run:
             self._compare(run, value)
+        else:  # exact only when made of all values at once: eight bytes each
+            self._values.append(value)
 
     def series(self, tags: Mapping[str, str]) -> Series:
         """Return the series; raises OverflowError where a sum is too large for a float."""
@@ -73,13 +69,12 @@ class Total:
         if aggregate is Aggregate.SUM:
             known = values or not self._selected or _sums_to_zero(self._metric)
             return math.fsum(values) if known else None
-        if aggregate not in _OF_ALL_VALUES:
+        if aggregate.of_one_run:
             return self._extreme
         if not values:
             return None
-        if aggregate is Aggregate.MEAN:
-            return mean(values)
-        return percentile(values, PERCENTILES[aggregate])
+        percent = aggregate.percent
+        return mean(values) if percent is None else percentile(values, percent)
 
     def _compare(self, run: Run, value: float) -> None:
         rank = _rank(self._metric.aggregate, run, value)

@@ -6,6 +6,7 @@ from typing import Self
 
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.errors import ExitCode, RunmetricsError
+from runmetrics.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,8 @@ INDEX_LAGS = "its index may lag behind its runs for some minutes; the next colle
 
 def hidden_runs(count: int, effect: str = "may have a better value") -> Unknown:
     """Say that runs which W&B counts and does not show may change a value: `effect` says how."""
-    which = "1 run" if count == 1 else f"{count:,} runs"
     return Unknown(
-        f"W&B counts {which} that it does not show, and any of them {effect}",
+        f"W&B counts {counted(count, 'run')} that it does not show, and any of them {effect}",
         "see which runs this key may not read; deleting one that W&B cannot show fixes it, too",
     )
 

@@ -5,7 +5,7 @@ Nothing here raises: what makes no sense is None, or ABSENT where None is a valu
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -182,6 +182,22 @@ def lengths(source: str, found: Mapping[str, Any], keys: Iterable[str]) -> dict[
     """Return how long the lists under `keys` are, by the names of their fields."""
     values = ((f"{source}.{key}", look_up(found, key)) for key in keys)
     return {name: len(value) for name, value in values if isinstance(value, list)}
+
+
+def leaves(found: Mapping[str, Any], deepest: int) -> Iterator[tuple[str, Scalar]]:
+    """Yield the values of an object by dotted paths of at most `deepest` keys: `a.max`.
+
+    Passed over are W&B's own keys, media (which have a _type), and keys that no file can name.
+    """
+    for key, value in found.items():
+        if key.startswith("_") or not key.isprintable() or key != key.strip() or not key:
+            continue
+        if isinstance(value, dict):
+            if "_type" not in value and deepest > 1:
+                inner = leaves(value, deepest - 1)
+                yield from ((f"{key}.{path}", leaf) for path, leaf in inner)
+        elif (leaf := scalar(value)) is not None:
+            yield key, leaf
 
 
 def unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:

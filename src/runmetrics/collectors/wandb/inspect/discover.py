@@ -6,7 +6,7 @@ A summary may be hundreds of KB (fact 27), so they are read of a bounded sample,
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ from runmetrics.collectors.wandb.runs import make_run
 from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
 from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.unknown import Unknown
-from runmetrics.collectors.wandb.values import decode_object, scalar, unwrapped
+from runmetrics.collectors.wandb.values import Scalar, decode_object, leaves, unwrapped
 from runmetrics.config.credentials import find_wandb_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
@@ -48,17 +48,15 @@ class Key:
     least: float = math.inf
     greatest: float = -math.inf
 
-    def add(self, value: object) -> None:
+    def add(self, value: Scalar) -> None:
         """Count one run's value."""
         self.runs += 1
-        found = scalar(value)
-        if isinstance(found, float):
-            if math.isfinite(found):
-                self.numbers += 1
-                self.least = min(self.least, found)
-                self.greatest = max(self.greatest, found)
-            else:
-                self.not_finite += 1
+        if isinstance(value, float) and math.isfinite(value):
+            self.numbers += 1
+            self.least = min(self.least, value)
+            self.greatest = max(self.greatest, value)
+        elif isinstance(value, float):
+            self.not_finite += 1
 
 
 @dataclass(slots=True)
@@ -82,7 +80,7 @@ class Sampled:
         summary = decode_object(node.get("summaryMetrics")) or {}
         config = unwrapped(decode_object(node.get("config")) or {})
         for source, found in (("summary", summary), ("config", config)):
-            for path, value in _leaves(found):
+            for path, value in leaves(found, _DEEPEST):
                 name = f"{source}.{path}"
                 self.keys.setdefault(name, Key(name)).add(value)
 
@@ -128,15 +126,3 @@ async def _one(client: ProjectClient, settings: Settings, runs: int) -> Sampled:
             break
         after = page.end_cursor
     return sampled
-
-
-def _leaves(found: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, object]]:
-    """Yield numbers, texts and booleans by dotted paths, without W&B's own keys and media."""
-    for key, value in found.items():
-        if key.startswith("_") or not key.isprintable() or key != key.strip() or not key:
-            continue
-        if isinstance(value, dict):
-            if "_type" not in value and depth < _DEEPEST:
-                yield from ((f"{key}.{path}", leaf) for path, leaf in _leaves(value, depth + 1))
-        elif scalar(value) is not None:
-            yield key, value

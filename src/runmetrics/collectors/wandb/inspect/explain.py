@@ -28,7 +28,6 @@ from runmetrics.collectors.wandb.reading.ranking import best, rank
 from runmetrics.collectors.wandb.reduce import Tags, by_group
 from runmetrics.collectors.wandb.results import run_ref, series_of
 from runmetrics.collectors.wandb.runs import Run, make_run
-from runmetrics.collectors.wandb.totals import PERCENTILES
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CommandLineError, ConfigurationError, RunmetricsError
@@ -204,7 +203,7 @@ def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed
 
 def _first_shown(metric: Metric, pairs: Weighed) -> int:
     """Return where to begin: at the greatest, but of a percentile so that it is in the middle."""
-    percent = PERCENTILES.get(metric.aggregate)
+    percent = metric.aggregate.percent
     if percent is None:
         return 0
     able = sum(value is not None for _, value in pairs)

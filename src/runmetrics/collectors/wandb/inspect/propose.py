@@ -3,11 +3,11 @@
 Keys are told by their words: which name an accuracy, which a loss, which a throughput.
 """
 
+import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from runmetrics.collectors.wandb.inspect.discover import Key, Sampled
 from runmetrics.collectors.wandb.metrics.language import parse_name
@@ -25,14 +25,6 @@ _STATISTICS = ("max", "best", "last", "mean", "min", "first", "std", "sum", "cou
 Test = Callable[[Sequence[str]], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Proposal:
-    name: str
-    aggregate: str
-    key: Key
-    description: str
-
-
 def propose(found: Sequence[Sampled]) -> str:
     """Return YAML that `--config` takes as it is; comments say what each key was seen to hold."""
     keys = _joined(found)
@@ -44,12 +36,12 @@ def propose(found: Sequence[Sampled]) -> str:
     lines += ["", *_setting("accuracy_key", "an accuracy", accuracies, runs)]
     lines += _setting("loss_key", "a loss", losses, runs)
     lines += _prices(found, runs)
-    proposals = [
-        *_proposals("best", "max", "Greatest", accuracies[1:]),
-        *_proposals("least", "min", "Least", losses[1:]),
-        *_proposals("mean", "mean", "Mean", rates),
-    ]
-    lines += _metrics(proposals, runs)
+    kinds = (
+        ("best", "max", "Greatest", accuracies[1:]),
+        ("least", "min", "Least", losses[1:]),
+        ("mean", "mean", "Mean", rates),
+    )
+    lines += _metrics(kinds, runs)
     return "\n".join(lines) + "\n"
 
 
@@ -95,32 +87,27 @@ def _prices(found: Sequence[Sampled], runs: int) -> list[str]:
     ]
 
 
-def _proposals(prefix: str, aggregate: str, word: str, keys: Sequence[Key]) -> Iterable[_Proposal]:
-    for key in keys[:_MOST_OF_A_KIND]:
-        slug = re.sub(r"[^a-z0-9]+", "_", _bare(key).lower()).strip("_")
-        if slug:
+def _metrics(kinds: Iterable[tuple[str, str, str, Sequence[Key]]], runs: int) -> list[str]:
+    """Propose a metric over each of the first few keys of a kind; of equal names the first."""
+    entries: dict[str, list[str]] = {}
+    for prefix, aggregate, word, keys in kinds:
+        for key in keys[:_MOST_OF_A_KIND]:
+            slug = re.sub(r"[^a-z0-9]+", "_", _bare(key).lower()).strip("_")
+            if not slug:
+                continue
+            name = parse_name(f"wandb.summary.{prefix}_{slug[:80]}".strip("_"))
             description = f"{word} {_bare(key)} of the runs of the last 7 days"
-            yield _Proposal(f"wandb.summary.{prefix}_{slug[:80]}", aggregate, key, description)
-
-
-def _metrics(proposals: Iterable[_Proposal], runs: int) -> list[str]:
-    names: set[str] = set()
-    entries: list[str] = []
-    for each in proposals:
-        name = parse_name(each.name.strip("_"))
-        if name in names:
-            continue
-        names.add(name)
-        entries += [
-            f"  - name: {name}",
-            f"    description: {_quoted(each.description)}",
-            f"    {each.aggregate}: {_quoted(each.key.name)}  # {_seen(each.key, runs)}",
-            "    window: 7d",
-        ]
+            entry = [
+                f"  - name: {name}",
+                f"    description: {_quoted(description)}",
+                f"    {aggregate}: {_quoted(key.name)}  # {_seen(key, runs)}",
+                "    window: 7d",
+            ]
+            entries.setdefault(name, entry)
     if not entries:
         return []
     remark = "# One window for all: these cost no request more than the built-in metrics."
-    return ["", remark, "metrics:", *entries]
+    return ["", remark, "metrics:", *itertools.chain.from_iterable(entries.values())]
 
 
 def _quoted(text: str) -> str:

@@ -77,7 +77,9 @@ class Metric:
         text = f"{_PHRASES[self.aggregate]} "
         if self.field is not None:
             field = f"the price of {self.field}" if self.priced else f"{self.field}"
-            text += f"{field} {self._over_gpus}{'of' if self._one_run else 'over'} "
+            if self.field.of_every_gpu:
+                field += f" ({self.field.over_gpus} over each run's GPUs)"
+            text += f"{field} {'of' if self.aggregate.of_one_run else 'over'} "
         narrowed = self.states or self.window or self.where or self.conditions
         text += runs if narrowed else "all runs"
         if self.window is not None:
@@ -110,16 +112,6 @@ class Metric:
         """All that it takes of a run: the field that is aggregated, and those that are tested."""
         tested = (condition.field for condition in self.conditions)
         return (*([self.field] if self.field else []), *tested)
-
-    @property
-    def _over_gpus(self) -> str:
-        if self.field is None or not self.field.of_every_gpu:
-            return ""
-        return f"({self.field.over_gpus} over each run's GPUs) "
-
-    @property
-    def _one_run(self) -> bool:
-        return self.aggregate in (Aggregate.MIN, Aggregate.MAX, Aggregate.LATEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,6 @@ from runmetrics.config import rules
 from runmetrics.spelling import shown
 from runmetrics.units import UNITS
 
-_CHEAP = ("count", "min", "max", "latest")
-
 _LIST: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
@@ -250,7 +248,7 @@ def _is_live(state: object) -> bool:
 
 def _whole_history(entry: Mapping[str, Any], aggregate: str) -> Iterator[tuple[Place, str]]:
     source = str(entry[aggregate]).partition(".")[0]
-    if aggregate not in _CHEAP:
+    if aggregate != "count" and not Aggregate(aggregate).of_one_run:
         what = aggregate
     elif aggregate != "count" and source in ("run", "system"):
         what = f"{aggregate} of a {source} field"

@@ -54,6 +54,16 @@ class Aggregate(StrEnum):
     P95 = "p95"
     P99 = "p99"
 
+    @property
+    def of_one_run(self) -> bool:
+        """Whether the number is that of one run, which holds it."""
+        return self in (Aggregate.MIN, Aggregate.MAX, Aggregate.LATEST)
+
+    @property
+    def percent(self) -> int | None:
+        """Which percentile it is; None where it is none."""
+        return int(self[1:]) if self.startswith("p") else None
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

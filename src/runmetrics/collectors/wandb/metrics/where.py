@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from runmetrics.collectors.wandb.metrics.language import STATES
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
@@ -30,22 +30,29 @@ _TIMES = {"createdAt", "heartbeatAt", "updatedAt", "created_at", "heartbeat_at",
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z")
 
 
+def _inside(where: object, path: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Yield all that is in a filter, at any depth, by its place."""
+    items = where.items() if isinstance(where, Mapping) else ()
+    for key, value in enumerate(where) if isinstance(where, list) else items:
+        yield (*path, key), value
+        yield from _inside(value, (*path, key))
+
+
 def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     """Yield what W&B would refuse, or silently match nothing with: (place, what)."""
-    if isinstance(where, Mapping):
-        for key, value in where.items():
-            here = (*path, key)
-            if fault := _clause_fault(key, value):
-                yield here, fault
-            yield from where_faults(value, here)
-    elif isinstance(where, list):
-        for index, value in enumerate(where):
-            yield from where_faults(value, (*path, index))
-    elif isinstance(where, float) and not math.isfinite(where):
-        yield path, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
-    elif set(path[-3:]) & _TIMES and not isinstance(where, bool) and not _is_instant(where):
-        # W&B matches nothing, in silence, where the Z is missing.
-        yield path, f"{shown(where)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
+    for place, value in _inside(where, path):
+        key = place[-1]
+        if isinstance(key, str) and (fault := _clause_fault(key, value)):
+            yield place, fault
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield place, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
+        elif (
+            set(place[-3:]) & _TIMES
+            and not isinstance(value, Mapping | list | bool)
+            and not _is_instant(value)
+        ):
+            # W&B matches nothing, in silence, where the Z is missing.
+            yield place, f"{shown(value)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
 
 
 def _clause_fault(key: str, value: object) -> str:
@@ -70,16 +77,11 @@ def _clause_fault(key: str, value: object) -> str:
 
 def dotted_names(where: object) -> Iterator[str]:
     """Yield the names in a filter whose key has a dot: config.a.b."""
-    if isinstance(where, list):
-        for value in where:
-            yield from dotted_names(value)
-    if not isinstance(where, Mapping):
-        return
-    for key, value in where.items():
+    for place, _ in _inside(where):
+        key = str(place[-1])
         column, _, rest = key.partition(".")
         if column in _KEYED_COLUMNS and "." in rest:
             yield one_line(key)
-        yield from dotted_names(value)
 
 
 def _is_instant(value: object) -> bool:
@@ -119,15 +121,9 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     W&B may know more of each. It refuses some keys that it does not know, and matches nothing with
     others.
     """
-    if isinstance(where, list):
-        for index, value in enumerate(where):
-            yield from unlikely_words(value, (*path, index))
-    if not isinstance(where, Mapping):
-        return
-    for key, value in where.items():
-        here = (*path, key)
-        if key.startswith("$"):
-            yield from unlikely_words(value, here)
+    for here, value in _inside(where, path):
+        key = here[-1]
+        if not isinstance(key, str) or key.startswith("$"):
             continue
         name, dot, rest = key.partition(".")
         if name == "state" and not dot:

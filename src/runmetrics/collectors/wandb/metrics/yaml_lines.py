@@ -104,7 +104,7 @@ def _value(loader: _Loader, node: yaml.Node, place: Place, document: Document) -
         return [
             _value(loader, item, (*place, index), document) for index, item in enumerate(node.value)
         ]
-    if isinstance(node, yaml.ScalarNode):
+    if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
         return _scalar(loader, node)
     raise YamlFault(line, f"the tag {node.tag!r} is not known here")
 
@@ -141,8 +141,6 @@ def _speakable(node: yaml.ScalarNode) -> None:
 def _scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
     line = node.start_mark.line + 1
     _speakable(node)
-    if node.tag not in _SCALARS:
-        raise YamlFault(line, f"the tag {node.tag!r} is not known here")
     try:
         value = loader.construct_object(node)
     except (ValueError, LookupError):
