@@ -73,7 +73,11 @@ class WandbCollector:
         client = WandbClient.of(self.settings, key, deadline, retry=self.retry)
         async with client:
             found = await find_projects(client, self.settings)
-            projects = self._own(found.projects)
+            projects = [
+                each
+                for each in found.projects
+                if self.shard is None or self.shard.owns("/".join(each))
+            ]
             names = ", ".join(map("/".join, projects))
             _log.debug(
                 "reading %s from %s with the key from %s", names, client.endpoint, key.source
@@ -96,10 +100,6 @@ class WandbCollector:
             most_series=estimate_series(self.catalog, len(projects)),
             most_series_total=estimate_total(self.catalog, len(projects)),
         )
-
-    def _own(self, projects: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        shard = self.shard
-        return [each for each in projects if shard is None or shard.owns("/".join(each))]
 
     def _beforehand(self, found: Found, own: Sequence[tuple[str, str]]) -> Collection:
         """Return what is to be said whatever the projects hold."""

@@ -223,8 +223,8 @@ GROUPS: Final = {
             "outcome",
             "how the run stands now: running, finished, failed (failed, crashed), stopped "
             "(killed, preempted, preempting) or other",
-            lambda run: [measures.outcome(run)],
-            of_state=measures.outcome_of,
+            lambda run: [measures.outcome(run.state)],
+            of_state=measures.outcome,
         ),
         Group("host", "the machine that the run logs from", lambda run: [run.host], "host"),
         Group("gpu_type", "the name of the run's GPUs", lambda run: [run.gpu_type], "runInfo"),

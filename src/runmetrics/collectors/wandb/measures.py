@@ -183,18 +183,14 @@ def silence_in_words(run: Run, rules: Rules) -> str:
     """Return how long a run had logged nothing, since which log, and how it stands now."""
     minutes = minutes_since_log(run, rules, None)
     if minutes is None:
-        return outcome(run)
+        return outcome(run.state)
     since = f"{run.logged_at:%Y-%m-%d %H:%M} UTC" if run.logged_at else "it began"
-    return f"{outcome(run)}, no log for {rough_length(minutes * _SECONDS_PER_MINUTE)} since {since}"
+    length = rough_length(minutes * _SECONDS_PER_MINUTE)
+    return f"{outcome(run.state)}, no log for {length} since {since}"
 
 
-def outcome(run: Run) -> str:
-    """Return how the run stands now: running, finished, failed, stopped or other."""
-    return outcome_of(run.state)
-
-
-def outcome_of(state: str) -> str:
-    """Return how a run in this state stands."""
+def outcome(state: str) -> str:
+    """Return how a run in this state stands: running, finished, failed, stopped or other."""
     return _OUTCOMES.get(state, "other")
 
 

@@ -41,20 +41,17 @@ async def find_projects(client: WandbClient, settings: Settings) -> Found:
     for entry in settings.entries:
         entity, _, project = entry.path.partition("/")
         try:
-            names = await _all_of(client, settings, entity) if project == "*" else [project]
+            names = await list_projects(client, entity) if project == "*" else [project]
+            if not names:
+                raise ConfigurationError(
+                    f"W&B shows no projects of entity {entity!r}",
+                    f"check the name in {settings.place_of('project')} and what this key may read",
+                )
         except RunmetricsError as error:
             failed[entity] = error
             continue
         projects.update(((entity, name), None) for name in names)
     return Found(list(projects), failed)
-
-
-async def expand(client: WandbClient, settings: Settings) -> list[tuple[str, str]]:
-    """Return the projects that the settings name, or raise the first error of an entity."""
-    found = await find_projects(client, settings)
-    for error in found.failed.values():
-        raise error
-    return found.projects
 
 
 async def side_by_side(
@@ -130,16 +127,6 @@ async def near_projects(client: WandbClient, settings: Settings, entity: str, pr
     if near:
         return f"check {place}; did you mean {' or '.join(near)}?"
     return f"check {place}; {entity} has {', '.join(sorted(names)[:5])}"
-
-
-async def _all_of(client: WandbClient, settings: Settings, entity: str) -> list[str]:
-    names = await list_projects(client, entity)
-    if not names:
-        raise ConfigurationError(
-            f"W&B shows no projects of entity {entity!r}",
-            f"check the name in {settings.place_of('project')} and what this key may read",
-        )
-    return names
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from runmetrics.collectors.wandb.ids import Ids
 from runmetrics.collectors.wandb.measures import Rules, assumes_gpus, configured_gpus, price
 from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
 from runmetrics.collectors.wandb.runs import Run
-from runmetrics.collectors.wandb.values import Fault, Scalar
+from runmetrics.collectors.wandb.values import Fault
 
 
 class Tally:
@@ -154,7 +154,12 @@ class Behind:
                 self.gpus = self.gpus or GpuDoubts()
                 self.gpus.add(metric, run, value, rules)
         elif value is None:
-            self._look_at(run.id, run.values.get(str(field)))
+            found = run.values.get(str(field))
+            if found is None:
+                self.lacking = run.id
+            elif isinstance(found, str):
+                self.texts += 1
+                self.text = self.text or found
 
     def update(self, other: "Behind") -> None:
         """Take in the runs of another series."""
@@ -164,13 +169,6 @@ class Behind:
         if other.gpus:
             self.gpus = self.gpus or GpuDoubts()
             self.gpus.update(other.gpus)
-
-    def _look_at(self, run_id: str, value: Scalar | None) -> None:
-        if value is None:
-            self.lacking = run_id
-        elif isinstance(value, str):
-            self.texts += 1
-            self.text = self.text or value
 
 
 def _lacks_price(metric: Metric, run: Run, rules: Rules) -> bool:

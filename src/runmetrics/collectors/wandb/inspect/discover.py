@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from runmetrics.collectors.wandb.projects import expand, near_projects
+from runmetrics.collectors.wandb.projects import find_projects, near_projects
 from runmetrics.collectors.wandb.reading.document import PageAsk
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
 from runmetrics.collectors.wandb.reading.project_client import NoSuchProject, ProjectClient
@@ -101,8 +101,13 @@ def sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
 async def _sample(settings: Settings, runs: int, deadline: Deadline) -> list[Sampled]:
     key = find_wandb_key(settings, deadline)
     async with WandbClient.of(settings, key, deadline) as client:
-        projects = await expand(client, settings)
-        return [await _one(ProjectClient(client, *project), settings, runs) for project in projects]
+        found = await find_projects(client, settings)
+        for error in found.failed.values():
+            raise error
+        return [
+            await _one(ProjectClient(client, *project), settings, runs)
+            for project in found.projects
+        ]
 
 
 async def _one(client: ProjectClient, settings: Settings, runs: int) -> Sampled:
