@@ -9,8 +9,7 @@ from runmetrics.text import counted
 
 def count_series(samples: Iterable[Sample]) -> Counter[str]:
     """Return distinct sets of tags by metric; tags that a sink puts on every sample add none."""
-    distinct = dict.fromkeys((each.name, tuple(sorted(each.tags.items()))) for each in samples)
-    return Counter(name for name, _ in distinct)
+    return Counter(name for name, _ in dict.fromkeys(each.series for each in samples))
 
 
 def bill(

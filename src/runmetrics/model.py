@@ -10,6 +10,9 @@ from runmetrics.errors import ExitCode
 PROJECT_TAGS = ("wandb_entity", "wandb_project", "collector")
 """Tags that every sample of a W&B project carries."""
 
+Series = tuple[str, tuple[tuple[str, str], ...]]
+"""A metric's name and a set of tags, sorted."""
+
 
 def project_of(tags: Mapping[str, str]) -> str:
     """Return entity/project; what there is of it."""
@@ -43,6 +46,11 @@ class Sample:
     runs: int | None = None
     run: RunRef | None = None
     note: str = ""
+
+    @property
+    def series(self) -> Series:
+        """What tells it from other samples of the same collection."""
+        return self.name, tuple(sorted(self.tags.items()))
 
 
 @dataclass(frozen=True, slots=True)

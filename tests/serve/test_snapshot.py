@@ -129,7 +129,7 @@ def replace_after(script: Script) -> Snapshot:
     from runmetrics.serve.snapshot import after
 
     now = script.clock()
-    return after(script.loop.snapshot, outcome(sample("a.x", 1)), began_at=now, ended_at=now)
+    return after(script.loop.snapshot, outcome(sample("a.x", 1)), began_at=now)
 
 
 def test_only_so_many_series_have_a_history() -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
+from runmetrics.model import Series
 from runmetrics.serve.markup import el
-from runmetrics.serve.snapshot import Row, Series
+from runmetrics.serve.snapshot import Row
 
 WIDTH, HEIGHT = 240.0, 48.0
 _MARGIN = 5.0

@@ -68,10 +68,9 @@ class Loop:
         finally:
             self.collecting = False
             forget()
-        ended_at = self._tick()
-        self.next_at = max(began_at + self.interval, ended_at)
+        self.next_at = max(began_at + self.interval, self._tick())
         if not outcome.stopped:
-            self.snapshot = after(self.snapshot, outcome, began_at=began_at, ended_at=ended_at)
+            self.snapshot = after(self.snapshot, outcome, began_at=began_at)
 
     def _tick(self) -> float:
         self._ticked_at = self.clock()

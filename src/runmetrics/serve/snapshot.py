@@ -4,11 +4,11 @@ A value that could not be learned again stays as it was read, with the reason; o
 longer there (no data) goes. So each value has an age, counted by a clock that never jumps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from runmetrics.model import Problem, Sample
+from runmetrics.model import PROJECT_TAGS, Missing, Problem, Sample, Series, project_of
 from runmetrics.pipeline import Outcome
 from runmetrics.self_metrics import DATA_AGE, about, data_age, data_time, delivered
 from runmetrics.sinks.prometheus.families import families_of
@@ -18,8 +18,6 @@ HISTORY_ROWS = 336
 """At least so many collections are remembered (7 days of one every half hour), at most twice."""
 HISTORY_SERIES = 200
 """Further series have no history: a metric split by user must not fill the memory."""
-
-Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,31 @@ class Value:
     problem: Problem | None = None
 
     @property
-    def series(self) -> Series:
-        """Return what it is a value of."""
-        return series_of(self.sample)
+    def name(self) -> str:
+        """The metric's name."""
+        return self.sample.name
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """All tags of the series."""
+        return self.sample.tags
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A metric that was never learned, in one project."""
+
+    name: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+Entry = Value | Missing | Unknown
+"""What a card on the page can be about."""
+
+
+def own_tags(entry: Entry) -> dict[str, str]:
+    """Return the tags that tell this series from others of its project, by name."""
+    return {key: text for key, text in sorted(entry.tags.items()) if key not in PROJECT_TAGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +76,6 @@ class Snapshot:
     """
 
     outcome: Outcome
-    ended_at: float
     values: tuple[Value, ...]
     itself: tuple[Sample, ...]
     names: tuple[str, ...]
@@ -78,6 +97,16 @@ class Snapshot:
         sinks = delivered(collector, self.outcome.deliveries, self.delivered_at, now)
         return (*self.itself, *ages, *sinks, *(value.sample for value in self.values))
 
+    def entries(self) -> Iterator[Entry]:
+        """Yield all that there is to show to people."""
+        yield from self.values
+        yield from self.outcome.collection.missing
+        known = {(value.name, project_of(value.tags)) for value in self.values}
+        for problem in self.outcome.collection.problems:
+            for name in problem.metrics:
+                if (name, project_of(problem.tags)) not in known:
+                    yield Unknown(name, problem.tags)
+
     @property
     def behind(self) -> Mapping[str, int]:
         """Return the sinks that did not take all in the last collection, and how many samples."""
@@ -85,12 +114,10 @@ class Snapshot:
         return {sink: count for sink, count in counts.items() if count}
 
 
-def after(
-    before: Snapshot | None, outcome: Outcome, *, began_at: float, ended_at: float
-) -> Snapshot:
-    """Return the snapshot that a collection leaves; both times are seconds of the clock."""
+def after(before: Snapshot | None, outcome: Outcome, *, began_at: float) -> Snapshot:
+    """Return the snapshot that a collection leaves, begun at `began_at` (seconds of the clock)."""
     collection = outcome.collection
-    fresh = {series_of(sample): Value(sample, began_at) for sample in collection.samples}
+    fresh = {sample.series: Value(sample, began_at) for sample in collection.samples}
     held = _held(before, outcome, fresh) if before else ()
     itself = outcome.itself or about(outcome.collector, collection, outcome.time, outcome.seconds)
     names = [*(before.names if before else ())]
@@ -100,7 +127,6 @@ def after(
     values = (*fresh.values(), *held)
     return Snapshot(
         outcome,
-        ended_at,
         values=values,
         itself=tuple(sample for sample in itself if sample.name != DATA_AGE),
         names=tuple(dict.fromkeys(names)),
@@ -115,16 +141,11 @@ def _delivered_now(outcome: Outcome) -> Mapping[str, float]:
     return dict.fromkeys(took_all, outcome.time.timestamp())
 
 
-def series_of(sample: Sample) -> Series:
-    """Return what tells a sample from others of the same collection."""
-    return sample.name, tuple(sorted(sample.tags.items()))
-
-
 def _held(before: Snapshot, outcome: Outcome, fresh: Mapping[Series, Value]) -> tuple[Value, ...]:
     return tuple(
         replace(value, problem=problem)
         for value in before.values
-        if value.series not in fresh
+        if value.sample.series not in fresh
         and (problem := _reason(value.sample, outcome.collection.problems))
     )
 

@@ -4,16 +4,17 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from runmetrics.model import Missing, project_of
+from runmetrics.model import Missing, RunRef, project_of
 from runmetrics.serve.chart import chart
-from runmetrics.serve.entries import Entry, entries, name_of, own_tags, tags_of
 from runmetrics.serve.gpu_hours import gpu_hours_card
-from runmetrics.serve.markup import el, held_badge, link, quantity
-from runmetrics.serve.ranking import ranking_card
-from runmetrics.serve.snapshot import Snapshot, Value
+from runmetrics.serve.markup import bar, el, held_badge, link, quantity
+from runmetrics.serve.snapshot import Entry, Snapshot, Value, own_tags
 from runmetrics.text import rough_length, show_value
 
 MOST_CARDS = 200
+MOST_ROWS = 20
+_ROWS_OF_A_TILE = 4
+"""A longer list has the page's whole width, in columns: it must not stretch other tiles."""
 
 _Card = tuple[int, Element]
 """How many series it shows, and the element."""
@@ -31,10 +32,10 @@ def tiles(snapshot: Snapshot, clock: float) -> Iterator[Element]:
 
     def key(entry: Entry) -> tuple[str, int, int, list[str]]:
         project, prefix = _heading(entry)
-        return project, first[prefix], order[name_of(entry)], [*own_tags(entry).values()]
+        return project, first[prefix], order[entry.name], [*own_tags(entry).values()]
 
-    shown = sorted(entries(snapshot), key=key)
-    several = len({project_of(tags_of(entry)) for entry in shown}) > 1
+    shown = sorted(snapshot.entries(), key=key)
+    several = len({project_of(entry.tags) for entry in shown}) > 1
     left = MOST_CARDS
     unseen = 0
     for (project, prefix), group in groupby(shown, key=_heading):
@@ -48,29 +49,29 @@ def tiles(snapshot: Snapshot, clock: float) -> Iterator[Element]:
         yield el("p", "more", f"And {unseen} more series at /metrics.")
 
 
-def _cards(snapshot: Snapshot, group: Sequence[Entry], clock: float) -> Iterator[_Card]:
-    parts, rest = gpu_hours_card(group, clock)
-    if parts is not None:
-        yield len(group) - len(rest), parts
-    for _, same in groupby(rest, key=name_of):
-        series = [*same]
-        values = [entry for entry in series if isinstance(entry, Value)]
-        if len(values) > 1:
-            yield len(values), ranking_card(values, clock)
-        else:
-            yield from ((1, _tile(snapshot, entry, clock)) for entry in series)
-
-
 def _heading(entry: Entry) -> tuple[str, str]:
-    return project_of(tags_of(entry)), _prefix(name_of(entry))
+    return project_of(entry.tags), _prefix(entry.name)
 
 
 def _prefix(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
+def _cards(snapshot: Snapshot, group: Sequence[Entry], clock: float) -> Iterator[_Card]:
+    parts, rest = gpu_hours_card(group, clock)
+    if parts is not None:
+        yield len(group) - len(rest), parts
+    for _, same in groupby(rest, key=lambda entry: entry.name):
+        series = [*same]
+        values = [entry for entry in series if isinstance(entry, Value)]
+        if len(values) > 1:
+            yield len(values), _ranking(values, clock)
+        else:
+            yield from ((1, _tile(snapshot, entry, clock)) for entry in series)
+
+
 def _tile(snapshot: Snapshot, entry: Entry, clock: float) -> Element:
-    name = name_of(entry)
+    name = entry.name
     top = el("div", "top", el("h3", {"class": "mono", "title": name}, name.rpartition(".")[2]))
     told = el("div", "told", top)
     tile = el("article", "tile", told)
@@ -96,8 +97,7 @@ def _show(
         tile.set("class", "tile held")
         top.append(held_badge(clock - value.read_at, str(value.problem)))
     if sample.run:
-        name = sample.run.display_name or sample.run.id
-        told.append(el("p", "more", "run ", link(sample.run.url, el("bdi", "", name))))
+        told.append(_holder("p", "more", sample.run))
     if sample.note:
         told.append(el("p", "more", sample.note))
     _draw(value, snapshot, tile)
@@ -105,8 +105,8 @@ def _show(
 
 def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
     """Append the history, from the second collection on."""
-    rows, unit = snapshot.rows, value.sample.unit
-    numbers = [row.values[value.series] for row in rows if value.series in row.values]
+    rows, series, unit = snapshot.rows, value.sample.series, value.sample.unit
+    numbers = [row.values[series] for row in rows if series in row.values]
     if len(rows) < 2 or not numbers:
         return
     ends = (show_value(end, unit or "unit") for end in (min(numbers), max(numbers)))
@@ -114,4 +114,46 @@ def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
     span = f"last {rough_length(rows[-1].time - rows[0].time)}"
     extent = f"{least} to {greatest}" if least != greatest else f"always {least}"
     tile.append(el("div", "range", el("span", "", extent), el("span", "", span)))
-    tile.append(chart(rows, value.series, f"{value.sample.name}, {span}: {extent}"))
+    tile.append(chart(rows, series, f"{value.name}, {span}: {extent}"))
+
+
+def _holder(tag: str, css: str, run: RunRef) -> Element:
+    """Return the run that holds a value, as a link to its page."""
+    return el(tag, css, "run ", link(run.url, el("bdi", "", run.display_name or run.id)))
+
+
+def _ranking(series: Sequence[Value], clock: float) -> Element:
+    """Return the card of a metric split by `by`: its series as a list, the greatest first."""
+    ranked = sorted(series, key=lambda value: (-value.sample.value, [*own_tags(value).values()]))
+    sample = ranked[0].sample
+    told = {key: {own_tags(value).get(key) for value in ranked} for key in own_tags(ranked[0])}
+    split_by = [key for key, texts in told.items() if len(texts) > 1] or [*told]
+    greatest = max(abs(value.sample.value) for value in ranked)
+    name = el("h3", {"class": "mono", "title": sample.name}, sample.name.rpartition(".")[2])
+    by = el("span", "by", f"by {', '.join(split_by)}" if split_by else "")
+    wide = " wide" if len(ranked) > _ROWS_OF_A_TILE else ""
+    card = el("article", f"tile ranking{wide}", el("div", "told", el("div", "top", name, by)))
+    card[0].append(el("p", "what", sample.description))
+    rows = (_row(value, split_by, greatest, clock) for value in ranked[:MOST_ROWS])
+    card[0].append(el("ol", "", *rows))
+    if (more := len(ranked) - MOST_ROWS) > 0:
+        card[0].append(el("p", "more", f"And {more} more at /metrics."))
+    return card
+
+
+def _row(value: Value, split_by: Sequence[str], greatest: float, clock: float) -> Element:
+    tags = own_tags(value)
+    label = " · ".join(tags.get(key, "") for key in split_by) or "-"
+    shown = el("span", {"class": "label", "title": label}, el("bdi", "", label))
+    if value.sample.run:
+        shown.append(_holder("small", "", value.sample.run))
+    if value.problem:
+        shown.append(held_badge(clock - value.read_at, str(value.problem)))
+    share = max(0.0, value.sample.value / greatest) if greatest else 0.0
+    return el(
+        "li",
+        "held" if value.problem else "",
+        shown,
+        quantity("span", value.sample.value, value.sample.unit),
+        bar([("share", share), ("rest", 1 - share)]),
+    )
