@@ -5,11 +5,9 @@ keep the process long after its deadline.
 """
 
 import asyncio
-import contextlib
-import functools
 import socket
 import threading
-from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 
@@ -27,20 +25,14 @@ class Loop(asyncio.SelectorEventLoop):
         flags: int = 0,
     ) -> list[Any]:
         """Return what `socket.getaddrinfo` gives, or raise what it raises."""
-        found: asyncio.Future[list[Any]] = self.create_future()
-
-        def settle(tell: Callable[[Any], None], outcome: object) -> None:
-            if not found.done():
-                tell(outcome)
+        found = Future[list[Any]]()
+        found.set_running_or_notify_cancel()  # so that it can be settled after it was given up
 
         def look_up() -> None:
             try:
-                addresses = socket.getaddrinfo(host, port, family, type, proto, flags)
-                told = functools.partial(settle, found.set_result, addresses)
+                found.set_result(socket.getaddrinfo(host, port, family, type, proto, flags))
             except (OSError, UnicodeError) as error:
-                told = functools.partial(settle, found.set_exception, error)
-            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-                self.call_soon_threadsafe(told)
+                found.set_exception(error)
 
         threading.Thread(target=look_up, name="name-lookup", daemon=True).start()
-        return await found
+        return await asyncio.wrap_future(found, loop=self)

@@ -54,8 +54,8 @@ def _covers(entry: str, url: str) -> bool:
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if (network := _network(entry)) is not None:
-        address = _address(host)
-        return address is not None and address in network
+        address = _network(host)  # of one address
+        return address is not None and address.network_address in network
     found = _NAME.fullmatch(entry)
     if found is None:
         return False
@@ -75,13 +75,6 @@ def _entries(text: str) -> list[str]:
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     try:
         return ipaddress.ip_network(entry, strict=False)
-    except ValueError:
-        return None
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
     except ValueError:
         return None
 
