@@ -39,7 +39,7 @@ def one_run(
     number: int, now: datetime, intake: DatadogIntake, spool: Path, *, killed: bool = False
 ) -> pipeline.Outcome:
     key = ApiKey(SecretStr(INTAKE_KEY), "a test")
-    sink = DatadogSink(key, url=intake.url, policy=QUICK, clock=now.timestamp)
+    sink = DatadogSink(lambda _deadline: key, url=intake.url, policy=QUICK, clock=now.timestamp)
     held = Spool(spool, clock=now.timestamp)
     outcome = pipeline.run(Counting(number), [sink], now, Deadline(90), held)
     if killed:  # the kernel closes both and tidies nothing

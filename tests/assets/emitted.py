@@ -48,7 +48,7 @@ def emitted() -> Emitted:
         capturing = CapturingSink()
         key = ApiKey(SecretStr(INTAKE_KEY), "DD_API_KEY")
         unified = ["env:prod", "service:wandb-collector", "version:1"]
-        sink = DatadogSink(key, url=intake.url, tags=unified, clock=NOW.timestamp)
+        sink = DatadogSink(lambda _deadline: key, url=intake.url, tags=unified, clock=NOW.timestamp)
         outcome = pipeline.run(_collector(wandb), [sink, capturing], NOW, Deadline(60))
         assert not outcome.collection.problems
         assert not outcome.collection.missing

@@ -106,7 +106,7 @@ class Ledger(Generic[T]):
     notices: list[str] = field(default_factory=list)
     rejections: list[_Rejection[T]] = field(default_factory=list)
 
-    def accept(self, batch: Sequence[T], taken: Taken = Taken()) -> None:
+    def accept(self, batch: Sequence[T], taken: Taken) -> None:
         """Note what was taken; of a batch that was not taken whole, the last ones were not."""
         count = len(batch) - taken.rejected
         self.accepted += (item.sample for item in batch[:count])
@@ -134,9 +134,12 @@ class Ledger(Generic[T]):
 
     def closed(self, sink: str, requests: int, bytes_sent: int) -> Delivery:
         """Return the delivery: 76 when anything was taken and anything was not, else the worst."""
-        for rejection in self.rejections:
-            self._settle(rejection)
-        self.rejections.clear()
+        for each in self.rejections:
+            if self.accepted:
+                self.dropped += (Drop(item.sample, each.reason) for item in each.items)
+                self.notices.append(each.notice)
+            else:
+                self.keep(each.items, each.way_there)
         lost = any(drop.reason != "duplicate" for drop in self.dropped)
         worst = max(self.errors, key=lambda error: error.exit_code, default=None)
         code = ExitCode.OK
@@ -154,13 +157,6 @@ class Ledger(Generic[T]):
             bytes_sent=bytes_sent,
             notices=(*self.notices, *(str(error) for error in self.errors if error is not worst)),
         )
-
-    def _settle(self, rejection: _Rejection[T]) -> None:
-        if not self.accepted:
-            self.keep(rejection.items, rejection.way_there)
-            return
-        self.dropped += (Drop(item.sample, rejection.reason) for item in rejection.items)
-        self.notices.append(rejection.notice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ def ten() -> list[Sample]:
 
 
 def sink(intake: DatadogIntake, **changes: Any) -> DatadogSink:
-    options = {"key": key(), "url": intake.url, "policy": HURRY, "clock": NOW.timestamp}
-    return DatadogSink(**{**options, **changes})
+    options = {"url": intake.url, "policy": HURRY, "clock": NOW.timestamp, **changes}
+    find_key = options.pop("find_key", lambda _deadline: key())
+    return DatadogSink(find_key, **options)
 
 
 def deliver(

@@ -197,7 +197,7 @@ def test_d4_a_refused_key_is_not_tried_again(intake: DatadogIntake, code: int) -
 def test_d4_a_rotated_secret_is_read_again_once(intake: DatadogIntake) -> None:
     keys = [key("canary-of-yesterday"), key()]
 
-    delivery = deliver(intake, ten(), key=lambda _deadline: keys.pop(0))
+    delivery = deliver(intake, ten(), find_key=lambda _deadline: keys.pop(0))
 
     assert (delivery.code, delivery.requests, len(intake.points)) == (ExitCode.OK, 2, 10)
 
@@ -212,7 +212,7 @@ def test_d4_a_secret_that_is_still_the_same_makes_no_second_request(
         reads.append(key())
         return reads[-1]
 
-    delivery = deliver(intake, ten(), key=read)
+    delivery = deliver(intake, ten(), find_key=read)
 
     assert (delivery.code, delivery.requests, len(reads)) == (ExitCode.REFUSED, 1, 2)
 
@@ -221,7 +221,7 @@ def test_d4_no_key_to_be_found_leaves_the_samples_undelivered(intake: DatadogInt
     def read(_deadline: Deadline) -> ApiKey:
         raise ConfigurationError("no Datadog API key", "set DD_API_KEY")
 
-    delivery = deliver(intake, ten(), key=read)
+    delivery = deliver(intake, ten(), find_key=read)
 
     assert delivery.code == ExitCode.CONFIGURATION
     assert delivery.error == "no Datadog API key: set DD_API_KEY"

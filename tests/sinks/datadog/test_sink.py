@@ -27,7 +27,7 @@ def test_the_datadog_sink_is_found_by_its_name() -> None:
 
 
 def test_it_is_a_sink() -> None:
-    found: Sink = DatadogSink(key())
+    found: Sink = DatadogSink(lambda _deadline: key())
 
     assert found.name == "datadog"
 
@@ -59,7 +59,7 @@ def test_an_address_over_which_a_key_must_not_go_is_refused(
     site: str, url: str | None, variable: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"^{variable} "):
-        DatadogSink(key(), site=site, url=url)
+        DatadogSink(lambda _deadline: key(), site=site, url=url)
 
 
 def test_settings_give_address_and_unified_service_tags_before_dd_tags() -> None:

@@ -99,8 +99,8 @@ def _posts(series: Sequence[Series], ledger: Ledger[Series]) -> Iterator[Sequenc
 class DatadogSink(Sink):
     """Delivers to Datadog's v2 series intake at `url`.
 
-    `key` is the API key, or finds it within a deadline: it is looked for anew by each delivery that
-    has something to send, and again once when Datadog refuses it, so that a rotated one is found.
+    `find_key` finds the API key within a deadline: it is asked anew by each delivery that has
+    something to send, and again once when Datadog refuses the key, so that a rotated one is found.
     `tags` are "key:value", added to every sample that does not set the key itself. `clock` gives
     epoch seconds (UTC).
     """
@@ -111,7 +111,7 @@ class DatadogSink(Sink):
 
     def __init__(
         self,
-        key: ApiKey | Callable[[Deadline], ApiKey],
+        find_key: Callable[[Deadline], ApiKey],
         *,
         site: str = "datadoghq.com",
         url: str | None = None,
@@ -120,7 +120,7 @@ class DatadogSink(Sink):
         policy: RetryPolicy = DEFAULT_POLICY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._find_key = key
+        self._find_key = find_key
         self._key: ApiKey | None = None
         self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
         self._answers = AnswerReader(self.url, "DD_URL" if url else "DD_SITE")
@@ -187,15 +187,13 @@ class DatadogSink(Sink):
         try:
             self._post(batch, transport, key)
         except CredentialRefused:
-            if not callable(self._find_key):
-                raise
             fresh = self._read_key(deadline)
             if fresh.value == key.value:
                 raise
             self._post(batch, transport, fresh)
 
     def _read_key(self, deadline: Deadline) -> ApiKey:
-        self._key = self._find_key(deadline) if callable(self._find_key) else self._find_key
+        self._key = self._find_key(deadline)
         return self._key
 
     def _post(self, batch: Sequence[Series], transport: _Transport, key: ApiKey) -> None:

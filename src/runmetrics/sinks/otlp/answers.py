@@ -1,6 +1,6 @@
 """What the answers of an OTLP receiver mean (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP").
 
-Imported where it is used, as post.py.
+Imported by post.py alone, which is imported where it is used.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Points as the request that OpenTelemetry's protocol defines, and one post of it.
+"""Points as the request that OpenTelemetry's protocol defines, and what became of one post of it.
 
 Imported where it is used: protobuf costs some 60 ms.
 """
@@ -24,7 +24,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.http import Answer, Request, send
+from runmetrics.http import NoAnswer, Request, send
+from runmetrics.sinks.batches import Taken
+from runmetrics.sinks.otlp.answers import AnswerReader
 from runmetrics.sinks.otlp.points import Point
 from runmetrics.sinks.otlp.variables import Variables
 from runmetrics.small_file import read_bytes
@@ -42,9 +44,9 @@ class Poster:
         self.requests = 0
         self.bytes_sent = 0
 
-    def post(self, points: Sequence[Point]) -> Answer:
-        """Return the answer, whatever it says. Raises NoAnswer, and ConfigurationError for
-        certificates that cannot be read."""
+    def post(self, points: Sequence[Point]) -> Taken:
+        """Post once. Raises what an answer, or that there is none, means, and ConfigurationError
+        for certificates that cannot be read."""
         variables, verify = self._variables, self._tls
         headers = {
             **variables.headers,
@@ -60,7 +62,14 @@ class Poster:
         self.requests += 1
         self.bytes_sent += len(content)
         request = Request(variables.url, headers, content)
-        return send(request, self._deadline, seconds=variables.seconds, verify=verify)
+        answers = AnswerReader(variables.url, variables.endpoint)
+        try:
+            answer = send(request, self._deadline, seconds=variables.seconds, verify=verify)
+        except NoAnswer as failure:
+            raise answers.missing(failure) from None
+        if not 200 <= answer.status < 300:
+            raise answers.meaning(answer)
+        return answers.taken(answer, len(points))
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:

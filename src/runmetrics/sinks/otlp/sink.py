@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Self
 
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError
-from runmetrics.http import NoAnswer
 from runmetrics.model import Delivery, Sample
 from runmetrics.plugins import Setup, Sink, need
 from runmetrics.sinks.batches import (
@@ -14,10 +13,9 @@ from runmetrics.sinks.batches import (
     BatchDelivery,
     Refused,
     RetryPolicy,
-    Taken,
     Unavailable,
 )
-from runmetrics.sinks.otlp.points import Point, prepare
+from runmetrics.sinks.otlp.points import prepare
 from runmetrics.sinks.otlp.variables import Variables, read_resource, read_variables
 
 if TYPE_CHECKING:
@@ -60,12 +58,12 @@ class OtlpSink(Sink):
 
     def preload(self) -> None:
         """Import what a delivery needs."""
-        from runmetrics.sinks.otlp import answers, post  # noqa: F401 - that they are loaded
+        from runmetrics.sinks.otlp import post  # noqa: F401 - that it is loaded
 
     def check(self, deadline: Deadline) -> None:
         """Post once without any points, which leaves no trace. Raises what the answer means."""
         try:
-            self._post((), self._poster(deadline))
+            self._poster(deadline).post(())
         except Unavailable as failure:
             raise failure.error from None
         except Refused as refusal:
@@ -79,11 +77,7 @@ class OtlpSink(Sink):
         points, ledger = prepare(samples)
         poster = self._poster(deadline)
         starts = range(0, len(points), _MOST_POINTS)
-
-        def post(batch: Sequence[Point]) -> Taken:
-            return self._post(batch, poster)
-
-        delivery = BatchDelivery("the OTLP receiver", post, ledger, self._policy, deadline)
+        delivery = BatchDelivery("the OTLP receiver", poster.post, ledger, self._policy, deadline)
         delivery.run(points[start : start + _MOST_POINTS] for start in starts)
         return ledger.closed(self.name, poster.requests, poster.bytes_sent)
 
@@ -91,15 +85,3 @@ class OtlpSink(Sink):
         from runmetrics.sinks.otlp.post import Poster
 
         return Poster(self._variables, self._resource, deadline)
-
-    def _post(self, batch: Sequence[Point], poster: "Poster") -> Taken:
-        from runmetrics.sinks.otlp.answers import AnswerReader
-
-        answers = AnswerReader(self._variables.url, self._variables.endpoint)
-        try:
-            answer = poster.post(batch)
-        except NoAnswer as failure:
-            raise answers.missing(failure) from None
-        if not 200 <= answer.status < 300:
-            raise answers.meaning(answer)
-        return answers.taken(answer, len(batch))

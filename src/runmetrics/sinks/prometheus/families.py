@@ -87,9 +87,9 @@ def families_of(samples: Iterable[Sample]) -> Families:
     return Families(tuple(families.values()), tuple(drops), (*notices, *remarks))
 
 
-def metrics(families: Iterable[Family]) -> "list[Metric]":
-    """Return the library's own objects, as a custom collector yields them."""
-    from prometheus_client import Metric
+def registry_of(families: Iterable[Family]) -> "CollectorRegistry":
+    """Return the library's registry of just these, for its writers of text."""
+    from prometheus_client import CollectorRegistry, Metric
 
     made = []
     for family in families:
@@ -97,14 +97,6 @@ def metrics(families: Iterable[Family]) -> "list[Metric]":
         for labels, point in family.points.items():
             metric.add_sample(family.name, dict(labels), point.value)
         made.append(metric)
-    return made
-
-
-def registry_of(families: Iterable[Family]) -> "CollectorRegistry":
-    """Return the library's registry of just these, for its writers of text."""
-    from prometheus_client import CollectorRegistry
-
-    made = metrics(families)
 
     class Snapshot:
         def collect(self) -> "list[Metric]":

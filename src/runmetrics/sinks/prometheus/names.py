@@ -55,12 +55,14 @@ _OTHER_WORDS = {
 _ENDINGS = ("total", "count", "sum", "bucket")
 _TYPES = ("counter", "gauge", "histogram", "summary")
 _ABBREVIATIONS = ("s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d")
+_SCALE = (
+    "(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi"
+    "|peta|pebi)"
+)
 _REFUSED_UNIT = re.compile(
-    r"(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi|peta|pebi)"
-    r"(amperes|bytes|celsius|grams|joules|kelvin|meters|metres|seconds|volts)"
-    r"|(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|giga|gibi|tera|tebi|peta|pebi)?"
-    r"(minutes|hours|days|weeks|kelvins|fahrenheit|rankine|inches|yards|miles|bits|calories|pounds"
-    r"|ounces)"
+    f"{_SCALE}(amperes|bytes|celsius|grams|joules|kelvin|meters|metres|seconds|volts)"
+    f"|{_SCALE}?(minutes|hours|days|weeks|kelvins|fahrenheit|rankine|inches|yards|miles|bits"
+    "|calories|pounds|ounces)"
 )
 _HISTOGRAM_LABELS = ("le", "quantile")
 

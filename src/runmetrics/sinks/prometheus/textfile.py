@@ -78,16 +78,17 @@ class TextfileSink(Sink):
         found = families_of(others)
         shown = (*found.samples, *ages)
         times = families_of(data_time(age.time, age.tags) for age in ages)
+        data = text((*found.families, *times.families))
         try:
-            data = text((*found.families, *times.families))
-            self._replace(data)
-        except RunmetricsError as error:
+            replace_file(self._path, data, mode=_READABLE_BY_ALL, calls=self._calls)
+        except OSError as error:
+            failure = self._unwritable(error)
             return Delivery(
                 self.name,
                 dropped=found.drops,
                 undelivered=shown,
-                error=str(error),
-                code=error.exit_code,
+                error=str(failure),
+                code=failure.exit_code,
                 notices=found.notices,
             )
         lost = any(drop.reason != "duplicate" for drop in found.drops)
@@ -100,12 +101,6 @@ class TextfileSink(Sink):
             bytes_sent=len(data),
             notices=found.notices,
         )
-
-    def _replace(self, data: bytes) -> None:
-        try:
-            replace_file(self._path, data, mode=_READABLE_BY_ALL, calls=self._calls)
-        except OSError as error:
-            raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> RunmetricsError:
         cause = f"the textfile {self._path} cannot be written ({error.strerror})"
