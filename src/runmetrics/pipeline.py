@@ -105,13 +105,19 @@ def run(
         if taking and (drops := dropped(collector.name, deliveries, now)):
             itself += drops
             adding = [sink for sink in taking if not sink.is_snapshot]
-            more = deliver_through(spool, adding, drops, deadline)
-            deliveries = _together(deliveries, more)
-            anew = [sink for sink in taking if sink.is_snapshot]
-            whole = deliver_through(spool, anew, (*samples, *drops), deadline)
-            deliveries = _replaced(deliveries, whole)
+            more = _by_sink(deliver_through(spool, adding, drops, deadline))
+            snapshots = [sink for sink in taking if sink.is_snapshot]
+            anew = _by_sink(deliver_through(spool, snapshots, (*samples, *drops), deadline))
+            deliveries = tuple(
+                anew.get(first.sink) or _together(first, more.get(first.sink))
+                for first in deliveries
+            )
     return Outcome(
-        *(collector.name, now, collection, deliveries, not sinks),
+        collector.name,
+        now,
+        collection,
+        deliveries,
+        dry_run=not sinks,
         seconds=time.monotonic() - started,
         stopped=deadline.stopped,
         itself=itself,
@@ -119,29 +125,23 @@ def run(
     )
 
 
-def _together(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Delivery, ...]:
-    """Add up what each sink took in two rounds; errors of the second, our own, do not count."""
-    later = {delivery.sink: delivery for delivery in then}
-    return tuple(
-        replace(
-            delivery,
-            accepted=delivery.accepted + more.accepted,
-            dropped=delivery.dropped + more.dropped,
-            undelivered=delivery.undelivered + more.undelivered,
-            spooled=max(delivery.spooled, more.spooled),
-            requests=delivery.requests + more.requests,
-            bytes_sent=delivery.bytes_sent + more.bytes_sent,
-        )
-        if (more := later.get(delivery.sink))
-        else delivery
-        for delivery in first
+def _by_sink(deliveries: Sequence[Delivery]) -> dict[str, Delivery]:
+    return {delivery.sink: delivery for delivery in deliveries}
+
+
+def _together(first: Delivery, more: Delivery | None) -> Delivery:
+    """Add up what a sink took in two rounds; errors of the second, our own, do not count."""
+    if more is None:
+        return first
+    return replace(
+        first,
+        accepted=first.accepted + more.accepted,
+        dropped=first.dropped + more.dropped,
+        undelivered=first.undelivered + more.undelivered,
+        spooled=max(first.spooled, more.spooled),
+        requests=first.requests + more.requests,
+        bytes_sent=first.bytes_sent + more.bytes_sent,
     )
-
-
-def _replaced(first: Sequence[Delivery], then: Sequence[Delivery]) -> tuple[Delivery, ...]:
-    """Return the deliveries with those of snapshots, which were written anew, in their places."""
-    later = {delivery.sink: delivery for delivery in then}
-    return tuple(later.get(delivery.sink, delivery) for delivery in first)
 
 
 def _bug(collector: Collector, error: Exception) -> Problem:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runmetrics.custom_metrics import bill, count_series
@@ -70,26 +71,23 @@ def as_json(outcome: Outcome) -> str:
 
 def print_table(outcome: Outcome, console: "Console") -> None:
     """Print the metrics for people, then what was delivered and what it cost."""
-    collection = outcome.collection
-    if collection.samples or collection.missing:
+    collection, cost = outcome.collection, outcome.collection.cost
+    say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
+    is_read = bool(collection.samples or collection.missing)
+    if is_read:
         console.print(_table(outcome, console.width))
         for default in collection.defaults:
-            console.print(default, soft_wrap=True, highlight=False, markup=False)
+            say(default)
     for delivery in outcome.deliveries:
-        console.print(delivered(delivery), soft_wrap=True, highlight=False, markup=False)
-    cost = collection.cost
-    if cost.requests and (collection.samples or collection.missing):
+        say(delivered(delivery))
+    if is_read and cost.requests:
         runs = "" if cost.runs_read is None else f"{counted(cost.runs_read, 'run')} in "
-        console.print(
-            f"read {runs}{counted(cost.requests, 'request')} "
-            f"({cost.bytes_received / 1024:.0f} KiB) and {outcome.seconds:.1f} s",
-            highlight=False,
-        )
-    if outcome.dry_run and (collection.samples or collection.missing):
+        kib = f"{cost.bytes_received / 1024:.0f} KiB"
+        say(f"read {runs}{counted(cost.requests, 'request')} ({kib}) and {outcome.seconds:.1f} s")
+    if is_read and outcome.dry_run:
         tags = ", ".join(outcome.datadog_tags)
         with_tags = f", to Datadog with the tags {tags}" if tags else ""
-        text = f"dry run: nothing was sent; --push delivers{with_tags}"
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        say(f"dry run: nothing was sent; --push delivers{with_tags}")
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -140,15 +138,15 @@ def _notices(outcome: Outcome) -> list[str]:
 
 def delivered(delivery: Delivery) -> str:
     """Return what one sink took, in one line; samples about the collection are told apart."""
-    itself, others = _parted(delivery.accepted)
-    dropped = [drop.sample for drop in delivery.dropped]
-    given = len(others) + len(_parted([*dropped, *delivery.undelivered])[1])
-    parts = [f"{len(others)} of {given} samples"] if given else []
-    parts += [f"{len(itself)} about this run"] if itself else []
+    lost = [*(drop.sample for drop in delivery.dropped), *delivery.undelivered]
+    itself = sum(map(is_about_itself, delivery.accepted))
+    others = len(delivery.accepted) - itself
+    given = others + sum(not is_about_itself(sample) for sample in lost)
+    parts = [f"{others} of {given} samples"] if given else []
+    parts += [f"{itself} about this run"] if itself else []
     text = f"{delivery.sink} accepted {' and '.join(parts) or 'nothing'}"
     if delivery.requests:
-        text += f" ({counted(delivery.requests, 'request')}, "
-        text += f"{delivery.bytes_sent:,} bytes)"
+        text += f" ({counted(delivery.requests, 'request')}, {delivery.bytes_sent:,} bytes)"
     if delivery.dropped:
         reasons = sorted({drop.reason for drop in delivery.dropped})
         text += f"; {len(delivery.dropped)} dropped: {', '.join(reasons)}"
@@ -270,9 +268,3 @@ def _delivery(delivery: Delivery) -> dict[str, Any]:
         "bytes_sent": delivery.bytes_sent,
         "notices": list(delivery.notices),
     }
-
-
-def _parted(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
-    """Return the samples about the collection itself, and the others."""
-    itself = [sample for sample in samples if is_about_itself(sample)]
-    return itself, [sample for sample in samples if not is_about_itself(sample)]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,21 +47,11 @@ def load_setup(
             raise ConfigurationError(error.cause, error.fix, faults) from None
         raise
     settings = Settings.load(overrides, file.settings if file else None)
-    if file and settings.projects:
-        for text in _beaten_variables(environ, file):
-            warn(text)
+    if file and settings.projects and "projects" in file.settings:
+        for name in ("WANDB_ENTITY", "WANDB_PROJECT"):
+            if environ.get(name) and not environ.get("RUNMETRICS_PROJECTS"):
+                warn(f"{name} is not read: projects of {file.path} beats it")
     return Setup(settings, file, environ=environ, shard=shard)
-
-
-def _beaten_variables(environ: Mapping[str, str], file: "ConfigFile") -> list[str]:
-    """Return what to say of variables that name a project where the file's `projects` are read."""
-    if "projects" not in file.settings or environ.get("RUNMETRICS_PROJECTS"):
-        return []
-    return [
-        f"{name} is not read: projects of {file.path} beats it"
-        for name in ("WANDB_ENTITY", "WANDB_PROJECT")
-        if environ.get(name)
-    ]
 
 
 def setup_of(file: "ConfigFile") -> Setup:

@@ -3,7 +3,7 @@
 import base64
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.resources import files
 from xml.etree.ElementTree import Element
@@ -13,7 +13,7 @@ from runmetrics.model import Problem, project_of
 from runmetrics.report import delivered
 from runmetrics.serve.loop import Loop
 from runmetrics.serve.markup import Child, document, el
-from runmetrics.serve.snapshot import Snapshot
+from runmetrics.serve.snapshot import Entry, Snapshot
 from runmetrics.serve.tiles import tiles
 from runmetrics.text import counted, one_line, rough_length, some
 
@@ -87,10 +87,12 @@ def _title(snapshot: Snapshot | None) -> str:
     if snapshot is None:
         return "First collection"
     collection = snapshot.outcome.collection
-    listed = [value.sample.tags for value in snapshot.values]
-    listed += [missing.tags for missing in collection.missing]
-    listed += [problem.tags for problem in collection.problems]
-    projects = sorted({project_of(tags) for tags in listed} - {""})
+    told: tuple[Entry | Problem, ...] = (
+        *snapshot.values,
+        *collection.missing,
+        *collection.problems,
+    )
+    projects = sorted({project_of(each.tags) for each in told} - {""})
     if len(projects) > 3:
         return f"{len(projects)} projects"
     return ", ".join(projects) or snapshot.outcome.collector
@@ -146,20 +148,16 @@ def _problems(snapshot: Snapshot) -> Iterator[Element]:
     problems = snapshot.outcome.collection.problems
     several = len({project_of(problem.tags) for problem in problems}) > 1
     for problem in problems:
-        yield _problem(problem, project_of(problem.tags) if several else "")
+        where = f"{project_of(problem.tags)}: " if several else ""
+        item = el("li", "problem", el("p", "cause", where, _safe(problem.cause)))
+        if problem.fix:
+            item.append(el("p", "fix", _safe(problem.fix)))
+        if problem.metrics:
+            item.append(el("p", "concerned mono", some(problem.metrics, _MOST_CONCERNED)))
+        yield item
     for delivery in snapshot.outcome.deliveries:
         if delivery.error:
             yield el("li", "problem", el("p", "cause", _safe(delivery.error)))
-
-
-def _problem(problem: Problem, where: str) -> Element:
-    children = [el("p", "cause", f"{where}: " if where else "", _safe(problem.cause))]
-    if problem.fix:
-        children.append(el("p", "fix", _safe(problem.fix)))
-    if problem.metrics:
-        shown = some(problem.metrics, _MOST_CONCERNED)
-        children.append(el("p", "concerned mono", shown))
-    return el("li", "problem", *children)
 
 
 def _sections(loop: Loop, snapshot: Snapshot) -> Iterator[Element]:
@@ -173,23 +171,17 @@ def _sections(loop: Loop, snapshot: Snapshot) -> Iterator[Element]:
         yield _section("Deliveries", el("ul", "", *lines))
     cost = outcome.collection.cost
     runs = "" if cost.runs_read is None else f"{cost.runs_read:,} runs, "
-    yield _section(
-        "Last collection",
-        _facts(
-            ("took", f"{outcome.seconds:.1f} s, {cost.requests} requests"),
-            ("read", f"{runs}{cost.bytes_received / 1024:,.0f} KiB"),
-            ("every", rough_length(loop.interval)),
-        ),
-    )
+    facts = {
+        "took": f"{outcome.seconds:.1f} s, {cost.requests} requests",
+        "read": f"{runs}{cost.bytes_received / 1024:,.0f} KiB",
+        "every": rough_length(loop.interval),
+    }
+    pairs = ((el("dt", "", name), el("dd", "", text)) for name, text in facts.items())
+    yield _section("Last collection", el("dl", "", *(each for pair in pairs for each in pair)))
 
 
 def _section(title: str, *children: Child) -> Element:
     return el("section", "", el("h2", "", title), *children)
-
-
-def _facts(*facts: Sequence[str]) -> Element:
-    pairs = ((el("dt", "", name), el("dd", "", text)) for name, text in facts)
-    return el("dl", "", *(each for pair in pairs for each in pair))
 
 
 def _footer() -> Element:
