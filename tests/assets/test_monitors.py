@@ -59,6 +59,20 @@ def test_a_metric_of_ones_own_has_a_monitor_in_one_line() -> None:
     assert document["tags"] == ["integration:runmetrics", "monitor:mine.hours"]
 
 
+def test_the_monitor_of_a_split_metric_names_whose_series_it_is() -> None:
+    text = MINE.replace("by: user", "by: [user, config.Model.size]")
+    document = monitor("mine.hours", f"{text}monitors: {{mine.hours: {{above: 100}}}}")
+
+    whose = (
+        "{{wandb_entity.name}}/{{wandb_project.name}} "
+        "for user {{user.name}} and model.size {{[model.size].name}}"
+    )
+    assert "by {wandb_entity,wandb_project,user,model.size} >" in document["query"]
+    assert document["name"] == f"[runmetrics] mine.hours is above {{{{threshold}}}} in {whose}"
+    assert f"`mine.hours` of {whose} is {{{{value}}}}, above" in document["message"]
+    assert f"`mine.hours` of {whose} is {{{{value}}}}: not above" in document["message"]
+
+
 def test_a_budget_that_nobody_gave_alerts_nobody() -> None:
     name = "gpu_hours_over_budget"
     needs = "needs a threshold that only you know: give it in the configuration file"

@@ -13,7 +13,7 @@ from runmetrics.assets import Kind, find
 from runmetrics.assets.account import Account
 from runmetrics.assets.alerts import shipped
 from runmetrics.assets.push import Dashboards, push
-from runmetrics.config.credentials import ApiKey
+from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.sandbox.http import Fault, Response
@@ -60,13 +60,12 @@ def edited(directory: Path, kind: Kind, name: str, *changes: tuple[str, str]) ->
 
 
 def pushed(organisation: Datadog, seconds: float = 20, policy: RetryPolicy = QUICK) -> list[str]:
-    account = Account(
-        ApiKey(SecretStr(API_KEY), "DD_API_KEY"),
-        ApiKey(SecretStr(APP_KEY), "DD_APP_KEY"),
-        Deadline(seconds),
-        url=organisation.intake.url,
-        policy=policy,
+    settings = Settings(
+        dd_api_key=SecretStr(API_KEY),
+        dd_app_key=SecretStr(APP_KEY),
+        dd_url=organisation.intake.url,
     )
+    account = Account(settings, Deadline(seconds), policy)
     return [one.verdict for one in push(Dashboards(account), [SMALL], dry_run=False)]
 
 
@@ -414,14 +413,22 @@ def test_the_command_line_says_whom_to_tell_in_place_of_the_file(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--notify", "slack-ml"], ["--notify", "@slack-ml", "--from", "exported"]]
+    ("arguments", "said"),
+    [
+        (["--notify", "slack-ml"], "'slack-ml' does not begin with @: write @slack-ml"),
+        (
+            ["--notify", "@slack-ml", "--from", "exported"],
+            "whom to tell stands in the exported files: write it there, or leave --from out",
+        ),
+    ],
 )
 def test_a_handle_begins_with_an_at_sign_and_is_not_for_exported_files(
-    organisation: Datadog, arguments: list[str]
+    organisation: Datadog, arguments: list[str], said: str
 ) -> None:
     ended = organisation.run("monitors", "push", *arguments)
 
     assert ended.code == 2
+    assert said in ended.err
     assert organisation.intake.server.requests == []
 
 

@@ -7,25 +7,22 @@ the first try may have created.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from runmetrics.assets import Asset
-from runmetrics.config.credentials import ApiKey, find_datadog_application_key, find_datadog_key
+from runmetrics.config.credentials import find_datadog_application_key, find_datadog_key
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.http import Answer, NoAnswer, Request, send
-from runmetrics.logs import excerpt, quoted, redact
+from runmetrics.logs import excerpt, quoted
 from runmetrics.retry import Retries, asked_wait
 from runmetrics.sinks.batches import RetryPolicy, Unavailable
 from runmetrics.sinks.datadog.answers import PASSING
 from runmetrics.sinks.datadog.sink import intake_url
 
-if TYPE_CHECKING:
-    from datadog_api_client import ApiClient
-
-MOST_ANSWER_BYTES = 8_388_608
+_MOST_ANSWER_BYTES = 8_388_608
 _POLICY = RetryPolicy(tries=4)
 _T = TypeVar("_T")
 
@@ -40,35 +37,29 @@ class Account:
     """Where dashboards, monitors and metadata are kept; `client` is the official one, bounded."""
 
     def __init__(
-        self,
-        key: ApiKey,
-        application_key: ApiKey,
-        deadline: Deadline,
-        *,
-        site: str = "datadoghq.com",
-        url: str | None = None,
-        allow_insecure_http: bool = False,
-        policy: RetryPolicy = _POLICY,
+        self, settings: Settings, deadline: Deadline, policy: RetryPolicy = _POLICY
     ) -> None:
-        self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
-        self.deadline = deadline
-        self._keys = (key, application_key)
-        sources = f"{key.source} and {application_key.source}"
-        self._transport = _Transport(self.url, sources, deadline, policy)
-        self.client = self._bounded_client()
+        """Open it as the settings say; raises ConfigurationError when a key is nowhere."""
+        from datadog_api_client import ApiClient, Configuration
 
-    @classmethod
-    def open(cls, settings: Settings, deadline: Deadline) -> Self:
-        """Open it as the environment says; raises ConfigurationError when a key is nowhere."""
         application_key = find_datadog_application_key(settings)
-        return cls(
-            find_datadog_key(settings, deadline),
-            application_key,
-            deadline,
-            site=settings.dd_site,
-            url=settings.dd_url,
-            allow_insecure_http=settings.allow_insecure_http,
+        key = find_datadog_key(settings, deadline)
+        self.url = intake_url(
+            settings.dd_site, settings.dd_url, allow_insecure_http=settings.allow_insecure_http
         )
+        self.deadline = deadline
+        configuration = Configuration(
+            host=self.url,
+            api_key={
+                "apiKeyAuth": key.value.get_secret_value(),
+                "appKeyAuth": application_key.value.get_secret_value(),
+            },
+            compress=False,
+            enable_retry=False,
+        )
+        self.client = ApiClient(configuration)
+        sources = f"{key.source} and {application_key.source}"
+        self.client.rest_client = _Transport(self.url, sources, deadline, policy)
 
     def ask(self, call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
         """Return what the official client's call answers; raises RunmetricsError, 404 NotThere."""
@@ -99,22 +90,6 @@ class Account:
         if getattr(made, "_unparsed", False):
             raise ConfigurationError(f"{what} (something in it is not known)", fix)
         return made
-
-    def _bounded_client(self) -> "ApiClient":
-        from datadog_api_client import ApiClient, Configuration
-
-        secrets = [key.value.get_secret_value() for key in self._keys]
-        for secret in secrets:
-            redact.add(secret)
-        configuration = Configuration(
-            host=self.url,
-            api_key=dict(zip(("apiKeyAuth", "appKeyAuth"), secrets, strict=True)),
-            compress=False,
-            enable_retry=False,
-        )
-        client = ApiClient(configuration)
-        client.rest_client = self._transport
-        return client
 
 
 class _Transport:
@@ -156,10 +131,13 @@ class _Transport:
                 request,
                 self._deadline,
                 seconds=self._policy.request_seconds,
-                most_bytes=MOST_ANSWER_BYTES,
+                most_bytes=_MOST_ANSWER_BYTES,
             )
         except NoAnswer as failure:
-            error = self._missing(failure)
+            error = TemporaryError(
+                f"Datadog at {self._url} did not answer: {failure.fault.words}",
+                failure.fault.fix("DD_SITE"),
+            )
             raise (Unavailable(error) if failure.fault.passing and repeatable else error) from None
         if answer.status < 300 and _is_json(answer):
             return answer
@@ -167,12 +145,6 @@ class _Transport:
         if answer.status == 429 or (answer.status in PASSING and repeatable):
             raise Unavailable(meaning, asked_wait(answer.headers, "X-RateLimit-Reset"))
         raise meaning
-
-    def _missing(self, failure: NoAnswer) -> RunmetricsError:
-        return TemporaryError(
-            f"Datadog at {self._url} did not answer: {failure.fault.words}",
-            failure.fault.fix("DD_SITE"),
-        )
 
     def _meaning(self, answer: Answer) -> RunmetricsError:
         status, place = answer.status, f"({answer.status}) at {self._url}"

@@ -122,7 +122,7 @@ class Split:
 
     def groups(self, metric: Metric | None = None) -> tuple[str, ...]:
         """Return the keys of the tags by which a metric's series are told apart."""
-        own = map(tag_name, metric.by) if metric else ()
+        own = _own_groups(metric) if metric else ()
         return tuple(dict.fromkeys((*map(tag, self.tags), *_OF_A_PROJECT, *own)))
 
 
@@ -137,8 +137,10 @@ def for_metric(metric: Metric, said: Monitor) -> Alert:
     above = said.above is not None
     side = "above" if above else "below"
     what = metric.description or metric.words()
+    groups = [f"{key} {_value_of(key)}" for key in _own_groups(metric)]
+    where = "$project" + (f" for {' and '.join(groups)}" if groups else "")
     return Alert(
-        title=f"{metric.name} is {side} {{{{threshold}}}} in $project",
+        title=f"{metric.name} is {side} {{{{threshold}}}} in {where}",
         query=f"{'max' if above else 'min'}:{metric.name}{{*}}",
         time="min" if above else "max",
         window=said.window or "2h",
@@ -149,13 +151,23 @@ def for_metric(metric: Metric, said: Monitor) -> Alert:
         message="\n".join(
             [
                 "## What it means",
-                f"`{metric.name}` of $project is {{{{value}}}}, {side} {{{{threshold}}}}: {what}.",
+                f"`{metric.name}` of {where} is {{{{value}}}}, {side} {{{{threshold}}}}: {what}.",
                 "",
                 "## Look at first",
                 f"1. `runmetrics explain {metric.name}` lists the runs behind the number.",
                 "2. The project in W&B: [$project]($page).",
             ]
         ),
-        recovered=f"`{metric.name}` of $project is {{{{value}}}}: not {side} {{{{threshold}}}} any"
+        recovered=f"`{metric.name}` of {where} is {{{{value}}}}: not {side} {{{{threshold}}}} any"
         " more.",
     )
+
+
+def _own_groups(metric: Metric) -> list[str]:
+    """Return the tags that `by` splits a metric by, as the sink sends them."""
+    return [tag(tag_name(group)) for group in metric.by]
+
+
+def _value_of(key: str) -> str:
+    """Return Datadog's variable for a tag's value; it wants a key with a dot in brackets."""
+    return f"{{{{{key if key.isidentifier() else f'[{key}]'}.name}}}}"

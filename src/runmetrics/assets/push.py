@@ -1,10 +1,11 @@
 """Bring dashboards, monitors, SLOs and metadata to Datadog: find, compare, create or update."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from runmetrics.assets import Asset, Kind
 from runmetrics.assets.account import Account, NotThere
@@ -34,20 +35,49 @@ class Pushed:
     differences: tuple[str, ...] = ()
 
 
-class Shelf(Protocol):
-    """One kind of thing in an account."""
+class Shelf(ABC):
+    """One kind of thing in an account.
+
+    `create` and `update` are the official client's calls, `new` and `changed` its models for them.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        create: Callable[..., object],
+        update: Callable[..., object],
+        new: type,
+        changed: type | None = None,
+    ) -> None:
+        self._account = account
+        self._create, self._update = create, update
+        self._new, self._changed = new, changed or new
+        self._models: dict[tuple[Path, type], Any] = {}  # one takes the client half a second
 
     def find(self, asset: Asset) -> Found | None:
         """Find the one that this asset is, whatever else has changed about it.
 
-        Raises ConfigurationError for an asset that the official client does not take.
+        Raises ConfigurationError when several are, and for an asset that the client does not take.
         """
+        self._model(asset, self._new)
+        return self._same(asset)
 
     def create(self, asset: Asset) -> None:
         """Add it."""
+        self._account.ask(self._create, self._model(asset, self._new))
 
     def update(self, found: Found, asset: Asset) -> None:
         """Replace it."""
+        self._account.ask(self._update, found.id, self._model(asset, self._changed))
+
+    @abstractmethod
+    def _same(self, asset: Asset) -> Found | None: ...
+
+    def _model(self, asset: Asset, kind: type) -> Any:
+        key = asset.path, kind
+        if key not in self._models:
+            self._models[key] = self._account.model(asset, kind)
+        return self._models[key]
 
 
 def push(shelf: Shelf, assets: Iterable[Asset], *, dry_run: bool) -> Iterator[Pushed]:
@@ -77,150 +107,97 @@ def remove(monitors: "Monitors", names: Iterable[str], *, dry_run: bool) -> "Ite
             yield Pushed("deleted", found.document["name"])
 
 
-class Dashboards:
+class Dashboards(Shelf):
     """Known by their title: Datadog lets a dashboard carry no other mark."""
 
     def __init__(self, account: Account) -> None:
         from datadog_api_client.v1.api.dashboards_api import DashboardsApi
+        from datadog_api_client.v1.model.dashboard import Dashboard
 
-        self._account = account
         self._api = DashboardsApi(account.client)
+        super().__init__(account, self._api.create_dashboard, self._api.update_dashboard, Dashboard)
         self._ids: dict[str, list[str]] | None = None
-        self._models: dict[Path, Any] = {}  # one takes the client half a second to make
 
-    def find(self, asset: Asset) -> Found | None:
-        """Find the dashboard of that title; raises ConfigurationError when several have it."""
-        self._model(asset)
+    def _same(self, asset: Asset) -> Found | None:
         if self._ids is None:
-            self._ids = self._all()
+            self._ids = {}
+            for one in _every(self._page):
+                self._ids.setdefault(one.get("title", ""), []).append(one["id"])
         found = _only(self._ids.get(asset.title, []), f"dashboards are called {asset.title!r}")
         if found is None:
             return None
         there = self._account.ask(self._api.get_dashboard, found)
         return Found(found, there.to_dict())
 
-    def create(self, asset: Asset) -> None:
-        """Add it."""
-        self._account.ask(self._api.create_dashboard, self._model(asset))
-
-    def update(self, found: Found, asset: Asset) -> None:
-        """Replace it."""
-        self._account.ask(self._api.update_dashboard, found.id, self._model(asset))
-
-    def _model(self, asset: Asset) -> Any:
-        from datadog_api_client.v1.model.dashboard import Dashboard
-
-        if asset.path not in self._models:
-            self._models[asset.path] = self._account.model(asset, Dashboard)
-        return self._models[asset.path]
-
-    def _all(self) -> dict[str, list[str]]:
-        ids: dict[str, list[str]] = {}
-        for page in range(_MOST_PAGES):
-            answer = self._account.ask(
-                self._api.list_dashboards, count=_PAGE, start=page * _PAGE
-            ).to_dict()
-            summaries = answer.get("dashboards") or []
-            for one in summaries:
-                ids.setdefault(one.get("title", ""), []).append(one["id"])
-            if len(summaries) < _PAGE:
-                break
-        return ids
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        start = number * _PAGE
+        answer = self._account.ask(self._api.list_dashboards, count=_PAGE, start=start)
+        return answer.to_dict().get("dashboards") or []
 
 
-class Monitors:
+class Monitors(Shelf):
     """Known by their tag `monitor:NAME`, so that a person may rename them."""
 
     def __init__(self, account: Account) -> None:
         from datadog_api_client.v1.api.monitors_api import MonitorsApi
-
-        self._account = account
-        self._api = MonitorsApi(account.client)
-        self._ours: list[dict[str, Any]] | None = None
-
-    def find(self, asset: Asset) -> Found | None:
-        """Find the monitor with that tag; raises ConfigurationError when several carry it."""
         from datadog_api_client.v1.model.monitor import Monitor
+        from datadog_api_client.v1.model.monitor_update_request import MonitorUpdateRequest
 
-        self._account.model(asset, Monitor)
-        return self._marked(_mark(asset, "monitor"))
+        self._api = MonitorsApi(account.client)
+        super().__init__(
+            *(account, self._api.create_monitor, self._api.update_monitor),
+            *(Monitor, MonitorUpdateRequest),
+        )
+        self._ours: list[dict[str, Any]] | None = None
 
     def named(self, name: str) -> Found | None:
         """Find the monitor that was made for this name; raises as `find` does."""
         return self._marked(mark(name))
-
-    def _marked(self, mark: str) -> Found | None:
-        if self._ours is None:
-            self._ours = self._all()
-        by_id = {one["id"]: one for one in self._ours if mark in one.get("tags", [])}
-        found = _only(list(by_id), f"monitors carry the tag {mark}")
-        return None if found is None else Found(found, by_id[found])
 
     def delete(self, found: Found) -> None:
         """Take it away; that it is gone already is as well."""
         with suppress(NotThere):
             self._account.ask(self._api.delete_monitor, found.id)
 
-    def create(self, asset: Asset) -> None:
-        """Add it."""
-        from datadog_api_client.v1.model.monitor import Monitor
+    def _same(self, asset: Asset) -> Found | None:
+        return self._marked(_mark(asset, "monitor"))
 
-        self._account.ask(self._api.create_monitor, self._account.model(asset, Monitor))
+    def _marked(self, mark: str) -> Found | None:
+        if self._ours is None:
+            self._ours = _every(self._page)
+        by_id = {one["id"]: one for one in self._ours if mark in one.get("tags", [])}
+        found = _only(list(by_id), f"monitors carry the tag {mark}")
+        return None if found is None else Found(found, by_id[found])
 
-    def update(self, found: Found, asset: Asset) -> None:
-        """Replace it."""
-        from datadog_api_client.v1.model.monitor_update_request import MonitorUpdateRequest
-
-        wanted = self._account.model(asset, MonitorUpdateRequest)
-        self._account.ask(self._api.update_monitor, found.id, wanted)
-
-    def _all(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        for page in range(_MOST_PAGES):
-            answer = self._account.ask(
-                self._api.list_monitors, monitor_tags=OURS, page=page, page_size=_PAGE
-            )
-            found += (one.to_dict() for one in answer)
-            if len(answer) < _PAGE:
-                break
-        return found
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        found = self._account.ask(
+            self._api.list_monitors, monitor_tags=OURS, page=number, page_size=_PAGE
+        )
+        return [one.to_dict() for one in found]
 
 
-class Slos:
+class Slos(Shelf):
     """Known by their tag `slo:NAME`, so that a person may rename them."""
 
     def __init__(self, account: Account) -> None:
         from datadog_api_client.v1.api.service_level_objectives_api import ServiceLevelObjectivesApi
+        from datadog_api_client.v1.model.service_level_objective import ServiceLevelObjective
+        from datadog_api_client.v1.model.service_level_objective_request import (
+            ServiceLevelObjectiveRequest,
+        )
 
-        self._account = account
         self._api = ServiceLevelObjectivesApi(account.client)
+        super().__init__(
+            *(account, self._api.create_slo, self._api.update_slo),
+            *(ServiceLevelObjectiveRequest, ServiceLevelObjective),
+        )
 
-    def find(self, asset: Asset) -> Found | None:
-        """Find the SLO with that tag; raises ConfigurationError when several carry it."""
-        self._model(asset)
+    def _same(self, asset: Asset) -> Found | None:
         tag = _mark(asset, "slo")
         answer = self._account.ask(self._api.list_slos, tags_query=tag, limit=_PAGE)
         by_id = {one["id"]: one for one in answer.to_dict().get("data") or []}
         found = _only(list(by_id), f"SLOs carry the tag {tag}")
         return None if found is None else Found(found, by_id[found])
-
-    def create(self, asset: Asset) -> None:
-        """Add it."""
-        self._account.ask(self._api.create_slo, self._model(asset))
-
-    def update(self, found: Found, asset: Asset) -> None:
-        """Replace it."""
-        from datadog_api_client.v1.model.service_level_objective import ServiceLevelObjective
-
-        wanted = self._account.model(asset, ServiceLevelObjective)
-        self._account.ask(self._api.update_slo, found.id, wanted)
-
-    def _model(self, asset: Asset) -> Any:
-        from datadog_api_client.v1.model.service_level_objective_request import (
-            ServiceLevelObjectiveRequest,
-        )
-
-        return self._account.model(asset, ServiceLevelObjectiveRequest)
 
 
 def shelf_of(kind: Kind, account: Account) -> Shelf:
@@ -256,6 +233,17 @@ def push_metadata(
             body = MetricMetadata(**cast(Any, wanted))
             account.ask(api.update_metric_metadata, metric.name, body)
         yield Pushed("updated" if changes else "unchanged", metric.name, changes)
+
+
+def _every(page: Callable[[int], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return what all pages hold, up to the first that is not full."""
+    found: list[dict[str, Any]] = []
+    for number in range(_MOST_PAGES):
+        more = page(number)
+        found += more
+        if len(more) < _PAGE:
+            break
+    return found
 
 
 def _mark(asset: Asset, kind: str) -> str:

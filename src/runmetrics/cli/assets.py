@@ -121,9 +121,12 @@ def push_monitors(
     """
     logs.configure(verbose)
     if wrong := [handle for handle in notify or () if not handle.startswith("@")]:
-        raise typer.BadParameter(f"{wrong[0]!r} does not begin with @", param_hint="--notify")
+        raise typer.BadParameter(
+            f"{wrong[0]!r} does not begin with @: write @{wrong[0]}", param_hint="--notify"
+        )
     if notify and directory:
-        raise typer.BadParameter("whom to tell stands in the exported files", param_hint="--notify")
+        text = "whom to tell stands in the exported files: write it there, or leave --from out"
+        raise typer.BadParameter(text, param_hint="--notify")
     if directory:
         _push_files(Kind.MONITOR, directory, dry_run=dry_run)
         return
@@ -166,7 +169,7 @@ def _account(config: Path | None = None) -> "Iterator[tuple[Account, Setup]]":
     deadline = Deadline(setup.settings.timeout_seconds)
     with stopped_by_signals(deadline):
         try:
-            yield Account.open(setup.settings, deadline), setup
+            yield Account(setup.settings, deadline), setup
         finally:
             if deadline.stopped:
                 raise typer.Exit(int(ExitCode.TERMINATED))
