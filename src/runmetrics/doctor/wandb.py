@@ -14,8 +14,8 @@ from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.reading.clocks import CLOCK_TOLERANCE_SECONDS, clock_notice
 from runmetrics.collectors.wandb.reading.execute import Reading
 from runmetrics.collectors.wandb.reading.filters import Filter
-from runmetrics.collectors.wandb.reading.older_server import without
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
+from runmetrics.collectors.wandb.reading.refusals import without
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
 from runmetrics.collectors.wandb.server.endpoint import Endpoint, base_url_of

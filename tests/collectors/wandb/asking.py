@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import RetryPolicy, WandbClient
+from runmetrics.collectors.wandb.server.endpoint import Endpoint
 from runmetrics.config.credentials import ApiKey
 from runmetrics.deadline import Deadline
 from runmetrics.errors import RunmetricsError
@@ -98,14 +99,8 @@ class Caller:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def __post_init__(self) -> None:
-        self.client = WandbClient(
-            self.url,
-            self.key,
-            self.deadline,
-            retry=self.policy,
-            allow_insecure_http=self.allow_insecure_http,
-            clock=self.clock,
-        )
+        endpoint = Endpoint(self.url, self.key, allow_insecure_http=self.allow_insecure_http)
+        self.client = WandbClient(endpoint, self.deadline, retry=self.policy, clock=self.clock)
 
     def answers(self, times: int = 1, **options: Any) -> list[Answer]:
         """What the server answers to the same document asked `times` times."""

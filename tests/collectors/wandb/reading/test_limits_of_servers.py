@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from runmetrics.collectors.wandb.reading.older_server import without
+from runmetrics.collectors.wandb.reading.refusals import without
 from runmetrics.errors import ExitCode
 from runmetrics.sandbox.http import Fault, Request, Response
 from runmetrics.sandbox.quirks import Quirks

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 import pytest
 
 from runmetrics.collectors.wandb.server.answers import AnswerReader
-from runmetrics.collectors.wandb.server.client import WandbClient
 from runmetrics.collectors.wandb.server.endpoint import Endpoint
 from runmetrics.collectors.wandb.server.errors import (
     GraphQLError,
@@ -19,7 +18,6 @@ from runmetrics.collectors.wandb.server.errors import (
     unknown_names,
 )
 from runmetrics.collectors.wandb.server.retry import Transient
-from runmetrics.deadline import Deadline
 from runmetrics.http import Answer
 from runmetrics.retry import http_date
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
@@ -257,7 +255,7 @@ def test_w24_an_unknown_field_is_recognised_in_every_spelling(message: str) -> N
 @pytest.mark.parametrize("url", ["http://wandb.example.com", "ftp://127.0.0.1", "wandb.ai", ""])
 def test_the_key_goes_over_https_only(url: str) -> None:
     with pytest.raises(UnusableConnection, match="is not https: set WANDB_BASE_URL"):
-        WandbClient(url, None, Deadline(1))
+        Endpoint(url, None)
 
 
 def test_plain_http_elsewhere_needs_a_setting_of_its_own() -> None:

@@ -18,10 +18,10 @@ from runmetrics.collectors.wandb.reading.document import Answers, Asks, Reader
 from runmetrics.collectors.wandb.reading.extremes import Extreme
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import AllRuns, Kept, Scanned, Winners
-from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Proof, Winner, best, rank
+from runmetrics.collectors.wandb.reading.refusals import CannotFilter
 from runmetrics.collectors.wandb.reading.rounds import note, together
 from runmetrics.collectors.wandb.reading.scan import Scan
 from runmetrics.collectors.wandb.reading.unfiltered import CONTROL, answers_from, every_run

@@ -155,7 +155,7 @@ class _PassingRuns(Kept[T]):
             self._hold(run)
         else:
             self._taken.add(run.id)
-            self._pass(run)
+            self._pass([run])
 
     @property
     def count(self) -> int:
@@ -170,13 +170,10 @@ class _PassingRuns(Kept[T]):
         if known is None or _beat(run) >= _beat(known):
             self._held[run.id] = run
 
-    def _pass(self, run: Run) -> None:
-        self._odd.add(run)
-        self.take(run)
-
-    def _let_go(self, runs: Iterable[Run]) -> None:
+    def _pass(self, runs: Iterable[Run]) -> None:
         for run in runs:
-            self._pass(run)
+            self._odd.add(run)
+            self.take(run)
 
 
 class BestRuns(_PassingRuns[FullRead]):
@@ -197,7 +194,7 @@ class BestRuns(_PassingRuns[FullRead]):
     def result(self, hidden: int, lost: PartsOfRuns) -> FullRead | None:
         if any(run is not None and run.id in self._moved for run in self._best.values()):
             return None
-        self._let_go([*self._held.values(), *self._moved.values()])
+        self._pass([*self._held.values(), *self._moved.values()])
         for name, parts in lost.items():
             for part in parts:
                 self._unreadable.setdefault(part, not_served(part, name))
@@ -227,7 +224,7 @@ class ReducedRuns(_PassingRuns[Scanned]):
     def result(self, hidden: int, lost: PartsOfRuns) -> Scanned | None:
         if self._moved:
             return None
-        self._let_go(self._held.values())
+        self._pass(self._held.values())
         for name, parts in lost.items():
             self._odd.add(without(Run(name), parts))
             for reduction in self._reductions.values():

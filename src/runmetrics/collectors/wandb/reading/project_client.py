@@ -26,14 +26,14 @@ from runmetrics.collectors.wandb.reading.document import (
     stray,
 )
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING
-from runmetrics.collectors.wandb.reading.older_server import (
+from runmetrics.collectors.wandb.reading.refusals import (
+    FILTERS,
     SUBSTITUTES,
     CannotFilter,
-    cannot_filter,
+    RefusedFilters,
     lacking,
     without,
 )
-from runmetrics.collectors.wandb.reading.refused_filters import RefusedFilters
 from runmetrics.collectors.wandb.selection import BASE_PARTS, Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.client import Document, WandbClient
@@ -101,7 +101,7 @@ class ProjectClient:
         try:
             answer = await self._send(asks, _TRIES_OF_A_PART if part else None)
         except (ServerFault, BadDocument) as fault:
-            if isinstance(fault, BadDocument) and cannot_filter(fault):
+            if isinstance(fault, BadDocument) and fault.unknown & FILTERS:
                 self.dropped |= fault.unknown & {PAGES_TAKE_FILTERS}
                 raise CannotFilter from None
             kind, why = type(fault), Unknown.because(fault)

@@ -33,24 +33,24 @@ async def together(client: ProjectClient, readers: Sequence[Reader[None]]) -> No
 
     An error that makes asking pointless is raised in every reader that waits for an answer.
     """
-    asked: dict[int, Asks] = {}
+    asked: dict[Reader[None], Asks] = {}
 
-    def advance(index: int, resume: Callable[[], Asks]) -> None:
-        asked.pop(index, None)
+    def advance(reader: Reader[None], resume: Callable[[], Asks]) -> None:
+        asked.pop(reader, None)
         with suppress(StopIteration):
-            asked[index] = resume()
+            asked[reader] = resume()
 
-    for index, reader in enumerate(readers):
-        advance(index, partial(next, reader))
+    for reader in readers:
+        advance(reader, partial(next, reader))
     while asked:
         try:
             answers = await client.ask([ask for asks in asked.values() for ask in asks])
         except RunmetricsError as error:
-            for index in tuple(asked):
-                advance(index, partial(readers[index].throw, error))
+            for reader in tuple(asked):
+                advance(reader, partial(reader.throw, error))
         else:
-            for index in tuple(asked):
-                advance(index, partial(readers[index].send, answers))
+            for reader in tuple(asked):
+                advance(reader, partial(reader.send, answers))
 
 
 async def apart(client: ProjectClient, readers: Sequence[Reader[None]]) -> None:

@@ -13,10 +13,10 @@ from typing import Final
 from runmetrics.collectors.wandb.reading.document import CountAsk, PageAsk, TotalAsk
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned, Winners
-from runmetrics.collectors.wandb.reading.older_server import CannotFilter
 from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead, ScanRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Winner, best
+from runmetrics.collectors.wandb.reading.refusals import CannotFilter
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, unreadable

@@ -74,14 +74,14 @@ class AnswerReader:
         if not 200 <= whole.status < 300:
             raise self._bad_status(whole)
         try:
-            envelope = json.loads(whole.data)
+            found = json.loads(whole.data)
         except (ValueError, RecursionError):
             if "json" in _media_type(whole):
                 raise self.broken() from None
             raise self._not_graphql(whole) from None
-        data = envelope.get("data") if isinstance(envelope, dict) else None
+        envelope = found if isinstance(found, dict) else {}
         errors = self._graphql_errors(envelope)
-        if isinstance(data, dict):
+        if isinstance(data := envelope.get("data"), dict):
             return Answer(data, errors, http_date(whole.headers.get("Date")))
         if errors:
             raise self._errors_only(errors, whole)
@@ -121,7 +121,7 @@ class AnswerReader:
 
     def _bad_status(self, whole: http.Answer) -> Exception:
         status, endpoint = whole.status, self._endpoint
-        errors = self._graphql_errors(whole.json_object())
+        errors = self._graphql_errors(whole.json_object() or {})
         said = "".join(f', "{error.message}"' for error in errors[:3])
         if status == 401:
             return endpoint.key_refused("401")
@@ -203,9 +203,7 @@ class AnswerReader:
             tries=self._policy.html_tries,
         )
 
-    def _graphql_errors(self, envelope: Any) -> tuple[GraphQLError, ...]:
-        if not isinstance(envelope, dict):
-            return ()
+    def _graphql_errors(self, envelope: dict[str, Any]) -> tuple[GraphQLError, ...]:
         listed = envelope.get("errors")
         entries = listed if isinstance(listed, list) else [listed, envelope.get("error")]
         return tuple(self._graphql_error(entry) for entry in entries if entry)

@@ -51,22 +51,17 @@ class WandbClient:
 
     def __init__(
         self,
-        base_url: str,
-        key: ApiKey | None,
+        endpoint: Endpoint,
         deadline: Deadline,
         *,
         retry: RetryPolicy = _DEFAULT_POLICY,
-        allow_insecure_http: bool = False,
-        app_url: str | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self.requests = 0
         self.meter = Meter()
         self.clock_offset_seconds: float | None = None
-        self.endpoint = Endpoint(
-            base_url, key, allow_insecure_http=allow_insecure_http, app_url=app_url
-        )
-        self._answers = AnswerReader(self.endpoint, retry)
+        self.endpoint = endpoint
+        self._answers = AnswerReader(endpoint, retry)
         self._deadline = deadline
         self._policy = retry
         self._clock = clock
@@ -85,14 +80,13 @@ class WandbClient:
         retry: RetryPolicy = _DEFAULT_POLICY,
     ) -> Self:
         """Return a client of the server that the settings, or the key's own record, name."""
-        return cls(
+        endpoint = Endpoint(
             base_url_of(settings, key),
             key,
-            deadline,
-            retry=retry,
             allow_insecure_http=settings.allow_insecure_http,
             app_url=settings.app_url,
         )
+        return cls(endpoint, deadline, retry=retry)
 
     async def __aenter__(self) -> Self:
         self._http = self._connection_pool()
