@@ -1,4 +1,4 @@
-"""What a run adds to a metric: its number under the field, in dollars where it is priced."""
+"""What a run adds to a metric (in dollars where it is priced), and how it ranks among others."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.measures import Rules, price
-from runmetrics.collectors.wandb.metrics.catalog import Field, Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Field, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import mean
 
@@ -40,6 +40,18 @@ def value_of(metric: Metric, run: Run, rules: Rules) -> float | None:
         return value
     dollars = price(run, rules)
     return None if dollars is None else value * dollars
+
+
+def rank_of(aggregate: Aggregate, run: Run, value: float) -> tuple[float, float] | None:
+    """Return what decides which run holds a greatest, least or latest value, before the greater id.
+
+    Of equal values that of the run which began first, of equal heartbeats that of the run which
+    began last; None for a run without a heartbeat, which is never the latest.
+    """
+    began = run.started_at.timestamp() if run.started_at else 0.0
+    if aggregate is Aggregate.LATEST:
+        return (run.last_beat.timestamp(), began) if run.last_beat else None
+    return (value if aggregate is Aggregate.MAX else -value, -began)
 
 
 def detail_of(metric: Metric, run: Run, rules: Rules) -> str:

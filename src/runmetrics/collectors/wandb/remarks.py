@@ -22,7 +22,6 @@ from runmetrics.errors import RunmetricsError
 from runmetrics.spelling import shown
 from runmetrics.text import counted, exact_length, show_value, some
 
-_MOST_NAMES = 3
 _MOST_RUNS = 3
 """Whole summaries are read of no more runs: one may be hundreds of KB (fact 27)."""
 
@@ -86,7 +85,7 @@ def vain_filter(where: Filter, metrics: Sequence[Metric]) -> str:
     shown = json.dumps(where.as_mapping(), ensure_ascii=False)
     return (
         f"no run of the whole project matches where {shown} of "
-        f"{some(names, _MOST_NAMES)}: check its keys and values"
+        f"{some(names)}: check its keys and values"
     )
 
 

@@ -3,8 +3,8 @@
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
+from runmetrics.collectors.wandb.contributions import rank_of
 from runmetrics.collectors.wandb.fields import RUN_FIELDS
 from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
@@ -12,8 +12,6 @@ from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Metric
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.tallies import Behind
 from runmetrics.collectors.wandb.values import mean
-
-_Rank = tuple[float, float, str]
 
 
 class Total:
@@ -34,7 +32,7 @@ class Total:
         self._metric = metric
         self._selected = self._known = 0
         self._values = array("d")
-        self._best: _Rank | None = None
+        self._best: tuple[float, float, str] | None = None
         self._holder: Run | None = None
         self._extreme: float | None = None
         self._behind = Behind()
@@ -77,19 +75,9 @@ class Total:
         return mean(values) if percent is None else percentile(values, percent)
 
     def _compare(self, run: Run, value: float) -> None:
-        rank = _rank(self._metric.aggregate, run, value)
-        if rank is not None and (self._best is None or rank > self._best):
-            self._best, self._holder, self._extreme = rank, run, value
-
-
-def _rank(aggregate: Aggregate, run: Run, value: float) -> _Rank | None:
-    """Return what decides who holds the value: of equals the run that began first, but of latest
-    the one that began last; None for a run without a heartbeat, which is never the latest.
-    """
-    began = _unix(run.started_at)
-    if aggregate is Aggregate.LATEST:
-        return (_unix(run.last_beat), began, run.id) if run.last_beat else None
-    return (value if aggregate is Aggregate.MAX else -value, -began, run.id)
+        rank = rank_of(self._metric.aggregate, run, value)
+        if rank is not None and (self._best is None or (*rank, run.id) > self._best):
+            self._best, self._holder, self._extreme = (*rank, run.id), run, value
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -109,7 +97,3 @@ def _sums_to_zero(metric: Metric) -> bool:
     if field is None or metric.priced:
         return False
     return field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
-
-
-def _unix(time: datetime | None) -> float:
-    return time.timestamp() if time else 0.0

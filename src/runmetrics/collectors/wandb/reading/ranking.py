@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runmetrics.collectors.wandb.metrics.catalog import Aggregate
+from runmetrics.collectors.wandb.contributions import rank_of
 from runmetrics.collectors.wandb.reading.blank import blank_parts
 from runmetrics.collectors.wandb.reading.document import Page, Unanswered
 from runmetrics.collectors.wandb.reading.plan import RankedRead
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.collectors.wandb.values import ABSENT, decode_object, look_up, unwrapped
-
-Rank = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +81,7 @@ def best(read: RankedRead, runs: Iterable[Run]) -> Run | None:
     return max(able, key=lambda run: (rank(read, run) or (), run.id), default=None)
 
 
-def rank(read: RankedRead, run: Run) -> Rank | None:
-    """Return what runs are compared by; None for a run that cannot win.
-
-    latest: the later heartbeat, then the later creation (then the greater id). max and min: the
-    value, then the earlier creation.
-    """
+def rank(read: RankedRead, run: Run) -> tuple[float, float] | None:
+    """Return what runs are compared by; None for a run that cannot win."""
     value = run.number(str(read.field))
-    if value is None:
-        return None
-    created = run.started_at.timestamp() if run.started_at else 0.0
-    if read.aggregate is Aggregate.LATEST:
-        return (run.last_beat.timestamp(), created) if run.last_beat else None
-    return (value if read.aggregate is Aggregate.MAX else -value, -created)
+    return None if value is None else rank_of(read.aggregate, run, value)
