@@ -27,8 +27,8 @@ def bill(
         text += f": {dollars(now.total() * price)} a month now, at most {dollars(total * price)}"
     yield text
     for name, count in now.most_common():
-        if max(count, at_most.get(name, 0)) > 1:
-            yield f"{name}: {count:,} now, at most {max(count, at_most.get(name, 0)):,}"
+        if (bound := max(count, at_most.get(name, 0))) > 1:
+            yield f"{name}: {count:,} now, at most {bound:,}"
 
 
 def dollars(amount: float) -> str:

@@ -76,9 +76,9 @@ def about(
     if up and collection.defaults:
         remarks["defaults"] = len(collection.defaults)
     return (
-        *(_sample(name, value, now, {"collector": collector}) for name, value in values.items()),
+        *(_sample(name, value, now, collector=collector) for name, value in values.items()),
         *(
-            _sample("runmetrics.remarks", float(count), now, {"collector": collector, "kind": kind})
+            _sample("runmetrics.remarks", float(count), now, collector=collector, kind=kind)
             for kind, count in sorted(remarks.items())
         ),
     )
@@ -86,24 +86,22 @@ def about(
 
 def data_age(collector: str, seconds: float, now: datetime) -> Sample:
     """Return the age of the numbers at `now`, for what shows them longer than a delivery takes."""
-    return _sample(DATA_AGE, seconds, now, {"collector": collector})
+    return _sample(DATA_AGE, seconds, now, collector=collector)
 
 
 def data_time(read_at: datetime, tags: Mapping[str, str]) -> Sample:
     """Return the instant at which the oldest of the numbers was read, in place of their age."""
-    return _sample(DATA_TIME, read_at.timestamp(), read_at, tags)
+    return _sample(DATA_TIME, read_at.timestamp(), read_at, **tags)
 
 
 def delivered(
     collector: str, deliveries: Iterable[Delivery], last: Mapping[str, float], now: datetime
 ) -> tuple[Sample, ...]:
     """Return what each sink did not take, and when it last took all (`last`, epoch seconds)."""
-    missed = {delivery.sink: float(len(delivery.undelivered)) for delivery in deliveries}
-    values = [(UNDELIVERED, sink, count) for sink, count in missed.items()]
+    values = [(UNDELIVERED, each.sink, float(len(each.undelivered))) for each in deliveries]
     values += [(LAST_DELIVERY, sink, at) for sink, at in last.items()]
     return tuple(
-        _sample(name, value, now, {"collector": collector, "sink": sink})
-        for name, sink, value in values
+        _sample(name, value, now, collector=collector, sink=sink) for name, sink, value in values
     )
 
 
@@ -112,13 +110,9 @@ def dropped(collector: str, deliveries: Iterable[Delivery], now: datetime) -> tu
     counts = Counter(
         (delivery.sink, drop.reason) for delivery in deliveries for drop in delivery.dropped
     )
+    name = "runmetrics.samples_dropped"
     return tuple(
-        _sample(
-            "runmetrics.samples_dropped",
-            float(count),
-            now,
-            {"collector": collector, "sink": sink, "reason": reason},
-        )
+        _sample(name, float(count), now, collector=collector, sink=sink, reason=reason)
         for (sink, reason), count in sorted(counts.items())
     )
 
@@ -128,6 +122,6 @@ def is_about_itself(sample: Sample) -> bool:
     return sample.name.startswith(PREFIX)
 
 
-def _sample(name: str, value: float, now: datetime, tags: Mapping[str, str]) -> Sample:
+def _sample(name: str, value: float, now: datetime, /, **tags: str) -> Sample:
     unit, description = {**DESCRIPTIONS, **FOR_PROMETHEUS}[name]
     return Sample(name, value, now, unit=unit, tags=tags, description=description)

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, tostring
 
 from runmetrics.text import one_line, rough_length, show_value
 
 Child = Element | str
-Attributes = Mapping[str, str]
 
 
-def el(tag: str, attributes: Attributes | str = "", *children: Child) -> Element:
+def el(tag: str, attributes: Mapping[str, str] | str = "", *children: Child) -> Element:
     """Return an element; a string in the place of the attributes is its class."""
     found = {"class": attributes} if isinstance(attributes, str) and attributes else attributes
     element = Element(tag, {key: one_line(text) for key, text in dict(found or {}).items()})
@@ -60,9 +59,7 @@ def bar(parts: Sequence[tuple[str, float]], label: str = "") -> Element:
 
 def document(head: list[Element], body: Element) -> bytes:
     """Return a whole HTML page."""
-    whole = Element("html", {"lang": "en"})
-    SubElement(whole, "head").extend(head)
-    whole.append(body)
+    whole = el("html", {"lang": "en"}, el("head", "", *head), body)
     return b"<!doctype html>\n" + tostring(whole, encoding="unicode", method="html").encode()
 
 

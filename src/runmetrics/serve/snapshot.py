@@ -5,7 +5,7 @@ longer there (no data) goes. So each value has an age, counted by a clock that n
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runmetrics.model import PROJECT_TAGS, Missing, Problem, Sample, Series, project_of
@@ -47,7 +47,7 @@ class Unknown:
     """A metric that was never learned, in one project."""
 
     name: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str]
 
 
 Entry = Value | Missing | Unknown
@@ -81,7 +81,7 @@ class Snapshot:
     names: tuple[str, ...]
     rows: tuple[Row, ...]
     unshown: tuple[str, ...]
-    delivered_at: Mapping[str, float] = field(default_factory=dict)
+    delivered_at: Mapping[str, float]
 
     def age_seconds(self, clock: float) -> float | None:
         """Return the age in seconds of the oldest value on show; None where there is none."""
@@ -125,20 +125,18 @@ def after(before: Snapshot | None, outcome: Outcome, *, began_at: float) -> Snap
     names += [missing.name for missing in collection.missing]
     names += [name for problem in collection.problems for name in problem.metrics]
     values = (*fresh.values(), *held)
+    row = {each.series: each.value for each in collection.samples[:HISTORY_SERIES]}
+    took_all = [each.sink for each in outcome.deliveries if not each.undelivered]
+    delivered_now = dict.fromkeys(took_all, outcome.time.timestamp())
     return Snapshot(
         outcome,
         values=values,
         itself=tuple(sample for sample in itself if sample.name != DATA_AGE),
         names=tuple(dict.fromkeys(names)),
-        rows=_remembered(before.rows if before else (), _row(began_at, fresh)),
+        rows=_remembered(before.rows if before else (), Row(began_at, row)),
         unshown=families_of(value.sample for value in values).notices,
-        delivered_at={**(before.delivered_at if before else {}), **_delivered_now(outcome)},
+        delivered_at={**(before.delivered_at if before else {}), **delivered_now},
     )
-
-
-def _delivered_now(outcome: Outcome) -> Mapping[str, float]:
-    took_all = [each.sink for each in outcome.deliveries if not each.undelivered]
-    return dict.fromkeys(took_all, outcome.time.timestamp())
 
 
 def _held(before: Snapshot, outcome: Outcome, fresh: Mapping[Series, Value]) -> tuple[Value, ...]:
@@ -157,11 +155,6 @@ def _reason(sample: Sample, problems: tuple[Problem, ...]) -> Problem | None:
         if concerned and problem.tags.items() <= sample.tags.items():
             return problem
     return None
-
-
-def _row(time: float, fresh: Mapping[Series, Value]) -> Row:
-    shown = list(fresh.items())[:HISTORY_SERIES]
-    return Row(time, {series: value.sample.value for series, value in shown})
 
 
 def _remembered(rows: tuple[Row, ...], row: Row) -> tuple[Row, ...]:

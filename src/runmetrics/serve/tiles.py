@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from xml.etree.ElementTree import Element
 
-from runmetrics.model import Missing, RunRef, project_of
+from runmetrics.model import Missing, RunRef, Sample, project_of
 from runmetrics.serve.chart import chart
 from runmetrics.serve.gpu_hours import gpu_hours_card
 from runmetrics.serve.markup import bar, el, held_badge, link, quantity
-from runmetrics.serve.snapshot import Entry, Snapshot, Value, own_tags
+from runmetrics.serve.snapshot import Entry, Row, Snapshot, Value, own_tags
 from runmetrics.text import rough_length, show_value
 
 MOST_CARDS = 200
@@ -67,16 +67,25 @@ def _cards(snapshot: Snapshot, group: Sequence[Entry], clock: float) -> Iterator
         if len(values) > 1:
             yield len(values), _ranking(values, clock)
         else:
-            yield from ((1, _tile(snapshot, entry, clock)) for entry in series)
+            yield from ((1, _tile(entry, snapshot.rows, clock)) for entry in series)
 
 
-def _tile(snapshot: Snapshot, entry: Entry, clock: float) -> Element:
+def _tile(entry: Entry, rows: Sequence[Row], clock: float) -> Element:
     name = entry.name
     top = el("div", "top", el("h3", {"class": "mono", "title": name}, name.rpartition(".")[2]))
     told = el("div", "told", top)
     tile = el("article", "tile", told)
     if isinstance(entry, Value):
-        _show(entry, snapshot, clock, top, told, tile)
+        sample = entry.sample
+        told.extend([quantity("p", sample.value, sample.unit), el("p", "what", sample.description)])
+        if entry.problem:
+            tile.set("class", "tile held")
+            top.append(held_badge(clock - entry.read_at, str(entry.problem)))
+        if sample.run:
+            told.append(_holder("p", "more", sample.run))
+        if sample.note:
+            told.append(el("p", "more", sample.note))
+        tile.extend(_history(sample, rows))
     elif isinstance(entry, Missing):
         told.extend([el("p", "value none", "no data"), el("p", "more", entry.why)])
     else:
@@ -88,33 +97,18 @@ def _tile(snapshot: Snapshot, entry: Entry, clock: float) -> Element:
     return tile
 
 
-def _show(
-    value: Value, snapshot: Snapshot, clock: float, top: Element, told: Element, tile: Element
-) -> None:
-    sample = value.sample
-    told.extend([quantity("p", sample.value, sample.unit), el("p", "what", sample.description)])
-    if value.problem:
-        tile.set("class", "tile held")
-        top.append(held_badge(clock - value.read_at, str(value.problem)))
-    if sample.run:
-        told.append(_holder("p", "more", sample.run))
-    if sample.note:
-        told.append(el("p", "more", sample.note))
-    _draw(value, snapshot, tile)
-
-
-def _draw(value: Value, snapshot: Snapshot, tile: Element) -> None:
-    """Append the history, from the second collection on."""
-    rows, series, unit = snapshot.rows, value.sample.series, value.sample.unit
+def _history(sample: Sample, rows: Sequence[Row]) -> Iterator[Element]:
+    """Yield its range and its chart, from the second collection on."""
+    series, unit = sample.series, sample.unit or "unit"
     numbers = [row.values[series] for row in rows if series in row.values]
     if len(rows) < 2 or not numbers:
         return
-    ends = (show_value(end, unit or "unit") for end in (min(numbers), max(numbers)))
+    ends = (show_value(end, unit) for end in (min(numbers), max(numbers)))
     least, greatest = (end.partition(" ")[0] for end in ends)
     span = f"last {rough_length(rows[-1].time - rows[0].time)}"
     extent = f"{least} to {greatest}" if least != greatest else f"always {least}"
-    tile.append(el("div", "range", el("span", "", extent), el("span", "", span)))
-    tile.append(chart(rows, series, f"{value.name}, {span}: {extent}"))
+    yield el("div", "range", el("span", "", extent), el("span", "", span))
+    yield chart(rows, series, f"{sample.name}, {span}: {extent}")
 
 
 def _holder(tag: str, css: str, run: RunRef) -> Element:

@@ -4,7 +4,7 @@ import gzip
 import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ class Answer:
 
     status: HTTPStatus
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
 
 def application(loop: Loop, *, local_only: bool) -> "WSGIApplication":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from runmetrics.config.addresses import checked_url
@@ -54,6 +55,7 @@ class _NotTaken(Exception):  # noqa: N818 - it is what happened; the sink says w
         self.answer = answer
 
 
+@dataclass(slots=True)
 class _Transport:
     """Stands in for `datadog_api_client.rest.RESTClientObject`; counts requests and bytes.
 
@@ -62,11 +64,10 @@ class _Transport:
     one total deadline.
     """
 
-    def __init__(self, deadline: Deadline, request_seconds: float) -> None:
-        self._deadline = deadline
-        self._request_seconds = request_seconds
-        self.requests = 0
-        self.bytes_sent = 0
+    deadline: Deadline
+    request_seconds: float
+    requests: int = 0
+    bytes_sent: int = 0
 
     def request(
         self,
@@ -82,7 +83,7 @@ class _Transport:
         self.requests += 1
         self.bytes_sent += len(content)
         request = Request(url, headers, content)
-        answer = send(request, self._deadline, seconds=self._request_seconds)
+        answer = send(request, self.deadline, seconds=self.request_seconds)
         if not is_acknowledged(answer):
             raise _NotTaken(answer)
         return _ACKNOWLEDGEMENT

@@ -7,6 +7,7 @@ import gzip
 import ssl
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -34,26 +35,26 @@ from runmetrics.small_file import read_bytes
 _SCOPE = InstrumentationScope(name="runmetrics", version=version("runmetrics"))
 
 
+@dataclass
 class Poster:
     """Posts points as `resource`, one request a call; counts requests and bytes of bodies."""
 
-    def __init__(
-        self, variables: Variables, resource: Mapping[str, str], deadline: Deadline
-    ) -> None:
-        self._variables, self._resource, self._deadline = variables, resource, deadline
-        self.requests = 0
-        self.bytes_sent = 0
+    variables: Variables
+    resource: Mapping[str, str]
+    deadline: Deadline
+    requests: int = 0
+    bytes_sent: int = 0
 
     def post(self, points: Sequence[Point]) -> Taken:
         """Post once. Raises what an answer, or that there is none, means, and ConfigurationError
         for certificates that cannot be read."""
-        variables, verify = self._variables, self._tls
+        variables, verify = self.variables, self._tls
         headers = {
             **variables.headers,
             "Content-Type": "application/x-protobuf",
             "User-Agent": f"runmetrics/{_SCOPE.version}",
         }
-        content = encoded(points, self._resource)
+        content = encoded(points, self.resource)
         if variables.compression != "none":
             headers["Content-Encoding"] = variables.compression
             # without the time of day, so that what is sent again is the same bytes
@@ -64,7 +65,7 @@ class Poster:
         request = Request(variables.url, headers, content)
         answers = AnswerReader(variables.url, variables.endpoint)
         try:
-            answer = send(request, self._deadline, seconds=variables.seconds, verify=verify)
+            answer = send(request, self.deadline, seconds=variables.seconds, verify=verify)
         except NoAnswer as failure:
             raise answers.missing(failure) from None
         if not 200 <= answer.status < 300:
@@ -74,7 +75,7 @@ class Poster:
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:
         """What OTEL_EXPORTER_OTLP_CERTIFICATE, _CLIENT_CERTIFICATE and _CLIENT_KEY say, if any."""
-        variables = self._variables
+        variables = self.variables
         if not variables.certificate and not variables.client_certificate:
             return None
         named = (variables.certificate, variables.client_certificate, variables.client_key)

@@ -31,12 +31,12 @@ class Variables:
 
     url: str
     endpoint: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    seconds: float = _DEFAULT_SECONDS
-    compression: str = "none"
-    certificate: str = ""
-    client_certificate: str = ""
-    client_key: str = ""
+    headers: Mapping[str, str] = field(repr=False)
+    seconds: float
+    compression: str
+    certificate: str
+    client_certificate: str
+    client_key: str
 
 
 def read_variables(
