@@ -101,6 +101,14 @@ def test_a_cause_is_said_once_for_all_that_it_makes_unknown() -> None:
     ]
 
 
+@pytest.mark.parametrize("width", [1, 12, 20, 25, 30])
+def test_numbers_are_whole_in_a_terminal_however_narrow(width: int) -> None:
+    hours = Sample("wandb.hours", 12_345_678, NOON, "hour", TAGS, runs=26_000)
+    words = " ".join(table(outcome(ACTIVE, hours, missing=(LOSS,)), width=width)).split()
+
+    assert {"12,345,678", "hours", "26,000", "3", "data"} <= {*words}
+
+
 def test_in_a_narrow_window_the_remarks_stand_under_the_name() -> None:
     shown = table(outcome(ACTIVE, missing=(LOSS,), problems=(HOURS,)), width=60)
 

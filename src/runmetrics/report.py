@@ -31,6 +31,8 @@ JSON_SCHEMA_VERSION = 1
 _log = logging.getLogger("runmetrics")
 
 _LONGEST_RUN_NAME = 60
+_LEAST_BESIDE_NUMBERS = 18
+"""Columns of the table for names, which are folded, and for the space between its columns."""
 _WIDE = 110
 """Columns from which remarks have a column of their own; in fewer they stand under the name."""
 
@@ -75,7 +77,7 @@ def print_table(outcome: Outcome, console: "Console") -> None:
     say = partial(console.print, soft_wrap=True, highlight=False, markup=False)
     is_read = bool(collection.samples or collection.missing)
     if is_read:
-        console.print(_table(outcome, console.width))
+        console.print(_table(outcome, console.width), crop=False)
         for default in collection.defaults:
             say(default)
     for delivery in outcome.deliveries:
@@ -192,6 +194,10 @@ def _table(outcome: Outcome, width: int) -> Any:
         told = names[0] if wide else names[-1]
         for name in names:
             add(name, Text("unknown", style="bold red"), "", cause if name is told else "")
+    numbers = [max(map(len, map(str, column.cells))) for column in table.columns[1:3]]
+    least = sum(numbers) + _LEAST_BESIDE_NUMBERS
+    if width < least:  # a terminal folds what is too wide; rich would cut the numbers
+        table.width = least
     return table
 
 

@@ -26,10 +26,10 @@ def load_setup(
     """Return what this run is to do, and with what.
 
     `options` are settings that the command line gave, by attribute; None is not given. `warn` is
-    told of variables that are probably misspelt, and of those that `projects` beats. Raises
+    told of names that are probably misspelt, and of variables that `projects` beats. Raises
     ConfigurationError with the faults of settings and file at once.
     """
-    from runmetrics.collectors.wandb.metrics.file import find_config
+    from runmetrics.collectors.wandb.metrics.file import DEFAULT_FILE, find_config
     from runmetrics.config.env_file import with_env_file
     from runmetrics.config.settings import Settings, unread_variables
 
@@ -46,6 +46,8 @@ def load_setup(
             faults = [*error.faults, *more.faults]
             raise ConfigurationError(error.cause, error.fix, faults) from None
         raise
+    if file is None and (misspelt := DEFAULT_FILE.with_suffix(".yml")).exists():
+        warn(f"{misspelt} is not read: rename it to {DEFAULT_FILE}")
     settings = Settings.load(overrides, file.settings if file else None)
     if file and settings.projects and "projects" in file.settings:
         for name in ("WANDB_ENTITY", "WANDB_PROJECT"):

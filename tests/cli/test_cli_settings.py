@@ -79,6 +79,29 @@ def test_variables_that_the_projects_of_the_file_beat_are_said(tmp_path: Path) -
     assert (neither.code, neither.errors) == (0, [])
 
 
+def test_a_file_that_ends_in_yml_is_said_to_be_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runmetrics.yml").write_text("packs: [gpu]\n")
+
+    assert command("metrics").errors == ["runmetrics.yml is not read: rename it to runmetrics.yaml"]
+    assert command("metrics", "--config", "runmetrics.yml").errors == []
+    Path("runmetrics.yaml").write_text("packs: [gpu]\n")
+    assert command("metrics").errors == []
+
+
+def test_with_wrong_settings_json_is_left_to_the_doctor() -> None:
+    wrong = 'DD_SITE: "eu" is not a Datadog site'
+
+    ended = command("collect", "wandb", "--json", DD_SITE="eu")
+    found = command("doctor", "--json", DD_SITE="eu").json["findings"]
+
+    assert (ended.code, ended.out) == (78, "")
+    assert ended.errors[0].startswith(wrong)
+    assert found[0]["says"] == wrong
+
+
 def test_a_misspelt_variable_is_a_warning_of_every_command() -> None:
     ended = command(
         "metrics", WANDB_ENTITTY="acme", RUNMETRICS_PROJECT="acme/metta", WANDB_ENTITY=""

@@ -158,7 +158,11 @@ def sandbox(
     latency_ms: Annotated[float, typer.Option(min=0, help="Added to each answer, in ms.")] = 0.0,
     port: Annotated[int, typer.Option(help="Port of the W&B server; 0 takes a free one.")] = 0,
 ) -> None:
-    """Serve a W&B and a Datadog of made-up runs on this machine, to try a configuration."""
+    """Serve a W&B and a Datadog of made-up runs on this machine, to try a configuration.
+
+    It prints the variables that point every other command at it, to be set in another terminal; to
+    a program it prints the addresses and keys as one line of JSON. Ctrl-C ends it.
+    """
     need("graphql", "sandbox", "the sandbox")
     from runmetrics.sandbox.serve import serve
 
