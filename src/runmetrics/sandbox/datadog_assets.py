@@ -82,8 +82,7 @@ class DatadogAssets:
             return errors(404, f"Dashboard with ID {rest} not found")
         if method == "GET":
             return json_response(200, self.dashboards[rest])
-        faults = list(_dashboard_faults(body))
-        if faults:
+        if faults := list(_dashboard_faults(body)):
             return errors(400, *faults)
         key = rest or f"abc-def-{len(self.dashboards):03}"
         self.dashboards[key] = {**body, "id": key, "url": f"/dashboard/{key}"}
@@ -106,8 +105,7 @@ class DatadogAssets:
         if method == "DELETE":
             del self.monitors[key]
             return json_response(200, {"deleted_monitor_id": key})
-        faults = list(_monitor_faults(body))
-        if faults:
+        if faults := list(_monitor_faults(body)):
             return errors(400, *faults)
         self.monitors[key] = {**body, "id": key, "multi": " by {" in body["query"]}
         return json_response(200, self.monitors[key])
@@ -124,8 +122,7 @@ class DatadogAssets:
             return errors(404, "SLO not found")
         if method == "GET":
             return json_response(200, {"data": self.slos[rest], "errors": None})
-        faults = list(_slo_faults(body))
-        if faults:
+        if faults := list(_slo_faults(body)):
             return errors(400, *faults)
         key = rest or f"{len(self.slos):032x}"
         self.slos[key] = {**body, "id": key}

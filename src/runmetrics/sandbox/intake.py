@@ -138,8 +138,7 @@ class DatadogIntake(Served):
         series = document.get("series") if isinstance(document, dict) else None
         if not isinstance(series, list) or not series:
             return errors(400, "series is missing or empty"), []
-        faults = [fault for one in series for fault in _faults(one)]
-        if faults:
+        if faults := [fault for one in series for fault in _faults(one)]:
             return errors(400, *faults), series
         now = self._clock()
         with self._lock:

@@ -87,10 +87,12 @@ def _project(_: Any, info: Info, **names: str | None) -> Project | None:
 
 def _page(
     rows: Sequence[Any], first: int | None, after: str | None, cap: int
-) -> tuple[list[tuple[int, Any]], bool]:
+) -> tuple[list[tuple[str, Any]], bool]:
+    """Return a page of rows with their cursors, and whether there are more."""
     start = _offset_after(after)
     size = min(_DEFAULT_PAGE if first is None else max(0, first), cap)
-    return list(enumerate(rows[start : start + size], start)), start + size < len(rows)
+    page = [(_cursor_at(at), row) for at, row in enumerate(rows[start : start + size], start)]
+    return page, start + size < len(rows)
 
 
 def _models(
@@ -98,8 +100,7 @@ def _models(
 ) -> Mapping[str, Any]:
     paths = sorted(path for path in info.context.store.projects if path[0] == names["entityName"])
     projects = [project for path in paths if (project := _visible(info.context, *path))]
-    rows, more = _page(projects, first, after, info.context.page_cap)
-    return _connection([(_cursor_at(offset), node) for offset, node in rows], more)
+    return _connection(*_page(projects, first, after, info.context.page_cap))
 
 
 def _connection(
@@ -149,23 +150,19 @@ def _runs(
     if next(context.empty_pages, False):
         return _connection([], more=True, end=after)
     rows, more = _page(runs, first, after, context.page_cap)
-    end = _cursor_at(rows[-1][0]) if rows else None
+    end = rows[-1][0] if rows else None
     if quirks.repeated_cursor and rows:
-        end, more = _stuck_cursor(rows[0][0], len(rows), after, end, quirks), True
+        more = True
+        if quirks.repeated_cursor == "same":
+            end = after or end
+        elif _offset_after(after) >= 2 * len(rows):
+            end = _cursor_at(len(rows) - 1)
     edges = [
-        (_cursor_at(offset), None if run.id in quirks.hidden_rows else RunNode(run, project))
-        for offset, run in rows
+        (cursor, None if run.id in quirks.hidden_rows else RunNode(run, project))
+        for cursor, run in rows
         if run.id not in quirks.hidden_rows or quirks.hidden_as == "null"
     ]
     return _connection(edges, more, end)
-
-
-def _stuck_cursor(
-    start: int, size: int, after: str | None, end: str | None, quirks: Quirks
-) -> str | None:
-    if quirks.repeated_cursor == "same":
-        return after or end
-    return _cursor_at(size - 1) if start >= 2 * size else end
 
 
 def _run(project: Project, _info: Info, name: str, **_: Any) -> RunNode | None:

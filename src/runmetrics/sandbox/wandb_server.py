@@ -6,6 +6,7 @@ log and to read back, refuses everything else as W&B does, and answers from a `S
 
 import base64
 import binascii
+import functools
 import json
 import math
 import threading
@@ -29,7 +30,6 @@ from runmetrics.sandbox.store import RunLog, Store
 from runmetrics.sandbox.writing import crash_silent_runs, stream
 
 SANDBOX_KEY = "5a9db0c1" * 5  # forty characters, as the official client demands
-_DOCUMENTS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,6 @@ class WandbSandbox(Served):
         self._quirks = quirks
         always = quirks.empty_pages == ALWAYS
         self._empty_pages = repeat(True) if always else repeat(True, quirks.empty_pages)
-        self._schema: GraphQLSchema = schema_for(quirks)
-        self._parsed: dict[str, DocumentNode | list[GraphQLError]] = {}
 
     def _now(self) -> float:
         return self.clock() + self.clock_offset_seconds
@@ -124,7 +122,8 @@ class WandbSandbox(Served):
         if self.crash_after_seconds < math.inf:
             for project in self.store.projects.values():
                 crash_silent_runs(project, now, self.crash_after_seconds)
-        parsed = self._parse(document.query)
+        schema = schema_for(self.quirks)
+        parsed = _parsed(schema, document.query)
         if isinstance(parsed, list):
             return errors(400, *map(_formatted, parsed))
         viewer = self.viewer if _key_of(request) in self.keys else None
@@ -132,26 +131,13 @@ class WandbSandbox(Served):
             self.store, self.quirks, viewer, self.page_cap, now, self._empty_pages, self.url
         )
         result = execute_sync(
-            self._schema,
+            schema,
             parsed,
             context_value=context,
             variable_values=dict(document.variables),
             operation_name=asked.get("operationName") or None,
         )
         return _result(result, self.quirks)
-
-    def _parse(self, query: str) -> DocumentNode | list[GraphQLError]:
-        known = self._parsed.get(query)
-        if known is None:
-            try:
-                document = parse_document(query)
-                known = validate_document(self._schema, document) or document
-            except GraphQLError as error:
-                known = [error]
-            if len(self._parsed) >= _DOCUMENTS_KEPT:
-                self._parsed.clear()
-            self._parsed[query] = known
-        return known
 
     # ---------------------------------------------------------------------- what clients stream
 
@@ -171,6 +157,16 @@ class WandbSandbox(Served):
         run.log = run.log or RunLog()
         run.log.files[path] = request.body
         return json_response(200, {})
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(schema: GraphQLSchema, query: str) -> DocumentNode | list[GraphQLError]:
+    """Return the document, or what is wrong with it."""
+    try:
+        document = parse_document(query)
+    except GraphQLError as error:
+        return [error]
+    return validate_document(schema, document) or document
 
 
 def _key_of(request: Request) -> str:
