@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runmetrics.sandbox.wandb_server import WandbSandbox
-from tests.official_client.real_runs import gpu_exporter, isolated, log, log_and_kill
+from tests.official_client.real_runs import gpu_exporter, isolated, log, training, until_logged
 
 READ_RUNS = Path(__file__).with_name("read_runs.py")
 
@@ -27,7 +27,8 @@ def sandbox(home: Path) -> Iterator[WandbSandbox]:
         codes = [log(sandbox, home, how) for how in ("finished", "failed", "resumed", "resumed")]
         codes.append(log(sandbox, home, "gpus", DCGM_EXPORTER=exporter.url))
         assert codes == [0, 1, 0, 0, 0]
-        log_and_kill(sandbox, home, "running")
+        with training(sandbox, home, "running"):  # its process dies without a word
+            until_logged(sandbox, "running")
         yield sandbox
 
 

@@ -84,12 +84,6 @@ def log(server: Server, home: Path, how: str, *, python: Path = PYTHON, **extra:
         return process.wait(timeout=300)
 
 
-def log_and_kill(sandbox: WandbSandbox, home: Path, how: str) -> None:
-    """Log a run whose process dies without a word once its summary has arrived."""
-    with training(sandbox, home, how):
-        until_logged(sandbox, how)
-
-
 def until_logged(sandbox: WandbSandbox, run_id: str) -> None:
     """Wait until the summary of the run has arrived."""
 

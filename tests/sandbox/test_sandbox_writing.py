@@ -1,4 +1,4 @@
-"""The W&B server: what clients write, request by request. `official_client` proves the whole."""
+"""The W&B server: what clients and agents of sweeps write. `official_client` proves the whole."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runmetrics.sandbox.store import StoredRun
+from runmetrics.sandbox.store import StoredRun, Sweep
 from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
 from tests.sandbox.sandbox_case import NOW, ask, holding, hours, of_run, post
 
@@ -14,6 +14,14 @@ UPSERT = """mutation Upsert($id: String, $name: String, $config: JSONString, $ta
   upsertBucket(input: {
     id: $id, name: $name, modelName: "p", entityName: "e", config: $config, tags: $tags
   }) { bucket { id name displayName project { name } } inserted } }"""
+AGENT = """mutation Agent($sweep: String!) {
+  createAgent(input: {host: "h", projectName: "p", entityName: "e", sweep: $sweep}) {
+    agent { id } } }"""
+HEARTBEAT = """mutation Heartbeat($id: ID!) {
+  agentHeartbeat(input: {id: $id, metrics: "{}", runState: "{}"}) { commands } }"""
+SWEEP = """query Sweep($sweep: String!) {
+  project(name: "p", entityName: "e") {
+    sweep(sweepName: $sweep) { name state config runs { edges { node { name } } } } } }"""
 
 
 def stream(sandbox: WandbSandbox, body: dict[str, Any], key: str = SANDBOX_KEY) -> httpx.Response:
@@ -141,3 +149,27 @@ def test_a_run_that_is_to_stop_is_told_so_and_is_killed_when_it_breaks_off(
         }
         stream(sandbox, {"complete": True, "exitcode": exit_code})
         assert of_run(sandbox, "state failed") == {"state": state, "failed": False}
+
+
+def test_an_agent_gets_one_command_with_each_heartbeat() -> None:
+    stop = {"type": "stop", "run_id": "a"}
+    with holding() as sandbox:
+        sandbox.store.project("e", "p").sweeps["s1"] = Sweep(commands=[stop])
+        agent = ask(sandbox, AGENT, sweep="s1")["createAgent"]["agent"]
+        answers = [ask(sandbox, HEARTBEAT, **agent)["agentHeartbeat"] for _ in range(2)]
+    assert [json.loads(answer["commands"]) for answer in answers] == [[stop], []]
+
+
+def test_a_sweep_shows_its_configuration_and_its_own_runs() -> None:
+    with holding(StoredRun("a", created_at=NOW, sweep="s1"), StoredRun("b")) as sandbox:
+        sandbox.store.project("e", "p").sweeps["s1"] = Sweep("method: grid")
+        found = ask(sandbox, SWEEP, sweep="s1")["project"]["sweep"]
+    assert (found["name"], found["state"], found["config"]) == ("s1", "RUNNING", "method: grid")
+    assert found["runs"] == {"edges": [{"node": {"name": "a"}}]}
+
+
+def test_there_is_no_agent_without_a_sweep_or_a_key() -> None:
+    with holding() as sandbox:
+        assert ask(sandbox, SWEEP, sweep="s1")["project"]["sweep"] is None
+        assert post(sandbox, AGENT, sweep="s1").json()["errors"][0]["message"] == "no sweep s1"
+        assert post(sandbox, AGENT, sweep="s1", key="x" * 40).status_code == 400

@@ -66,13 +66,11 @@ class View:
 
     def matching(self, filters: str | None) -> list[StoredRun]:
         """Return the runs that match; no filter is every run. Raises BadRequest."""
-        mask = self._asked(filters)
-        return self.runs if mask is None else list(compress(self.runs, mask))
+        return list(compress(self.runs, self._asked(filters)))
 
     def count(self, filters: str | None) -> int:
         """Return how many runs match. Raises BadRequest."""
-        mask = self._asked(filters)
-        return len(self.runs) if mask is None else sum(mask)
+        return sum(self._asked(filters))
 
     def ordered(self, filters: str | None, order: str | None) -> list[StoredRun]:
         """Return the runs that match, in the order asked for; an unknown one is creation order."""
@@ -87,8 +85,7 @@ class View:
             if column is None:
                 return self.matching(filters)
             ranks = [self._rank(value, down) for value in column]
-        mask = self._asked(filters)
-        rows = range(len(self.runs)) if mask is None else compress(range(len(mask)), mask)
+        rows = compress(range(len(self.runs)), self._asked(filters))
         return [self.runs[row] for row in sorted(rows, key=ranks.__getitem__, reverse=down)]
 
     def _rank(self, value: Any, down: bool) -> tuple[int, Any]:
@@ -99,20 +96,20 @@ class View:
             return (9 if self.quirks.missing_first and down else 0, 0)
         if isinstance(value, bool):
             return (2, int(value)) if self.quirks.booleans_as_numbers else (1, "")
-        if isinstance(value, str) or (isinstance(value, float) and math.isnan(value)):
+        if isinstance(value, str | float):  # text or NaN
             return (3 if self.quirks.strings_above_numbers else 1, str(value))
-        return (2, value) if isinstance(value, int | float) else (1, "")
+        return (2, value) if isinstance(value, int) else (1, "")
 
     # ---------------------------------------------------------------------------------- filters
 
-    def _asked(self, filters: str | None) -> Mask | None:
+    def _asked(self, filters: str | None) -> Mask:
         if not filters or self.quirks.filters_ignored:
-            return None
+            return self._all_of({})
         try:
             spec = json.loads(filters, parse_constant=_no_constant)
         except ValueError as error:
             raise BadRequest(f"invalid filters: {error}") from error
-        return None if spec == {} or spec is None else self._all_of(spec)
+        return self._all_of({} if spec is None else spec)
 
     def _all_of(self, spec: Any) -> Mask:
         if not isinstance(spec, dict):

@@ -80,10 +80,9 @@ class DatadogIntake(Served):
         app_keys: Collection[str] = (INTAKE_KEY,),
         clock: Callable[[], float] = time.time,
         latency_seconds: float = 0.0,
-        port: int = 0,
     ) -> None:
         self.keys = set(keys)
-        self.server = LoopbackServer(self._answer, latency_seconds=latency_seconds, port=port)
+        self.server = LoopbackServer(self._answer, latency_seconds=latency_seconds)
         self.posts: list[Post] = []
         self.late: list[Point] = []
         self._points: dict[tuple[str, tuple[str, ...], int], Point] = {}
