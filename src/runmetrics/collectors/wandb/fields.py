@@ -5,6 +5,7 @@ has to be read of a run, how the value is found, and what the documentation says
 of a file, the reads and the documentation follow from the tables.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,22 +91,14 @@ _LAST_LOG = Selection(summary_keys=frozenset({"_timestamp"}))
 _LOGS = _LAST_LOG | Selection(frozenset({"historyLineCount"}))
 
 
-def _gpu_hours(
-    name: str,
-    words: str,
-    measure: Measure,
-    needs: Selection,
-    detail: Callable[[Run, Rules], str] = _no_detail,
-) -> RunField:
-    return RunField(
-        *(name, words, "known duration", measure, needs),
-        counts_gpus=True,
-        timed=True,
-        sums_to_zero=True,
-        priceable=True,
-        detail=detail,
-    )
-
+_gpu_hours = functools.partial(
+    RunField,
+    noun="known duration",
+    counts_gpus=True,
+    timed=True,
+    sums_to_zero=True,
+    priceable=True,
+)
 
 RUN_FIELDS: Final = {
     row.name: row
@@ -123,34 +116,34 @@ RUN_FIELDS: Final = {
         _gpu_hours(
             "gpu_hours",
             "GPUs times the duration; with a `window`, only the part of the run that lies in it",
-            measures.gpu_hours,
-            _COMPUTED,
+            measure=measures.gpu_hours,
+            needs=_COMPUTED,
         ),
         _gpu_hours(
             "active_gpu_hours",
             "GPU hours that were neither stalled nor of a run that never logged",
-            measures.active_gpu_hours,
-            _COMPUTED | _LOGS,
+            measure=measures.active_gpu_hours,
+            needs=_COMPUTED | _LOGS,
         ),
         _gpu_hours(
             "stalled_gpu_hours",
             "GPU hours from the last log to the last sign of life, where that is longer than "
             "`stall_after` and than five times the run's own mean time between logs",
-            measures.stalled_gpu_hours,
-            _COMPUTED | _LOGS,
-            measures.silence_in_words,
+            measure=measures.stalled_gpu_hours,
+            needs=_COMPUTED | _LOGS,
+            detail=measures.silence_in_words,
         ),
         _gpu_hours(
             "unlogged_gpu_hours",
             "GPU hours of a run that never logged",
-            measures.unlogged_gpu_hours,
-            _COMPUTED | _LAST_LOG,
+            measure=measures.unlogged_gpu_hours,
+            needs=_COMPUTED | _LAST_LOG,
         ),
         _gpu_hours(
             "assumed_gpu_hours",
             "GPU hours of a run without a recorded or seen GPU, which is taken for one",
-            measures.assumed_gpu_hours,
-            _COMPUTED,
+            measure=measures.assumed_gpu_hours,
+            needs=_COMPUTED,
         ),
         RunField(
             "gpus",

@@ -14,7 +14,7 @@ from runmetrics.collectors.wandb.groups import Series
 from runmetrics.collectors.wandb.measures import Rules
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.reading.execute import Reading
-from runmetrics.collectors.wandb.reading.filters import EVERYTHING
+from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import (
     CountRead,
@@ -44,7 +44,8 @@ def _with_filter(why: Unknown, metric: Metric) -> Unknown:
     """Name the metric's filter where something is wrong with what was asked."""
     if not metric.where or why.code is not ExitCode.CONFIGURATION:
         return why
-    return dataclasses.replace(why, cause=f"{why.cause} (where: {shown(metric.where)})")
+    where = shown(Filter.of(metric.where).as_mapping())
+    return dataclasses.replace(why, cause=f"{why.cause} (where: {where})")
 
 
 @dataclass(slots=True)
@@ -74,8 +75,7 @@ class Results:
                 unknown.setdefault(_with_filter(learned, metric), []).append(metric.name)
             else:
                 known += [(metric, series) for series in learned or [Series(None)]]
-                over = remarks.over_cap(metric, learned, self.rules.max_series)
-                over_cap += [f"{self._project}: {text}" for text in over]
+                over_cap += remarks.over_cap(metric, learned, self.rules.max_series)
         if self.logged is None:
             self.logged = await self._logged_instead(known)
         logged = self.logged
@@ -110,7 +110,8 @@ class Results:
             odd.update(found)
         about_runs = remarks.of_runs(odd, known, self.reading.scans, self.rules)
         notices = [*self.reading.notices, *(line for each in about_runs for line in each.lines)]
-        notices += [*self._vain_filters(), *over_cap]
+        project = f"{self.client.entity}/{self.client.project}"
+        notices += [f"{project}: {line}" for line in (*self._vain_filters(), *over_cap)]
         return Collection(
             tuple(samples),
             tuple(missing),
@@ -140,28 +141,20 @@ class Results:
         for metric, series in known:
             if metric.field is not None and metric.field.source == "summary":
                 name = str(metric.field)
-                runs = [] if series.selected else self._runs
-                lacking += [run.id for run in runs if name not in run.values][-1:]
+                scans = [] if series.selected else self.reading.scanned
+                runs = [run.id for scan in scans for run in scan.runs if name not in run.values]
+                lacking += runs[-1:]
                 lacking += filter(None, [series.behind.lacking])
         if self.client.server.requests >= _FREE_REQUESTS:
             return set()
         return await remarks.logged_keys(self.client, lacking)
-
-    @property
-    def _runs(self) -> list[Run]:
-        """Runs that were read, as far as they are still known."""
-        return [run for scanned in self.reading.scanned for run in scanned.runs]
-
-    @property
-    def _project(self) -> str:
-        return f"{self.client.entity}/{self.client.project}"
 
     def _vain_filters(self) -> list[str]:
         counts = bare_counts(self.metrics)
         wheres = [read.where for read in counts if self.reading.counts[read] == 0]
         if EVERYTHING in wheres:  # an empty project
             return []
-        return [f"{self._project}: {remarks.vain_filter(where, self.metrics)}" for where in wheres]
+        return [remarks.vain_filter(where, self.metrics) for where in wheres]
 
 
 def run_ref(client: ProjectClient, run: Run) -> RunRef:

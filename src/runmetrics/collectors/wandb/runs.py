@@ -265,9 +265,9 @@ class _Parts:
         for name, value in values.items():
             source, _, key = name.partition(".")
             found = number(value) if source == "system" else None
-            fault = None if found is None else impossible_utilization(key, found)
-            self.faults += filter(None, (fault,))
-            if fault is None and name not in self.impossible:
+            if found is not None and (fault := impossible_utilization(key, found)):
+                self.faults.append(fault)
+            elif name not in self.impossible:
                 yield name, value
 
     def _believed(self, what: str, time: datetime | None) -> datetime | None:

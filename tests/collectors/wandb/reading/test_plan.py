@@ -99,6 +99,14 @@ def test_a_metric_over_the_same_window_costs_no_further_read() -> None:
     assert (len(plan.counts), len(plan.ranked)) == (2, 2)
 
 
+def test_a_filter_is_the_same_whatever_the_order_of_its_keys() -> None:
+    plan = plan_of(
+        "- {name: a.b, count: runs, where: {x: 1, y: {$gt: 2, $lt: 3}}}\n"
+        "- {name: a.c, count: runs, where: {y: {$lt: 3, $gt: 2}, x: 1}}"
+    )
+    assert plan.answers["a.b"] == plan.answers["a.c"]
+
+
 # which read
 
 

@@ -50,7 +50,7 @@ class Metric:
 
     `field` is None for a count. `states` empty is any state, `window` None is the whole history;
     `window_by` says what has to lie in the window: the run's last sign of life or its creation.
-    `where` is a W&B filter with sorted keys, the file's own already and-ed in, {} for none.
+    `where` is a W&B filter, the file's own already and-ed in, {} for none.
     `conditions` are tested on our side and all have to hold. `full_scan` is the user's consent to
     read every run; `priced` makes money of GPU hours. `origin` is the file it came from.
     """
@@ -88,7 +88,8 @@ class Metric:
         if self.conditions:
             text += f" with {' and '.join(map(str, self.conditions))}"
         if self.where:
-            text += f" matching {json.dumps(self.where, ensure_ascii=False)}"
+            where = json.dumps(self.where, sort_keys=True, ensure_ascii=False)
+            text += f" matching {where}"
         return f"{text}, by {' and '.join(self.by)}" if self.by else text
 
     def since(self, now: datetime) -> datetime | None:
@@ -165,7 +166,7 @@ def _metric(
     definition: Definition, origin: Path, scope: Mapping[str, Any], keys: Mapping[str, str]
 ) -> Metric:
     field = definition.field
-    filters = [_sorted(where) for where in (scope, definition.where) if where]
+    filters = [where for where in (scope, definition.where) if where]
     return Metric(
         name=definition.name,
         aggregate=definition.aggregate,
@@ -190,10 +191,3 @@ def _metric(
 def _fill(field: Field, keys: Mapping[str, str], over_gpus: OverGpus) -> Field:
     key = re.sub(r"\{(accuracy|loss)\}", lambda match: keys[match[1]], field.key)
     return dataclasses.replace(field, key=key, over_gpus=over_gpus)
-
-
-def _sorted(where: Any) -> Any:
-    """Return the same filter with its keys sorted, so that equal filters are written alike."""
-    if isinstance(where, Mapping):
-        return {key: _sorted(where[key]) for key in sorted(where)}
-    return [_sorted(value) for value in where] if isinstance(where, list) else where
