@@ -22,10 +22,9 @@ from runmetrics.collectors.wandb.metrics.catalog import (
     load_catalog,
 )
 from runmetrics.collectors.wandb.metrics.language import Op
-from runmetrics.collectors.wandb.reduce import by_group, reduce
+from runmetrics.collectors.wandb.reduce import by_group, percentile, reduce
 from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import EVERY_RUN, Selection
-from runmetrics.collectors.wandb.totals import percentile
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.collectors.wandb.values import Scalar
 from runmetrics.config.file_settings import FileSettings

@@ -2,18 +2,19 @@
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from runmetrics.collectors.wandb.contributions import measure, value_of
+from runmetrics.collectors.wandb.contributions import measure, rank_of, value_of
 from runmetrics.collectors.wandb.fields import GROUPS, RUN_FIELDS, gpu_selection
 from runmetrics.collectors.wandb.groups import Series, capped, group_tags
 from runmetrics.collectors.wandb.ids import Ids
 from runmetrics.collectors.wandb.measures import Rules, configured_gpus, silent
-from runmetrics.collectors.wandb.metrics.catalog import Condition, Field, Metric
+from runmetrics.collectors.wandb.metrics.catalog import Aggregate, Condition, Field, Metric
 from runmetrics.collectors.wandb.runs import EXITED, Run
-from runmetrics.collectors.wandb.totals import Total
+from runmetrics.collectors.wandb.tallies import Behind
 from runmetrics.collectors.wandb.unknown import Unknown, not_served, unreadable
-from runmetrics.collectors.wandb.values import Scalar, number
+from runmetrics.collectors.wandb.values import Scalar, mean, number
 from runmetrics.text import counted
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -103,6 +104,82 @@ class Reduction:
             self._hidden = self._hidden or unreadable([run], part)
         for part in needed & blank:
             self._blank.setdefault(part, Ids()).add(run.id)
+
+
+class Total:
+    """One series of a metric in the making: what runs add up to, in any order, without being kept.
+
+    `_best` is the rank, the run and the value of the one that holds a least, greatest or latest
+    value; sums, means and percentiles are exact only when made of all values at once, eight bytes
+    each.
+    """
+
+    __slots__ = ("_behind", "_best", "_known", "_metric", "_selected", "_values")
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+        self._selected = self._known = 0
+        self._values = array("d")
+        self._best: tuple[tuple[float, float, str], Run, float] | None = None
+        self._behind = Behind()
+
+    def add(self, run: Run, value: float | None, rules: Rules) -> None:
+        """Take in a run that meets the metric's conditions, with what it adds."""
+        self._selected += 1
+        field, aggregate = self._metric.field, self._metric.aggregate
+        if field is None:
+            self._known += 1
+            return
+        self._behind.add(self._metric, field, run, value, rules)
+        if value is None:
+            return
+        self._known += 1
+        if not aggregate.of_one_run:
+            self._values.append(value)
+        elif rank := rank_of(aggregate, run, value):
+            ranked = (*rank, run.id)
+            if self._best is None or ranked > self._best[0]:
+                self._best = ranked, run, value
+
+    def series(self, tags: Mapping[str, str]) -> Series:
+        """Return the series; raises OverflowError where a sum is too large for a float."""
+        holder = self._best[1] if self._best else None
+        return Series(
+            *(self._value(), self._selected, self._known, holder, tags), behind=self._behind
+        )
+
+    def _value(self) -> float | None:
+        metric, values = self._metric, self._values
+        if metric.field is None:
+            return float(self._selected)
+        if metric.aggregate.of_one_run:
+            return self._best[2] if self._best else None
+        if metric.aggregate is Aggregate.SUM:
+            known = values or not self._selected or _sums_to_zero(metric)
+            return math.fsum(values) if known else None
+        if not values:
+            return None
+        percent = metric.aggregate.percent
+        return mean(values) if percent is None else percentile(values, percent)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return a percentile by linear interpolation between the two nearest ranks."""
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * percent / 100
+    rank = math.floor(position)
+    below, above = ordered[rank], ordered[min(rank + 1, len(ordered) - 1)]
+    # In halves, because the distance of two floats can be too large for a float.
+    value = 2 * (below / 2 + (above / 2 - below / 2) * (position - rank))
+    return min(max(value, below), above)
+
+
+def _sums_to_zero(metric: Metric) -> bool:
+    """Return whether a sum of nothing known is 0; of money it is not, hours without a price."""
+    field = metric.field
+    if field is None or metric.priced:
+        return False
+    return field.source == "run" and RUN_FIELDS[field.key].sums_to_zero
 
 
 def reduce(metric: Metric, runs: Iterable[Run], rules: Rules) -> list[Series] | Unknown:
