@@ -196,15 +196,15 @@ class BatchDelivery(Generic[T]):
                 self.ledger.keep(batch, failure.error)
                 tries = 1  # one answer shows whether it is the batch or the whole receiver
             except RunmetricsError as error:
-                for unsent in (batch, *waiting):
-                    self.ledger.keep(unsent, error)
+                for each in (batch, *waiting):
+                    self.ledger.keep(each, error)
                 break
             else:
                 self.ledger.accept(batch, taken)
-                waiting.extend(unsent for unsent, _ in aside)
+                waiting.extend(batch for batch, _ in aside)
                 aside.clear()
-        for unsent, way_there in aside:
-            self.ledger.keep(unsent, way_there)
+        for batch, way_there in aside:
+            self.ledger.keep(batch, way_there)
 
     def _sent(self, batch: Sequence[T], tries: int) -> Taken:
         """Post one batch until it is taken; the same bytes each time, which overwrite themselves.
