@@ -14,7 +14,7 @@ from runmetrics.collectors.wandb.reading.plan import ScanRead, serves
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.walks import read_scans
 from runmetrics.collectors.wandb.remarks import as_text, logged_keys, most_alike
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.config.settings import Settings
@@ -94,9 +94,7 @@ async def _look(
     if isinstance(page, Unknown):
         return page
     seen.total = total
-    seen.latest = max(
-        (make_run(node, LIFE, reading.now) for node in page.nodes), key=_last_sign, default=None
-    )
+    seen.latest = max(page.runs(LIFE, reading.now), key=_last_sign, default=None)
     scanned = await _week(client, reading, settings, where)
     if isinstance(scanned, Unknown):
         return scanned

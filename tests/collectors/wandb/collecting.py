@@ -71,16 +71,15 @@ class Server(Protocol):
         """Its base URL."""
 
 
-def collect(
+def collector_of(
     server: Server,
     *,
     yaml: str = "",
-    now: datetime = NOW,
-    seconds: float = 60,
     shard: Shard | None = None,
+    policy: RetryPolicy = FAST,
     **settings: Any,
-) -> Collection:
-    """One collection of the ten, or of what a file makes of them."""
+) -> WandbCollector:
+    """A collector of the ten, or of what a file makes of them."""
     settings = {
         "wandb_api_key": SecretStr(SANDBOX_KEY),
         "entity": "e",
@@ -89,8 +88,14 @@ def collect(
         **settings,
     }
     file = parse_config(yaml, Path("runmetrics.yaml")) if yaml else None
-    collector = WandbCollector(Setup(Settings(**settings), file, shard=shard), FAST)
-    return collector.collect(now, Deadline(seconds))
+    return WandbCollector(Setup(Settings(**settings), file, shard=shard), policy)
+
+
+def collect(
+    server: Server, *, now: datetime = NOW, seconds: float = 60, **options: Any
+) -> Collection:
+    """One collection by `collector_of`."""
+    return collector_of(server, **options).collect(now, Deadline(seconds))
 
 
 def collect_from(*runs: StoredRun, quirks: Quirks | None = None, **options: Any) -> Collection:

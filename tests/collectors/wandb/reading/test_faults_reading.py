@@ -8,20 +8,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from runmetrics import pipeline
-from runmetrics.collectors.wandb.collector import WandbCollector
 from runmetrics.collectors.wandb.server.client import RetryPolicy
-from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.model import Collection
-from runmetrics.plugins import Setup
 from runmetrics.sandbox.history import fill
 from runmetrics.sandbox.quirks import ALWAYS, Quirks
 from runmetrics.sandbox.store import Store, StoredRun
-from runmetrics.sandbox.wandb_server import SANDBOX_KEY, WandbSandbox
+from runmetrics.sandbox.wandb_server import WandbSandbox
 from tests.collectors.wandb.collecting import (
     ACTIVE,
     AVERAGE,
@@ -38,6 +34,7 @@ from tests.collectors.wandb.collecting import (
     UTILIZATION,
     ago,
     collect,
+    collector_of,
     run,
     sandbox_of,
     unknown,
@@ -47,14 +44,7 @@ from tests.collectors.wandb.collecting import (
 
 def outcome(sandbox: WandbSandbox, policy: RetryPolicy = FAST, **settings: Any) -> pipeline.Outcome:
     """A dry run against the sandbox, which does not wait long between tries."""
-    found = {
-        "wandb_api_key": SecretStr(SANDBOX_KEY),
-        "entity": "e",
-        "project": "p",
-        "base_url": sandbox.url,
-        **settings,
-    }
-    collector = WandbCollector(Setup(Settings.model_validate(found)), policy)
+    collector = collector_of(sandbox, policy=policy, **settings)
     return pipeline.run(collector, [], NOW, Deadline(60))
 
 

@@ -27,7 +27,7 @@ from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import best, rank
 from runmetrics.collectors.wandb.reduce import Tags, by_group
 from runmetrics.collectors.wandb.results import run_ref, series_of
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown
 from runmetrics.deadline import Deadline
 from runmetrics.errors import CommandLineError, ConfigurationError, RunmetricsError
@@ -224,7 +224,7 @@ async def _listed(client: ProjectClient, read: CountRead | RankedRead, now: date
         return []
     if isinstance(page, Unknown):
         return []
-    return [make_run(node, ask.selection, now) for node in page.nodes]
+    return list(page.runs(ask.selection, now))
 
 
 def _ranked(

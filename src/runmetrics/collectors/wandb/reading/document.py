@@ -7,12 +7,14 @@ client's documentation of `Api.runs`).
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Container, Generator, Iterable, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from runmetrics.collectors.wandb.reading.filters import EVERYTHING, Filter
 from runmetrics.collectors.wandb.reading.long_texts import shortened
+from runmetrics.collectors.wandb.runs import Run, make_run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.server.answers import Answer
 from runmetrics.collectors.wandb.server.errors import GraphQLError
@@ -91,6 +93,12 @@ class Page:
     has_next: bool = False
     unreadable: dict[str, frozenset[str]] = field(default_factory=dict)
     hidden: int = 0
+
+    def runs(self, selection: Selection, now: datetime) -> Iterator[Run]:
+        """Yield a run for each node, of which `selection` was read; `now` is W&B's time."""
+        for node in self.nodes:
+            lost = self.unreadable.get(node["name"], frozenset())
+            yield make_run(node, selection, now, lost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from runmetrics.collectors.wandb.reading.document import (
 from runmetrics.collectors.wandb.reading.filters import Filter, timestamp
 from runmetrics.collectors.wandb.reading.plan import GREATEST, PAGE_SIZE, RankedRead
 from runmetrics.collectors.wandb.reading.ranking import NotProven, Proof, Winner, best, rows_of
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.tallies import OddRuns
 from runmetrics.collectors.wandb.unknown import Unknown, hidden_runs
 from runmetrics.errors import ExitCode
@@ -76,7 +76,7 @@ class Extreme:
         """Return the runs that the opening showed."""
         if self.read.dotted or isinstance(page := opened[self._numbers], Unknown):
             return []
-        return [make_run(node, self.read.selection, self.now) for node in page.nodes]
+        return list(page.runs(self.read.selection, self.now))
 
     def _page_of(self, runs: Filter) -> PageAsk:
         return PageAsk(runs, self.read.order, HEAD_SIZE, self.read.selection)

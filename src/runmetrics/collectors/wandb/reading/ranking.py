@@ -9,7 +9,7 @@ from runmetrics.collectors.wandb.contributions import rank_of
 from runmetrics.collectors.wandb.reading.blank import blank_parts
 from runmetrics.collectors.wandb.reading.document import Page, Unanswered
 from runmetrics.collectors.wandb.reading.plan import RankedRead
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.unknown import Unknown, unreadable
 from runmetrics.collectors.wandb.values import ABSENT, decode_object, look_up, unwrapped
 
@@ -48,9 +48,7 @@ def rows_of(read: RankedRead, page: Page, now: datetime) -> Rows:
     """Return the runs of a page; raises Unanswered for one whose part cannot be served."""
     runs: dict[str, Run] = {}
     foreign, blank = False, None
-    for node in page.nodes:
-        lost = page.unreadable.get(node["name"], frozenset())
-        run = make_run(node, read.selection, now, lost)
+    for node, run in zip(page.nodes, page.runs(read.selection, now), strict=True):
         runs[run.id] = run
         if read.part in blank_parts(node) or read.part not in node:
             blank = blank or Unknown(

@@ -36,7 +36,6 @@ from runmetrics.collectors.wandb.reading.unproven import (
     disagreement,
     rows_without_run,
 )
-from runmetrics.collectors.wandb.runs import make_run
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown
 from runmetrics.collectors.wandb.values import parse_time
 from runmetrics.errors import RunmetricsError
@@ -272,11 +271,10 @@ class Scan(Generic[T]):
         return None
 
     def _absorb(self, page: Page) -> _Read:
-        selection = self.read.selection
-        for node in page.nodes:
+        runs = page.runs(self.read.selection, self.now)
+        for node, run in zip(page.nodes, runs, strict=True):
             self._newer.add(node)
-            unreadable = page.unreadable.get(node["name"], frozenset())
-            self._kept.add(make_run(node, selection, self.now, unreadable), blank_parts(node))
+            self._kept.add(run, blank_parts(node))
         self._rows += len(page.nodes)
         self._rows_without_run += page.hidden
         read = _Read(len(page.nodes), _last_in_order(page), page.end_cursor, page.has_next)

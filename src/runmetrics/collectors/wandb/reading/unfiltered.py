@@ -17,7 +17,7 @@ from runmetrics.collectors.wandb.reading.plan import CountRead, Plan, RankedRead
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.ranking import Winner, best
 from runmetrics.collectors.wandb.reading.refusals import CannotFilter
-from runmetrics.collectors.wandb.runs import Run, make_run
+from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Disagreement, Unknown, unreadable
 from runmetrics.errors import ExitCode
@@ -64,10 +64,7 @@ async def every_run(client: ProjectClient, plan: Plan, now: datetime) -> Runs | 
         return total
     if isinstance(page, Unknown):
         return page
-    runs = {
-        node["name"]: make_run(node, selection, now, page.unreadable.get(node["name"], frozenset()))
-        for node in page.nodes
-    }
+    runs = {run.id: run for run in page.runs(selection, now)}
     if len(runs) != total or page.hidden:
         without = f", and {counted(page.hidden, 'row')} had none" if page.hidden else ""
         return Disagreement(

@@ -55,8 +55,11 @@ async def finish(
 
 async def read_scans(client: ProjectClient, reads: Iterable[ScanRead], now: datetime) -> Scans:
     """Read some scans alone; raises as `read_project` does."""
-    found: Scans = {}
-    scans = [Scan(read, now, AllRuns) for read in reads]
+    return await _alone(client, [Scan(read, now, AllRuns) for read in reads])
+
+
+async def _alone(client: ProjectClient, scans: Sequence[Scan[T]]) -> dict[ScanRead, T | Unknown]:
+    found: dict[ScanRead, T | Unknown] = {}
     opened = await client.ask([ask for scan in scans for ask in scan.opening])
     await finish(client, scans, opened, found)
     return found
@@ -122,10 +125,9 @@ async def read_in_full(
     for base, reads in left.items():
         selection = reduce(or_, (read.selection for read in reads), Selection())
         scans.append(Scan(ScanRead(base, None, selection), now, partial(BestRuns, reads, now)))
-    found: dict[ScanRead, FullRead | Unknown] = {}
+    found: dict[ScanRead, FullRead | Unknown]
     try:
-        opened = await client.ask([ask for scan in scans for ask in scan.opening])
-        await finish(client, scans, opened, found)
+        found = await _alone(client, scans)
     except RunmetricsError as error:
         found = {scan.read: Unknown.because(error) for scan in scans}
     odd = OddRuns()
