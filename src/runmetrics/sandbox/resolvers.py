@@ -98,7 +98,9 @@ def _page(
 def _models(
     _: Any, info: Info, first: int | None = None, after: str | None = None, **names: str | None
 ) -> Mapping[str, Any]:
-    paths = sorted(path for path in info.context.store.projects if path[0] == names["entityName"])
+    paths = sorted(
+        path for path in info.context.store.projects if path[0] == names.get("entityName")
+    )
     projects = [project for path in paths if (project := _visible(info.context, *path))]
     return _connection(*_page(projects, first, after, info.context.page_cap))
 
