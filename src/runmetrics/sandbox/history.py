@@ -95,11 +95,11 @@ def _gpu(index: int, number: Callable[[], float]) -> str:
         "n": index,
         "busy": busy,
         "mem": int(number() * 60),
-        "share": str(used / _GPU_BYTES * 100),
-        "bytes": str(used),
+        "share": used / _GPU_BYTES * 100,
+        "bytes": used,
         "temp": 38 + int(number() * 30),
-        "watts": str(watts),
-        "power": str(watts / 7),
+        "watts": watts,
+        "power": watts / 7,
         "clock": 1_980 - 15 * int(number() * 40),
     }
 

@@ -156,8 +156,7 @@ def shown(value: Moment) -> str | None:
     """Return a stored time as the server writes it: 2026-01-02T03:04:05Z."""
     if value is None or isinstance(value, str):
         return value
-    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return in_utc.isoformat()[: -len("+00:00")] + "Z"
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,7 +5,6 @@ log and to read back, refuses everything else as W&B does, and answers from a `S
 """
 
 import base64
-import binascii
 import functools
 import json
 import math
@@ -176,7 +175,7 @@ def _key_of(request: Request) -> str:
         return value.strip()
     try:
         user, _, key = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
     return key if scheme.lower() == "basic" and user == "api" else ""
 
