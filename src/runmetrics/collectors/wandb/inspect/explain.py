@@ -188,7 +188,7 @@ Weighed = list[tuple[Run, float | None]]
 
 def _weighed(metric: Metric, runs: Sequence[Run], rules: Rules) -> tuple[Weighed, str]:
     """Return the runs of a scan with what each adds, those that weigh most first."""
-    newest = sorted(runs, key=_last_sign, reverse=True)
+    newest = sorted(runs, key=lambda each: each.last_sign or _LONG_AGO, reverse=True)
     if metric.field is None:
         return [(each, None) for each in newest], "last sign of life"
     pairs = [(each, value_of(metric, each, rules)) for each in newest]
@@ -241,7 +241,3 @@ def _ranked(
     name = str(read.field)
     by_beat = read.aggregate is Aggregate.LATEST
     return [(each, each.number(name)) for each in able], "last sign of life" if by_beat else name
-
-
-def _last_sign(each: Run) -> datetime:
-    return each.last_sign or _LONG_AGO

@@ -42,26 +42,21 @@ def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     """Yield what W&B would refuse, or silently match nothing with: (place, what)."""
     for place, value in _inside(where, path):
         key = place[-1]
+        is_time = set(place[-3:]) & _TIMES and not isinstance(value, Mapping | list | bool)
         if isinstance(key, str) and (fault := _clause_fault(key, value)):
             yield place, fault
         elif isinstance(value, float) and not math.isfinite(value):
             yield place, "a filter cannot hold NaN or an infinity: use if: {FIELD: {is: nan}}"
-        elif (
-            set(place[-3:]) & _TIMES
-            and not isinstance(value, Mapping | list | bool)
-            and not _is_instant(value)
-        ):
+        elif is_time and not _INSTANT.fullmatch(str(value)):
             # W&B matches nothing, in silence, where the Z is missing.
             yield place, f"{shown(value)} is not a time in UTC: write it as 2026-01-31T00:00:00Z"
 
 
 def _clause_fault(key: str, value: object) -> str:
     """Say what is wrong about one key of a filter and its value, but for what is inside."""
-    if key in ("$and", "$or", "$nor"):
-        right = f"write {key}: [{{...}}, {{...}}]"
-        return "" if isinstance(value, list) else f"{shown(value)} is not a list: {right}"
-    if key in ("$in", "$nin"):
-        return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {key}: [x]"
+    if key in ("$and", "$or", "$nor", "$in", "$nin"):
+        right = f"{key}: {'[x]' if key in ('$in', '$nin') else '[{...}, {...}]'}"
+        return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {right}"
     if f"${key}" in OPERATORS or (key.startswith("$") and key not in OPERATORS):
         return f"unknown operator: {choose(key, OPERATORS)}"
     if isinstance(value, list):
@@ -82,10 +77,6 @@ def dotted_names(where: object) -> Iterator[str]:
         column, _, rest = key.partition(".")
         if column in _KEYED_COLUMNS and "." in rest:
             yield one_line(key)
-
-
-def _is_instant(value: object) -> bool:
-    return isinstance(value, str) and _INSTANT.fullmatch(value) is not None
 
 
 def unlikely_states(value: object, path: Place) -> Iterator[tuple[Place, str]]:
