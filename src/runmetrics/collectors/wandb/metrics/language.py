@@ -92,21 +92,18 @@ class Field:
         sources = get_args(Source)
         if not isinstance(text, str):
             raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
-        source, _, key = text.partition(".")
+        source, dot, key = text.partition(".")
+        fix = ""
         if source not in sources:
-            guess = _bare(text) if "." not in text else f"{near(source, sources)}.{key}"
-            likely = "." not in text or near(source, sources)
-            fix = f"did you mean {shown(guess)}?" if likely and text else FIELD_HELP
-            raise ValueError(f"{shown(text)} is not a field: {fix}")
-        if not key.strip():
-            raise ValueError(f"{shown(text)} is not a field: {FIELD_HELP}")
-        if source == "system" and "*" in key and not re.fullmatch(r"gpu\.\*\..+", key):
-            raise ValueError(
-                f"{shown(text)} is not a field: a * is every GPU of a run, and no "
-                "more: write system.gpu.*.KEY"
-            )
-        if source == "run" and key not in RUN_FIELDS:
+            guess = near(source, sources) if dot else _bare(text)
+            fix = f"did you mean {shown(guess + dot + key)}?" if guess and text else FIELD_HELP
+        elif not key.strip():
+            fix = FIELD_HELP
+        elif source == "system" and "*" in key and not re.fullmatch(r"gpu\.\*\..+", key):
+            fix = "a * is every GPU of a run, and no more: write system.gpu.*.KEY"
+        elif source == "run" and key not in RUN_FIELDS:
             fix = choose(key, RUN_FIELDS, prefix="run.")
+        if fix:
             raise ValueError(f"{shown(text)} is not a field: {fix}")
         return cls(source, key)  # type: ignore[arg-type]  # one of Source, checked above
 
