@@ -10,8 +10,12 @@ An error's text is for the person on call: one line with the cause, then the fix
 a secret. `Problem` (model.py) is the other half: what could not be known while the rest went on.
 """
 
+import errno
 from collections.abc import Sequence
 from enum import IntEnum
+
+DISK_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What writing a file fails with where another disk, or more space, would do."""
 
 
 class ExitCode(IntEnum):

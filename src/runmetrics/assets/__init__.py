@@ -1,6 +1,5 @@
 """Dashboards, monitors and SLOs: files of this project, found wherever it is installed."""
 
-import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from runmetrics.errors import ConfigurationError, TemporaryError
+from runmetrics.errors import DISK_TAKES_NO_MORE, ConfigurationError, TemporaryError
 from runmetrics.small_file import read_text
-
-_DISK_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class Kind(StrEnum):
@@ -68,7 +65,7 @@ def export(assets: Sequence[Asset], directory: Path) -> list[Path]:
             path.write_text(asset.text, encoding="utf-8")
         except OSError as error:
             cause = f"cannot write {path} ({error.strerror})"
-            if error.errno in _DISK_TAKES_NO_MORE:
+            if error.errno in DISK_TAKES_NO_MORE:
                 raise TemporaryError(cause, "make space, or name another directory") from None
             raise ConfigurationError(cause, "name a directory that is writable") from None
         written.append(path)

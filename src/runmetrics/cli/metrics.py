@@ -10,14 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runmetrics import logs, pipeline
-from runmetrics.cli.options import (
-    ConfigOption,
-    JsonOption,
-    VerboseOption,
-    parse_entity,
-    parse_project,
-)
+from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption, by_rule
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
+from runmetrics.config import rules
 from runmetrics.deadline import Deadline
 from runmetrics.plugins import Setup
 from runmetrics.report import log_problems
@@ -126,13 +121,17 @@ def discover(
     entity: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", parser=parse_entity, help="W&B entity, instead of the settings'."
+            metavar="NAME",
+            parser=by_rule(rules.entity),
+            help="W&B entity, instead of the settings'.",
         ),
     ] = None,
     project: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", parser=parse_project, help="W&B project, instead of the settings'."
+            metavar="NAME",
+            parser=by_rule(rules.project),
+            help="W&B project, instead of the settings'.",
         ),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, max=1000, help="Newest runs to look at.")] = 50,

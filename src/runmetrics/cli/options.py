@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from runmetrics.config import rules
 from runmetrics.shard import Shard
 
 Value = TypeVar("Value")
@@ -32,44 +33,21 @@ SpoolOption = Annotated[
 ]
 
 
-def _shard(text: str) -> Shard:
-    try:
-        return Shard.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+def by_rule(rule: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Return the parser of an option: `rule`, whose ValueError says what would be right."""
 
+    def parse(text: str) -> Value:
+        try:
+            return rule(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
 
-def parse_timeout(text: str) -> float:
-    """Read the seconds of --timeout, by the rule that the file's have."""
-    from runmetrics.config.rules import timeout
-
-    return _by_rule(timeout, text)
-
-
-def parse_entity(text: str) -> str:
-    """Read --entity, by the rule of WANDB_ENTITY."""
-    from runmetrics.config.rules import entity
-
-    return _by_rule(entity, text)
-
-
-def parse_project(text: str) -> str:
-    """Read --project, by the rule of WANDB_PROJECT."""
-    from runmetrics.config.rules import project
-
-    return _by_rule(project, text)
-
-
-def _by_rule(rule: Callable[[object], Value], text: str) -> Value:
-    try:
-        return rule(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    return parse
 
 
 def timeout_option(text: str) -> Any:
     """Return the option --timeout; `text` says what it bounds."""
-    return typer.Option("--timeout", metavar="SECONDS", parser=parse_timeout, help=text)
+    return typer.Option("--timeout", metavar="SECONDS", parser=by_rule(rules.timeout), help=text)
 
 
 ShardOption = Annotated[
@@ -77,7 +55,7 @@ ShardOption = Annotated[
     typer.Option(
         "--shard",
         metavar="I/N",
-        parser=_shard,
+        parser=by_rule(Shard.parse),
         help="Read one of N shares of the projects only; I from 0.",
     ),
 ]

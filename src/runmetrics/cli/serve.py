@@ -18,10 +18,12 @@ from runmetrics.cli.options import (
     SinkOption,
     SpoolOption,
     VerboseOption,
+    by_rule,
     chosen_sinks,
     timeout_option,
 )
 from runmetrics.cli.terminal import stopped_by_signals
+from runmetrics.config import rules
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
 from runmetrics.plugins import Collector, Sink, find_collector, need, open_sinks
@@ -36,14 +38,12 @@ _LONGEST_SECONDS = 7 * 86_400.0
 
 
 def _interval(text: str) -> float:
-    from runmetrics.config import rules
-
     try:
         seconds = rules.length(text).total_seconds()
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= _LONGEST_SECONDS:
-        raise typer.BadParameter(f"{text[:80]!r} is no interval: write 30m, 90s or 2h, up to 7d")
+        raise ValueError(f"{text[:80]!r} is no interval: write 30m, 90s or 2h, up to 7d")
     return seconds
 
 
@@ -62,7 +62,7 @@ def serve(
         typer.Option(
             "--interval",
             metavar="LENGTH",
-            parser=_interval,
+            parser=by_rule(_interval),
             help="Time between two collections, such as 90s, 30m or 1h.",
         ),
     ] = "30m",  # type: ignore[assignment]  # typer parses it

@@ -15,7 +15,7 @@ import typer
 
 from runmetrics import logs
 from runmetrics.deadline import TERMINATION_GRACE_SECONDS, Deadline
-from runmetrics.errors import TemporaryError
+from runmetrics.errors import DISK_TAKES_NO_MORE, TemporaryError
 from runmetrics.plugins import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("runmetrics")
 _BAR_AFTER_SECONDS = 1.0
 _READER_LEFT = (errno.EPIPE, errno.EBADF, errno.ECONNRESET)
-_DISK_TAKES_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def console() -> "Console":
@@ -75,7 +74,7 @@ def help_output() -> Iterator[None]:
     except OSError as error:
         if usage := _usage_code(error):
             raise SystemExit(usage) from None
-        if error.errno not in _DISK_TAKES_NO_MORE:
+        if error.errno not in DISK_TAKES_NO_MORE:
             raise
         with output():
             raise

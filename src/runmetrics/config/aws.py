@@ -18,8 +18,7 @@ from runmetrics.config.aws_secret import SecretName, key_in
 from runmetrics.deadline import Deadline
 from runmetrics.errors import TemporaryError
 
-DEFAULT_REGION = "us-east-1"
-
+_DEFAULT_REGION = "us-east-1"
 _MOST_SECONDS = 10.0
 _NO_SECRET = SecretName("")
 _T = TypeVar("_T")
@@ -114,22 +113,19 @@ def _client(service: str, secret: SecretName = _NO_SECRET) -> Iterator[Any]:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         )
     )
-    region = DEFAULT_REGION
+    region = _DEFAULT_REGION
     try:
         chain = session.get_component("credential_provider")
         # The only way to keep botocore from asking for an MFA code by getpass.
         chain.get_provider("assume-role")._prompter = never_prompt
-        region = _region(secret, session.get_config_variable("region"))
+        configured = session.get_config_variable("region") or os.environ.get("AWS_REGION")
+        region = secret.region or configured or _DEFAULT_REGION
         with closing(session.create_client(service, region_name=region)) as client:
             yield client
     except ClientError as exc:
         raise of_answer(exc, secret, region, _partition(session, region)) from None
     except (BotoCoreError, ResponseParserError, OSError, ValueError) as exc:
         raise without_answer(exc, profile) from None
-
-
-def _region(secret: SecretName, configured: str | None) -> str:
-    return secret.region or configured or os.environ.get("AWS_REGION") or DEFAULT_REGION
 
 
 def _partition(session: Any, region: str) -> str:

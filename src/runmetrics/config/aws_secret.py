@@ -21,34 +21,28 @@ class SecretName:
     @property
     def id(self) -> str:
         """The name, or the ARN alone."""
-        return ":".join(self._parts[:7]) if self._is_arn else self.text
+        return ":".join(self.text.split(":")[:7])
 
     @property
     def region(self) -> str:
         """The region of the ARN, "" where a name stands alone."""
-        return self._parts[3] if self._is_arn else ""
+        return self._part(3)
 
     @property
     def field(self) -> str:
         """The field of the JSON object that holds the key, "" for the usual ones."""
-        return self._after_arn(0)
+        return self._part(7)
 
     @property
     def version(self) -> dict[str, str]:
         """What GetSecretValue takes to choose a version."""
-        chosen = {"VersionStage": self._after_arn(1), "VersionId": self._after_arn(2)}
+        chosen = {"VersionStage": self._part(8), "VersionId": self._part(9)}
         return {name: value for name, value in chosen.items() if value}
 
-    @property
-    def _parts(self) -> list[str]:
-        return self.text.split(":")
-
-    @property
-    def _is_arn(self) -> bool:
-        return self.text.startswith("arn:")
-
-    def _after_arn(self, index: int) -> str:
-        return self._parts[7 + index] if self._is_arn and len(self._parts) > 7 + index else ""
+    def _part(self, index: int) -> str:
+        """Return a part of the ARN, "" where there is none; a name holds no colon."""
+        parts = self.text.split(":")
+        return parts[index] if len(parts) > index else ""
 
 
 def key_in(value: str | bytes, secret: SecretName, variable: str) -> str:

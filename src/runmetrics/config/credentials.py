@@ -8,7 +8,7 @@ on would hide the fault and might use a key that nobody meant.
 import contextlib
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,7 +159,8 @@ def _from_wandb_login(settings: Settings) -> ApiKey:
     """
     said = io.StringIO()
     try:
-        with _quiet(said):
+        # A netrc that the client cannot parse is quoted, passwords and all.
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             found = _login_state(settings.base_url)
     except Exception as exc:  # noqa: BLE001 - whatever ails the client, it gives us no key
         raise _NotHere(f"wandb login: cannot be read ({excerpt(str(exc), 200)})") from None
@@ -194,10 +195,3 @@ def _login_state(chosen_host: str | None) -> tuple[str, str] | str:
     if not key and recorded.api_key and wbauth.HostUrl(host).is_same_url(recorded.base_url):
         key = recorded.api_key
     return (host, key) if key else host
-
-
-@contextlib.contextmanager
-def _quiet(said: io.StringIO) -> Iterator[None]:
-    """Keep what the client would print: a netrc it cannot parse is quoted, passwords and all."""
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-        yield

@@ -27,29 +27,19 @@ def env(*variables: str, option: str = "") -> From:
     return From(variables, option)
 
 
-TagName = Annotated[
-    str,
-    BeforeValidator(rules.tag_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{rules.TAG_NAME_PATTERN}$"}),
-]
+def _matching(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+TagName = Annotated[str, BeforeValidator(rules.tag_name), _matching(rules.TAG_NAME_PATTERN)]
 Text = Annotated[
     str, BeforeValidator(rules.text), WithJsonSchema({"type": "string", "minLength": 1})
 ]
 _SummaryKey = Annotated[
-    str,
-    BeforeValidator(rules.summary_key),
-    WithJsonSchema({"type": "string", "pattern": f"^{rules.SUMMARY_KEY_PATTERN}$"}),
+    str, BeforeValidator(rules.summary_key), _matching(rules.SUMMARY_KEY_PATTERN)
 ]
-_Length = Annotated[
-    timedelta,
-    BeforeValidator(rules.length),
-    WithJsonSchema({"type": "string", "pattern": f"^{rules.LENGTH_PATTERN}$"}),
-]
-_Path = Annotated[
-    str,
-    BeforeValidator(rules.project_path),
-    WithJsonSchema({"type": "string", "pattern": f"^{rules.PATH_PATTERN}$"}),
-]
+_Length = Annotated[timedelta, BeforeValidator(rules.length), _matching(rules.LENGTH_PATTERN)]
+_Path = Annotated[str, BeforeValidator(rules.project_path), _matching(rules.PATH_PATTERN)]
 
 
 class Project(BaseModel):
@@ -98,13 +88,13 @@ class FileSettings(BaseModel):
     entity: Annotated[
         str,
         BeforeValidator(rules.entity),
-        WithJsonSchema({"type": "string", "pattern": f"^{rules.ENTITY_PATTERN}$"}),
+        _matching(rules.ENTITY_PATTERN),
         env("WANDB_ENTITY", option="--entity"),
     ] = Field("pufferai", description="W&B entity to read")
     project: Annotated[
         str,
         BeforeValidator(rules.project),
-        WithJsonSchema({"type": "string", "pattern": f"^{rules.PROJECT_PATTERN}$"}),
+        _matching(rules.PROJECT_PATTERN),
         env("WANDB_PROJECT", option="--project"),
     ] = Field("metta", description="W&B project to read")
     projects: Annotated[

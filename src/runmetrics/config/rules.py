@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-
-from pydantic import SecretStr, ValidationInfo
+from typing import TYPE_CHECKING
 
 from runmetrics.config.addresses import checked_url, datadog_server, wandb_server
 from runmetrics.spelling import near, shown
+
+if TYPE_CHECKING:  # the command line has rules too, and no time for pydantic
+    from pydantic import SecretStr, ValidationInfo
 
 DATADOG_SITES = (
     "datadoghq.com",
@@ -76,7 +78,9 @@ def clean_key(text: str) -> str:
     return key
 
 
-def key(value: object) -> SecretStr:
+def key(value: object) -> "SecretStr":
+    from pydantic import SecretStr
+
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     try:
         return SecretStr(clean_key(text))
@@ -178,15 +182,15 @@ def tags(value: object) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def wandb_url(value: object, info: ValidationInfo) -> str:
+def wandb_url(value: object, info: "ValidationInfo") -> str:
     return wandb_server(url(value, info))
 
 
-def datadog_url(value: object, info: ValidationInfo) -> str:
+def datadog_url(value: object, info: "ValidationInfo") -> str:
     return datadog_server(url(value, info))
 
 
-def url(value: object, info: ValidationInfo) -> str:
+def url(value: object, info: "ValidationInfo") -> str:
     return checked_url(
         text(value), allow_insecure_http=info.data.get("allow_insecure_http") is True
     )
