@@ -34,15 +34,14 @@ class Count:
         read: CountRead,
         lately: Filter | None,
         now: datetime,
-        week: Filter | None = None,
-        wholes: Iterable[CountRead] = (),
+        week: Filter | None,
+        wholes: Iterable[CountRead],
     ) -> None:
         self.read = read
         self._wholes = [CountAsk(whole.filter) for whole in wholes]
         self._week = None if week is None else CountAsk(read.filter & week)
         self._all = CountAsk(read.filter)
-        states = in_states(read.states)
-        self._lately = None if lately is None else CountAsk(lately & states)
+        self._lately = None if lately is None else CountAsk(lately & in_states(read.states))
         self._last_hour = CountAsk(read.filter & alive_since(now - WITNESS_WINDOW))
 
     @property
@@ -120,10 +119,8 @@ class Count:
             for node in page.nodes
             if not self.read.states or node.get("state") in self.read.states
         }
-        whole = not page.has_next
-        return _Fresh(
-            *(answers.known(self._all), answers.known(lately), len(listed), whole), page.hidden
-        )
+        count, late = answers.known(self._all), answers.known(lately)
+        return _Fresh(count, late, len(listed), not page.has_next, page.hidden)
 
     def _disagreement(self, fresh: "_Fresh", seen: int) -> Unknown:
         which = f"{' or '.join(self.read.states)} runs" if self.read.states else "runs"

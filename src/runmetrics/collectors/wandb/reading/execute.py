@@ -91,20 +91,13 @@ class FirstDocument:
     @property
     def asks(self) -> Asks:
         """Whether the server filters at all, and the questions in the order of the plan."""
-        parts: Sequence[Count | Extreme | Scan[Scanned]] = (
-            *self.counts,
-            *self.extremes,
-            *self.scans,
-        )
+        parts: Sequence[Count | Extreme | Scan[Scanned]]
+        parts = (*self.counts, *self.extremes, *self.scans)
         return [CONTROL, *(ask for part in parts for ask in part.opening)]
 
 
 async def read_project(
-    client: ProjectClient,
-    plan: Plan,
-    now: datetime,
-    keep: Keep,
-    progress: Progress,
+    client: ProjectClient, plan: Plan, now: datetime, keep: Keep, progress: Progress
 ) -> Reading:
     """Learn everything that the plan asks, or why it cannot be known.
 
@@ -120,11 +113,12 @@ async def read_project(
         reading.notices += client.notices
         return reading
     proofs: dict[RankedRead, Proof] = {}
-    to_prove = [each for each in first.extremes if not plan.knows_from_scan(each.read)]
-    await finish(
-        *(client, first.scans, opened, reading.scans),
-        [note(proofs, each.read, each.prove(opened)) for each in to_prove],
-    )
+    proving = [
+        note(proofs, each.read, each.prove(opened))
+        for each in first.extremes
+        if not plan.knows_from_scan(each.read)
+    ]
+    await finish(client, first.scans, opened, reading.scans, proving)
     seen = [
         *((each.read.where, run) for each in first.extremes for run in each.seen(opened)),
         *(
