@@ -11,7 +11,7 @@ from runmetrics.assets import Asset, Kind
 from runmetrics.assets.account import Account, NotThere
 from runmetrics.assets.changes import differences
 from runmetrics.assets.metadata import Described
-from runmetrics.assets.monitor_json import OURS, mark
+from runmetrics.assets.monitors import OURS, mark
 from runmetrics.errors import ConfigurationError
 
 _PAGE = 100

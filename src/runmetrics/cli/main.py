@@ -75,11 +75,11 @@ _OBJECTS_BETWEEN_SEARCHES = 50_000
 """A run makes many objects and hardly a cycle: Python's 700 cost a twentieth of its time."""
 
 
-_VersionOption = Annotated[bool, typer.Option("--version", help="Print the version and exit.")]
-
-
 @app.callback(invoke_without_command=True)
-def _program(context: typer.Context, version: _VersionOption = False) -> None:
+def _program(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """Metrics about Weights & Biases training runs, exact, on your dashboards."""
     if version:
         say(f"runmetrics {version_of('runmetrics')}")

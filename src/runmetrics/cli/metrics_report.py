@@ -80,12 +80,10 @@ def explanation_as_json(explainer: Explainer, outcome: Outcome) -> str:
 def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console") -> None:
     """Print the same for people."""
     metric = explainer.metric
+    filters = json.dumps(explainer.filter(outcome.time).as_mapping(), ensure_ascii=False)
     lines = [metric.name, *([f"  {metric.description}"] if metric.description else [])]
     lines += [f"  formula  {metric.words()}", f"  unit     {metric.unit or 'none'}"]
-    lines += [f"  from     {origin_of(metric)}"]
-    lines += [
-        f"  filter   {json.dumps(explainer.filter(outcome.time).as_mapping(), ensure_ascii=False)}"
-    ]
+    lines += [f"  from     {origin_of(metric)}", f"  filter   {filters}"]
     _print_lines(lines, console)
     results = _results(outcome)
     for each in results[:_MOST_SERIES]:

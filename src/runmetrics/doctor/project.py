@@ -212,50 +212,42 @@ def _ago(then: datetime, now: datetime) -> str:
 
 
 def _summary(step: str, variable: str, key: str, coverage: Coverage, where: str) -> Finding:
-    says = f"{where}{_of(coverage)} have a number under '{key}'{coverage.text}"
-    if not coverage.poor:
-        return ok(step, says)
+    similar, fix = "", f"set {variable} to the key that they log (`{typed('discover')}` lists them)"
     if coverage.instead:
-        similar = ", ".join(f"'{each}'" for each in coverage.instead)
-        return warning(
-            step, f"{says}; similar keys in use: {similar}", f"set {variable}={coverage.instead[0]}"
-        )
-    return warning(
-        step, says, f"set {variable} to the key that they log (`{typed('discover')}` lists them)"
-    )
+        quoted = ", ".join(f"'{each}'" for each in coverage.instead)
+        similar = f"; similar keys in use: {quoted}"
+        fix = f"set {variable}={coverage.instead[0]}"
+    what = f"have a number under '{key}'{coverage.text}"
+    return _covered(step, coverage, where, what, similar, fix)
 
 
 def _gpu_count(coverage: Coverage, rule: str | float, where: str) -> Finding:
     step = "GPU count"
     if isinstance(rule, float | int):
         return ok(step, f"{where}{rule:g} a run, as RUNMETRICS_GPUS_PER_RUN says")
-    if rule != "auto":
-        return _gpu_key(coverage, rule, where)
-    says = f"{where}{_of(coverage)} say how many GPUs they have"
-    if not coverage.poor:
-        return ok(step, says)
-    return warning(
-        step, f"{says}; the others count as 1", "set RUNMETRICS_GPUS_PER_RUN if that is wrong"
-    )
-
-
-def _gpu_key(coverage: Coverage, key: str, where: str) -> Finding:
-    says = f"{where}{_of(coverage)} have a number of GPUs under {key}"
-    if not coverage.poor:
-        return ok("GPU count", says)
-    return warning(
-        *("GPU count", f"{says}; the others count as W&B recorded them, else as 1"),
-        "set RUNMETRICS_GPUS_PER_RUN to a key of config that they have, to a number, or to auto",
-    )
+    if rule == "auto":
+        what, others = "say how many GPUs they have", "; the others count as 1"
+        fix = "set RUNMETRICS_GPUS_PER_RUN if that is wrong"
+    else:
+        what = f"have a number of GPUs under {rule}"
+        others = "; the others count as W&B recorded them, else as 1"
+        fix = (
+            "set RUNMETRICS_GPUS_PER_RUN to a key of config that they have, to a number, or to auto"
+        )
+    return _covered(step, coverage, where, what, others, fix)
 
 
 def _gpu_utilization(coverage: Coverage, where: str) -> Finding:
-    step, says = "GPU utilization", f"{where}{_of(coverage)} report it"
-    if not coverage.poor:
-        return ok(step, says)
-    return warning(
-        step, says, "see that they run on GPUs, and that wandb's x_disable_stats is not set"
-    )
+    fix = "see that they run on GPUs, and that wandb's x_disable_stats is not set"
+    return _covered("GPU utilization", coverage, where, "report it", "", fix)
+
+
+def _covered(
+    step: str, coverage: Coverage, where: str, what: str, otherwise: str, fix: str
+) -> Finding:
+    """Say how many runs `what` is true of; where it is of too few, with `otherwise` and the fix."""
+    says = f"{where}{_of(coverage)} {what}"
+    return warning(step, says + otherwise, fix) if coverage.poor else ok(step, says)
 
 
 def _of(coverage: Coverage) -> str:
