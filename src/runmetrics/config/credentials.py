@@ -55,50 +55,48 @@ def find_wandb_key(settings: Settings, deadline: Deadline) -> ApiKey:
 
     Raises ConfigurationError where no source has one, and what `fetch_key` raises.
     """
-    fix = f"set WANDB_API_KEY, or store the key as the AWS secret {settings.wandb_secret}, or run "
+    fix = f"set WANDB_API_KEY, or store the key as the AWS secret {settings.wandb_secret}"
     sources: list[_Source] = [
         lambda: _from_environment("WANDB_API_KEY", settings.wandb_api_key),
         lambda: _from_file("WANDB_API_KEY_FILE", settings.wandb_api_key_file),
         lambda: _from_aws("WANDB_API_KEY", settings, "wandb_secret", deadline),
     ]
     if settings.host_is_of_env_file("base_url", "wandb_api_key"):
-        fix = "set WANDB_BASE_URL in the environment, or WANDB_API_KEY in .env too, or run "
-        sources = [lambda: _not_for_env_file("WANDB_BASE_URL")]
+        fix, sources = _of_env_file("WANDB_BASE_URL", "WANDB_API_KEY")
     # `wandb login` keeps a key for each host, and gives it for no other.
     sources.append(lambda: _from_wandb_login(settings))
-    return _first("W&B API", f"{fix}`wandb login`", sources)
+    return _first("W&B API", f"{fix}, or run `wandb login`", sources)
 
 
 def find_datadog_key(settings: Settings, deadline: Deadline) -> ApiKey:
     """Return the Datadog key, read anew by each call; raises what `find_wandb_key` does."""
+    fix = f"set DD_API_KEY, or store the key as the AWS secret {settings.datadog_secret}"
+    sources: list[_Source] = [
+        lambda: _from_environment("DD_API_KEY", settings.dd_api_key),
+        lambda: _from_file("DD_API_KEY_FILE", settings.dd_api_key_file),
+        lambda: _from_aws("DD_API_KEY", settings, "datadog_secret", deadline),
+    ]
     if settings.host_is_of_env_file("dd_url", "dd_api_key"):
-        fix = "set DD_URL in the environment, or DD_API_KEY in .env too"
-        return _first("Datadog API", fix, [lambda: _not_for_env_file("DD_URL")])
-    return _first(
-        "Datadog API",
-        f"set DD_API_KEY, or store the key as the AWS secret {settings.datadog_secret}",
-        [
-            lambda: _from_environment("DD_API_KEY", settings.dd_api_key),
-            lambda: _from_file("DD_API_KEY_FILE", settings.dd_api_key_file),
-            lambda: _from_aws("DD_API_KEY", settings, "datadog_secret", deadline),
-        ],
-    )
+        fix, sources = _of_env_file("DD_URL", "DD_API_KEY")
+    return _first("Datadog API", fix, sources)
 
 
 def find_datadog_application_key(settings: Settings) -> ApiKey:
     """Return the application key, which a person or a pipeline has and the collector needs not."""
+    fix = "set DD_APP_KEY to one that may write dashboards, monitors and metrics metadata"
+    sources: list[_Source] = [lambda: _from_environment("DD_APP_KEY", settings.dd_app_key)]
     if settings.host_is_of_env_file("dd_url", "dd_app_key"):
-        fix = "set DD_URL in the environment, or DD_APP_KEY in .env too"
-        return _first("Datadog application", fix, [lambda: _not_for_env_file("DD_URL")])
-    return _first(
-        "Datadog application",
-        "set DD_APP_KEY to one that may write dashboards, monitors and metrics metadata",
-        [lambda: _from_environment("DD_APP_KEY", settings.dd_app_key)],
-    )
+        fix, sources = _of_env_file("DD_URL", "DD_APP_KEY")
+    return _first("Datadog application", fix, sources)
 
 
-def _not_for_env_file(host: str) -> ApiKey:
-    raise _NotHere(f"{host} in .env: gets no key from elsewhere")
+def _of_env_file(host: str, key: str) -> tuple[str, list[_Source]]:
+    """Return fix and sources where `.env` names the host alone: no source may give it a key."""
+
+    def nothing() -> ApiKey:
+        raise _NotHere(f"{host} in .env: gets no key from elsewhere")
+
+    return f"set {host} in the environment, or {key} in .env too", [nothing]
 
 
 def _first(service: str, fix: str, sources: list[_Source]) -> ApiKey:
