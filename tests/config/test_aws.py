@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,13 +27,13 @@ VERSION = "3d5c1e0a-7d21-4f5f-8f0e-6d3f2f6a9b10"
 ROLE = "arn:aws:sts::123456789012:assumed-role/collector/pod"
 
 
-def fetch(secret: str = SECRET, seconds: float = 60) -> str:
-    return fetch_key(secret, "WANDB_API_KEY", Deadline(seconds))
+def fetch(secret: str = SECRET) -> str:
+    return fetch_key(secret, "WANDB_API_KEY", Deadline(60))
 
 
-def failure(kind: type[RunmetricsError], secret: str = SECRET, seconds: float = 60) -> str:
+def failure(kind: type[RunmetricsError], secret: str = SECRET) -> str:
     with pytest.raises(kind) as caught:
-        fetch(secret, seconds)
+        fetch(secret)
     assert KEY not in str(caught.value)
     return str(caught.value)
 
@@ -222,10 +224,26 @@ def test_a3_a_try_that_succeeds_is_enough(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a3_an_answer_that_never_comes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     with aws(monkeypatch, holding(KEY)) as server:
         server.misbehave(Fault(silent=True))
-        assert failure(TemporaryError, seconds=1) == (
+        monkeypatch.setattr("runmetrics.config.aws._MOST_SECONDS", 1.0)
+        assert failure(TemporaryError) == (
             "AWS Secrets Manager did not answer within 1 s: the next run may have more luck; "
             "check the network, AWS_ENDPOINT_URL and the proxy"
         )
+
+
+def test_a3_the_seconds_of_aws_begin_when_botocore_is_loaded() -> None:
+    """A throttled pod loads it for seconds."""
+    program = """
+import sys
+from runmetrics.config import aws
+from runmetrics.deadline import Deadline
+aws._read_value = lambda _secret: str("botocore.session" in sys.modules)
+print("botocore.session" in sys.modules, aws.fetch_key("s", "V", Deadline(60)))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert ended.stdout.split() == ["False", "True"]
 
 
 def test_stopping_the_run_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any, NoReturn, TypeVar
 
 from runmetrics.config.aws_errors import ATTEMPTS, mfa_needed, of_answer, without_answer
@@ -50,6 +51,8 @@ def _in_time(read: Callable[[], _T], who: str, deadline: Deadline) -> _T:
 
     botocore bounds each wait, not their sum, so that only a thread can be left behind in time.
     """
+    # A throttled pod loads it for seconds, which are no seconds that AWS did not answer in.
+    import_module("botocore.session")
     outcome: list[_T | Exception] = []
     done = threading.Event()
 

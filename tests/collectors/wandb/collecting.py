@@ -22,6 +22,9 @@ from runmetrics.shard import Shard
 NOW = datetime.now(UTC).replace(microsecond=0)
 """The instant of every collection here: the server's Date header is honest, so it must be now."""
 
+LAG = 86_400.0
+"""How far counts lag where they do, in seconds: far more than NOW grows old while tests run."""
+
 FAST = RetryPolicy(first_seconds=0.001, most_seconds=0.002)
 """Tries as often as ever, and does not wait long between."""
 

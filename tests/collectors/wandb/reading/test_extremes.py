@@ -13,6 +13,7 @@ from tests.collectors.wandb.collecting import (
     BEST,
     COMPLETED,
     GPU_HOURS,
+    LAG,
     LATEST,
     TOTAL,
     ago,
@@ -127,8 +128,8 @@ def test_a_run_that_logs_a_key_in_two_cases_is_judged_by_the_exact_one() -> None
 def test_w15_counts_that_lag_behind_the_runs_are_not_believed() -> None:
     collection = collect_from(
         run("new", "running", beat=ago(seconds=20), created_at=ago(minutes=1)),
-        run("done", summary={"accuracy": 0.5}),
-        quirks=Quirks(counts_lag_seconds=600),
+        run("done", beat=ago(days=2), summary={"accuracy": 0.5}),
+        quirks=Quirks(counts_lag_seconds=LAG),
     )
 
     assert {ACTIVE, TOTAL, COMPLETED} <= unknown(collection)
@@ -171,7 +172,7 @@ metrics:
     runs = [run("a", "running", beat=ago(seconds=20)), run("b", beat=ago(days=3))]
 
     assert values(collect_from(*runs, yaml=yaml)) == {"my.total": 2, "my.active": 1}
-    lagging = collect_from(*runs, yaml=yaml, quirks=Quirks(counts_lag_seconds=600))
+    lagging = collect_from(*runs, yaml=yaml, quirks=Quirks(counts_lag_seconds=LAG))
     assert values(lagging) == {}
     assert unknown(lagging) == {"my.total", "my.active"}
 
@@ -194,7 +195,7 @@ def test_an_empty_page_with_a_next_one_is_no_proof_that_nobody_has_a_number(page
 
     collection = collect_from(
         run("a", beat=ago(minutes=5), summary={"accuracy": 0.9}),
-        quirks=Quirks(empty_pages=pages, counts_lag_seconds=3600),
+        quirks=Quirks(empty_pages=pages, counts_lag_seconds=LAG),
         yaml=yaml,
     )
 

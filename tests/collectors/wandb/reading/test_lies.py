@@ -15,6 +15,7 @@ from tests.collectors.wandb.collecting import (
     AVERAGE,
     BEST,
     COMPLETED,
+    LAG,
     LATEST,
     TEN,
     TOTAL,
@@ -177,9 +178,9 @@ def test_w28_a_count_that_is_not_so_is_not_believed(count: int) -> None:
 
 def test_w28_a_count_whose_runs_could_not_be_read_is_not_believed() -> None:
     """Nine of ten are counted, since the index lags; what would show it cannot be read."""
-    runs = [run(f"r{number}", "running", beat=ago(minutes=30)) for number in range(9)]
+    runs = [run(f"r{number}", "running", beat=ago(days=2)) for number in range(9)]
     late = run("late", "running", beat=ago(seconds=20), created_at=ago(minutes=20))
-    quirks = Quirks(counts_lag_seconds=600, unreadable={("r3", "node")})
+    quirks = Quirks(counts_lag_seconds=LAG, unreadable={("r3", "node")})
 
     collection = collect_from(*runs, late, quirks=quirks)
 
