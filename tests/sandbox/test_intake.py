@@ -3,7 +3,7 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -149,6 +149,18 @@ def test_a_body_expands_to_less_than_5242880_bytes(
     body = gzip.compress(raw) if encoding == "gzip" else zlib.compress(raw)
 
     assert post(intake, body, encoding=encoding).status_code == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("broken", [lambda whole: whole[:-4], lambda _: b"junk"])
+def test_a_body_that_cannot_be_decompressed_is_refused(
+    intake: DatadogIntake, broken: Callable[[bytes], bytes], encoding: str
+) -> None:
+    raw = json.dumps({"series": [series()]}).encode()
+    body = broken(gzip.compress(raw) if encoding == "gzip" else zlib.compress(raw))
+
+    assert post(intake, body, encoding=encoding).status_code == 400
+    assert intake.posts == [Post(400, 0, len(body), 0)]
 
 
 def test_it_can_be_told_to_take_a_post_and_then_break_off(intake: DatadogIntake) -> None:
