@@ -108,6 +108,18 @@ def test_a_team_is_compared_as_the_sink_spells_its_tag() -> None:
     assert '{{#is_exact_match "team.name" "nlp_research"}}@slack-nlp{{/is_exact_match}}' in message
 
 
+def test_a_tag_with_a_dot_stands_in_brackets_where_it_is_compared_too() -> None:
+    text = 'monitors: {notify: {org.team: {nlp: "@slack-nlp", default: "@slack-ml"}}}'
+    document = monitor("silent_runs", text, tags=["org.team"])
+
+    told = document["message"].splitlines()[-2:]
+    assert "by {org.team," in document["query"]
+    assert told == [
+        '{{#is_exact_match "[org.team].name" "nlp"}}@slack-nlp{{/is_exact_match}}',
+        '{{^is_exact_match "[org.team].name" "nlp"}}@slack-ml{{/is_exact_match}}',
+    ]
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_recovery_says_what_happened_and_nothing_of_what_to_do(name: str) -> None:
     message = monitor(name, "")["message"]

@@ -137,7 +137,7 @@ def for_metric(metric: Metric, said: Monitor) -> Alert:
     above = said.above is not None
     side = "above" if above else "below"
     what = metric.description or metric.words()
-    groups = [f"{key} {_value_of(key)}" for key in _own_groups(metric)]
+    groups = [f"{key} {{{{{variable(key)}}}}}" for key in _own_groups(metric)]
     where = "$project" + (f" for {' and '.join(groups)}" if groups else "")
     return Alert(
         title=f"{metric.name} is {side} {{{{threshold}}}} in {where}",
@@ -168,6 +168,6 @@ def _own_groups(metric: Metric) -> list[str]:
     return [tag(tag_name(group)) for group in metric.by]
 
 
-def _value_of(key: str) -> str:
-    """Return Datadog's variable for a tag's value; it wants a key with a dot in brackets."""
-    return f"{{{{{key if key.isidentifier() else f'[{key}]'}.name}}}}"
+def variable(key: str) -> str:
+    """Return Datadog's name of a tag's value: a key that would be a path stands in brackets."""
+    return f"[{key}].name" if "." in key or "/" in key else f"{key}.name"

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any, Final
 
 from runmetrics.assets import Asset, Kind
-from runmetrics.assets.alerts import Alert, Split, for_metric, shipped
+from runmetrics.assets.alerts import Alert, Split, for_metric, shipped, variable
 from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric, load_catalog
 from runmetrics.collectors.wandb.metrics.file import ConfigFile
 from runmetrics.collectors.wandb.metrics.monitors import Monitor, Notify
@@ -236,7 +236,8 @@ def _told(notify: Notify, groups: Sequence[str]) -> str:
     lines = []
     for value, handles in notify.by_value.items():
         # As the sink sends the tag: what is compared is what Datadog keeps.
-        test = f'is_exact_match "{key}.name" "{tag(f"{key}:{value}").removeprefix(f"{key}:")}"'
+        kept = tag(f"{key}:{value}").removeprefix(f"{key}:")
+        test = f'is_exact_match "{variable(key)}" "{kept}"'
         lines.append(f"{{{{#{test}}}}}{' '.join(handles)}{{{{/is_exact_match}}}}")
         others = f"{{{{^{test}}}}}{others}{{{{/is_exact_match}}}}"
     return "\n\n" + "\n".join([*lines, others])
