@@ -96,6 +96,7 @@ def test_a_shard_without_a_project_of_its_own_delivers_nothing_and_is_no_failure
 
     assert ended.code == 0
     assert ended.report["samples"] == []
+    assert ended.report["cost"]["runs_read"] == 0
     assert ended.said("warning") == [
         f"shard {empty}/3 does not have the one project: nothing is read"
     ]

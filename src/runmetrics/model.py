@@ -90,7 +90,7 @@ def _known_sum(*counts: int | None) -> int | None:
 class Cost:
     """What reading took: requests made, bytes received as sent (compressed) and decoded.
 
-    `runs_read` is None where nobody counted, as of a source that has no runs.
+    `runs_read` is None where nobody counted: the source has no runs, or reading did not begin.
     """
 
     requests: int = 0

@@ -20,7 +20,7 @@ def test_w1_a_key_that_wandb_does_not_know_is_77_after_one_request(
     ended = run("--push", wandb=wandb, intake=intake, WANDB_API_KEY=DATADOG_KEY)
 
     assert ended.code == 77
-    assert ended.out.startswith("datadog accepted 5 about this run (1 request, ")
+    assert ended.out.startswith("datadog accepted 6 about this run (1 request, ")
     assert ended.said() == [
         (
             f"W&B at {wandb.url} refused the API key (it knows nobody by that key) from "
@@ -28,7 +28,8 @@ def test_w1_a_key_that_wandb_does_not_know_is_77_after_one_request(
         )
     ]
     assert len(wandb.documents) == 1
-    assert {point.name: point.value for point in intake.points}["runmetrics.up"] == 0
+    itself = {point.name: point.value for point in intake.points}
+    assert (itself["runmetrics.up"], itself["runmetrics.runs_read"]) == (0, 0)
     assert delivered(intake) == {}
 
 

@@ -90,7 +90,7 @@ class WandbCollector:
             )
         whole = self._beforehand(found, projects) + bounded(parts, self.catalog)
         received, decoded = client.meter.bytes_received, client.meter.bytes_decoded
-        cost = Cost(client.requests, received, decoded, whole.cost.runs_read)
+        cost = Cost(client.requests, received, decoded, whole.cost.runs_read or 0)
         return dataclasses.replace(
             whole,
             notices=tuple(dict.fromkeys(whole.notices)),
