@@ -274,6 +274,24 @@ def test_this_machine_gets_the_key_over_plain_http_however_it_is_written(host: s
     assert Endpoint(f"http://{host}", None).on_loopback
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "127.0.0.1.example.com",
+            "localhost.example.com",
+            "127.0.0.1.",
+            "134744072",
+            "0x08080808",
+        ),
+        *("[::ffff:1.2.3.4]", "[64:ff9b::7f00:1]", "127.16777216"),
+    ],
+)
+def test_what_only_looks_like_this_machine_gets_no_key_over_plain_http(host: str) -> None:
+    with pytest.raises(UnusableConnection, match="is not https: set WANDB_BASE_URL"):
+        Endpoint(f"http://{host}", None)
+
+
 def test_an_address_that_is_no_url_is_not_shown() -> None:
     with pytest.raises(UnusableConnection) as caught:
         Endpoint("https://api:canary@host:port", None)
