@@ -59,14 +59,20 @@ def edited(directory: Path, kind: Kind, name: str, *changes: tuple[str, str]) ->
     return directory
 
 
-def pushed(organisation: Datadog, seconds: float = 20, policy: RetryPolicy = QUICK) -> list[str]:
+def dashboards(
+    organisation: Datadog, seconds: float = 20, policy: RetryPolicy = QUICK
+) -> Dashboards:
     settings = Settings(
         dd_api_key=SecretStr(API_KEY),
         dd_app_key=SecretStr(APP_KEY),
         dd_url=organisation.intake.url,
     )
-    account = Account(settings, Deadline(seconds), policy)
-    return [one.verdict for one in push(Dashboards(account), [SMALL], dry_run=False)]
+    return Dashboards(Account(settings, Deadline(seconds), policy))
+
+
+def pushed(organisation: Datadog, seconds: float = 20, policy: RetryPolicy = QUICK) -> list[str]:
+    shelf = dashboards(organisation, seconds, policy)
+    return [one.verdict for one in push(shelf, [SMALL], dry_run=False)]
 
 
 # lists and files
@@ -599,6 +605,17 @@ def test_creating_is_not_tried_again_as_it_may_have_been_done(
     with pytest.raises(TemporaryError, match=re.escape(cause)):
         pushed(organisation)
     assert organisation.written == ["POST /api/v1/dashboard"]
+
+
+def test_what_could_not_be_listed_is_not_taken_for_absent(organisation: Datadog) -> None:
+    assert pushed(organisation) == ["created"]
+    shelf = dashboards(organisation)
+    organisation.intake.server.misbehave(Fault(Response(403, b"{}")))
+
+    with pytest.raises(CredentialRefused):
+        shelf.find(SMALL)
+
+    assert shelf.find(SMALL) is not None
 
 
 def test_creating_is_tried_again_where_it_was_not_taken(organisation: Datadog) -> None:

@@ -120,9 +120,10 @@ class Dashboards(Shelf):
 
     def _same(self, asset: Asset) -> Found | None:
         if self._ids is None:
-            self._ids = {}
+            ids: dict[str, list[str]] = {}
             for one in _every(self._page):
-                self._ids.setdefault(one.get("title", ""), []).append(one["id"])
+                ids.setdefault(one.get("title", ""), []).append(one["id"])
+            self._ids = ids
         found = _only(self._ids.get(asset.title, []), f"dashboards are called {asset.title!r}")
         if found is None:
             return None
