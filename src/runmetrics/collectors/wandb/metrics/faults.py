@@ -97,7 +97,7 @@ def doubtful(raw: Mapping[str, Any]) -> Said:
         for name, tests in conditions.items() if isinstance(conditions, dict) else ():
             for op in {"eq", "ne"}.intersection(tests if isinstance(tests, dict) else ()):
                 place = ("metrics", index, "if", name, op)
-                yield from unlikely_texts(tests[op], place, "use is: nan")
+                yield from unlikely_texts(tests[op], place, "use is: nan or infinite")
 
 
 def _metrics(raw: Mapping[str, Any], document: Document) -> Said:

@@ -213,7 +213,7 @@ def parse_operand(value: object) -> float | str | bool:
     """
     found = scalar(value)
     if found is None or (isinstance(found, float) and not math.isfinite(found)):
-        fix = "write a number or text, or use is: nan"
+        fix = "write a number or text, or use is: nan or infinite"
         raise ValueError(f"{shown(value)} cannot be compared: {fix}")
     return found
 
