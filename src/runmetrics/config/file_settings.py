@@ -121,14 +121,16 @@ class FileSettings(BaseModel):
             {
                 "anyOf": [
                     {"const": "auto"},
-                    {"type": "number", "exclusiveMinimum": 0},
+                    {"type": "integer", "minimum": 1, "maximum": rules.MOST_GPUS},
                     {"type": "string", "pattern": f"^{rules.CONFIG_KEY_PATTERN}$"},
                 ]
             }
         ),
         env("RUNMETRICS_GPUS_PER_RUN"),
     ] = Field(
-        "auto", description="GPUs of a run: auto (what W&B recorded), a number, or config.KEY"
+        "auto",
+        description="GPUs of a run: auto (what W&B recorded), a whole number from 1 to "
+        f"{rules.MOST_GPUS:,}, or config.KEY",
     )
     silent_after: Annotated[_Length, env("RUNMETRICS_SILENT_AFTER")] = Field(
         "10m",

@@ -47,6 +47,9 @@ CONFIG_KEY_PATTERN = r"config\.\S(.*\S)?"
 LENGTH_PATTERN = r"([1-9][0-9]{0,8})([smhdw])"
 TAG_NAME_PATTERN = r"[A-Za-z][A-Za-z0-9_./-]{0,99}"
 
+MOST_GPUS = 16_384
+"""More than any run has: a greater count is no count."""
+
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LONGEST = timedelta(days=3650)
 
@@ -211,10 +214,15 @@ def gpus(value: object) -> float | str:
     if isinstance(value, str) and (value == "auto" or re.fullmatch(CONFIG_KEY_PATTERN, value)):
         return value
     number = _number(value)
-    if number is None or not 0 < number <= 1_000_000:
-        fix = "write auto, a number above 0 or config.KEY"
+    if number is None or not is_gpu_count(number):
+        fix = f"write auto, a whole number from 1 to {MOST_GPUS} or config.KEY"
         raise ValueError(f"{shown(value)} is no way to count GPUs: {fix}")
     return number
+
+
+def is_gpu_count(number: float) -> bool:
+    """Return whether a run can have so many GPUs, wherever it is said: a whole number, not 0."""
+    return number.is_integer() and 1 <= number <= MOST_GPUS
 
 
 def length(value: object) -> timedelta:

@@ -385,7 +385,8 @@ def test_gpus_that_two_monitors_sample_count_once_and_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("configured", "hours"), [(16, 16), ("16", 16), ([0, 1, 2], 3), (0, 0), ("0", 0), (None, 8)]
+    ("configured", "hours"),
+    [(16, 16), ("16", 16), ([0, 1, 2], 3), (0, 0), ("0", 0), (16_384, 16_384), (None, 8)],
 )
 def test_the_configured_key_counts_as_a_number_text_or_a_list(
     configured: Any, hours: float
@@ -396,6 +397,18 @@ def test_the_configured_key_counts_as_a_number_text_or_a_list(
 
     assert values(collection)[GPU_HOURS] == hours
     assert said_of_runs(collection) == ({} if configured is not None else {"gpus_per_run": 1})
+
+
+@pytest.mark.parametrize("configured", [0.001, 2.5, "2.5", -1, 16_385, [0] * 16_385])
+def test_what_cannot_be_a_count_under_the_configured_key_is_as_if_it_were_not_there(
+    configured: Any,
+) -> None:
+    collection = collect_from(
+        run("a", config={"gpus": configured}, gpu_count=8), gpus_per_run="config.gpus"
+    )
+
+    assert values(collection)[GPU_HOURS] == 8
+    assert said_of_runs(collection) == {"gpus_per_run": 1}
 
 
 def test_runs_without_a_usable_value_under_the_key_are_counted_and_the_key_is_named() -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from runmetrics.collectors.wandb.gpus import MOST_GPUS
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import number
+from runmetrics.config.rules import is_gpu_count
 from runmetrics.text import rough_length
 
 DEFAULT_MAX_SERIES: Final = 200
@@ -65,19 +65,17 @@ def gpus(run: Run, rules: Rules) -> float:
 def configured_gpus(run: Run, rules: Rules) -> float | None:
     """Return what the settings' rule says of a run: None for "auto" and without a usable value.
 
-    Under a config key a number counts, text that spells one, and the length of a list; 0 is a run
-    without GPUs.
+    Under a config key a count of GPUs counts, text that spells one, and the length of a list; 0 is
+    a run without GPUs.
     """
     rule = rules.gpus_per_run
     if isinstance(rule, float | int):
         return float(rule)
-    if rule in run.lengths:
-        return float(run.lengths[rule])
-    value = run.values.get(rule)
+    value = run.lengths.get(rule, run.values.get(rule))
     if isinstance(value, str) and _SPELT_NUMBER.fullmatch(value):
         value = float(value)
     count = number(value)
-    return count if count is not None and 0 <= count <= MOST_GPUS else None
+    return count if count is not None and (count == 0 or is_gpu_count(count)) else None
 
 
 def assumes_gpus(run: Run, rules: Rules) -> bool:

@@ -231,10 +231,18 @@ def test_a_tag_of_a_project_must_not_be_one_that_splits_a_metric() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ["auto", 8, 0.5, "config.a"])
+@pytest.mark.parametrize("value", ["auto", 1, 16_384, "config.a"])
 def test_gpus_per_run_is_auto_a_number_or_a_config_key(value: object) -> None:
     config = parse_config(json.dumps({"gpus_per_run": value}), FILE)
     assert config.settings == {"gpus_per_run": value}
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 2.5, 16_385, 99_999])
+def test_gpus_per_run_is_no_number_that_no_run_can_have(value: float) -> None:
+    right = "write auto, a whole number from 1 to 16384 or config.KEY"
+    assert faults(f"gpus_per_run: {value}") == [
+        f"1: gpus_per_run: {value} is no way to count GPUs: {right}"
+    ]
 
 
 def test_an_entry_may_borrow_from_another_and_change_it() -> None:
@@ -332,7 +340,7 @@ metrics:
             "gpus_per_run: -1",
             (
                 "1: gpus_per_run: -1 is no way to count GPUs: "
-                "write auto, a number above 0 or config.KEY"
+                "write auto, a whole number from 1 to 16384 or config.KEY"
             ),
         ),
         (
