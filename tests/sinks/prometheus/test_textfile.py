@@ -111,6 +111,20 @@ def test_p1_a_missing_directory_is_a_fault_of_the_configuration(tmp_path: Path) 
     )
 
 
+def test_p1_the_check_tries_the_directory_that_a_link_leads_to(tmp_path: Path) -> None:
+    link = tmp_path / "runmetrics.prom"
+    link.symlink_to(tmp_path / "missing" / "runmetrics.prom")
+
+    with pytest.raises(ConfigurationError, match="No such file or directory"):
+        TextfileSink(link).check(Deadline(60))
+    (tmp_path / "missing").mkdir()
+    TextfileSink(link).check(Deadline(60))
+    delivery = TextfileSink(link).deliver(ten(), Deadline(60))
+
+    assert (len(delivery.accepted), link.is_symlink()) == (10, True)
+    assert "wandb_runs_active" in (tmp_path / "missing" / "runmetrics.prom").read_text()
+
+
 def test_p1_a_directory_that_is_not_writable_is_a_fault_of_the_configuration(
     textfile: Path,
 ) -> None:

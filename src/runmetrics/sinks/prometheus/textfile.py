@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from runmetrics.atomic_file import REAL, SystemCalls, replace_file
+from runmetrics.atomic_file import REAL, SystemCalls, real_path, replace_file
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ConfigurationError, ExitCode, RunmetricsError, TemporaryError
 from runmetrics.model import Delivery, Sample
@@ -60,7 +60,8 @@ class TextfileSink(Sink):
 
     def check(self, deadline: Deadline) -> None:  # noqa: ARG002 - as of any sink
         """Write a file beside it, and remove it. Raises what keeps a delivery from its file."""
-        trial = self._path.with_name(f".{self._path.name}.trial")
+        path = real_path(self._path)
+        trial = path.with_name(f".{path.name}.trial")
         try:
             replace_file(trial, bytes(_TRIAL_BYTES), mode=0o600, calls=self._calls)
             trial.unlink()
