@@ -91,15 +91,34 @@ def test_wrong_monitors_are_found_in_one_round_with_a_wrong_metric(tmp_path: Pat
     ]
 
 
-def test_monitors_are_not_judged_where_what_is_collected_is_in_doubt(tmp_path: Path) -> None:
+def test_a_monitor_is_right_where_a_misspelt_pack_may_collect_its_metric(tmp_path: Path) -> None:
     file = tmp_path / "wrong.yaml"
-    file.write_text("packs: [gpuu]\nmonitors: {gpus_idle: {threshold: 5}}\n")
+    file.write_text(
+        "packs: [gpuu]\nmonitors: {gpus_idle: {threshold: 5}, runs_fail: {threshold: 1}}\n"
+    )
 
     ended = command("config", "check", file)
 
     assert ended.errors == [
         f'{file}:1: packs[0]: "gpuu" is not a pack: did you mean "gpu"?',
-        f"{file} has a fault: fix what is listed",
+        f'{file}:2: monitors.runs_fail: is no monitor and no metric: did you mean "runs_failing"?',
+        f"{file} has 2 faults: fix what is listed",
+    ]
+
+
+def test_monitors_may_go_by_tags_of_projects_that_are_wrong_yet(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "projects: [acme]\n"
+        'monitors: {notify: {team: {nlp: "@nlp", default: "@ml"}}, runs_fail: {threshold: 1}}\n'
+    )
+
+    ended = command("config", "check", file)
+
+    assert ended.errors == [
+        f'{file}:1: projects[0]: "acme" is not a project: write entity/project or entity/*',
+        f'{file}:2: monitors.runs_fail: is no monitor and no metric: did you mean "runs_failing"?',
+        f"{file} has 2 faults: fix what is listed",
     ]
 
 

@@ -231,6 +231,13 @@ def test_a_tag_of_a_project_must_not_be_one_that_splits_a_metric() -> None:
     ]
 
 
+def test_the_tag_of_a_project_is_right_where_by_names_no_group() -> None:
+    text = "projects: [{path: a/b, tags: {team: x}}]\n"
+    text += "metrics: [{name: m.x, count: runs, window: 7d, by: team}]"
+    [fault] = faults(text)
+    assert fault.startswith('2: m.x: by: "team" cannot split a metric: ')
+
+
 @pytest.mark.parametrize("value", ["auto", 1, 16_384, "config.a"])
 def test_gpus_per_run_is_auto_a_number_or_a_config_key(value: object) -> None:
     config = parse_config(json.dumps({"gpus_per_run": value}), FILE)
@@ -372,12 +379,24 @@ metrics:
             '2: packs[0]: "helth" is not a pack: did you mean "health"?',
         ),
         (
+            "packs: [helth]\ndrop: [wandb.health.silent]",
+            '1: packs[0]: "helth" is not a pack: did you mean "health"?',
+        ),
+        (
+            "builtin: false\npacks: helth",
+            '2: packs: "helth" is not a list: write [one, another]',
+        ),
+        (
             "packs: [gpu]\ndrop: [wandb.gpu.idl]",
             '2: drop[0]: "wandb.gpu.idl" is not built in: did you mean "wandb.gpu.idle"?',
         ),
         (
             "max_series: 0",
-            "1: max_series: 0 is not a number of series above zero: write 200",
+            "1: max_series: 0 is not a number of series: write a whole number above 0",
+        ),
+        (
+            "max_series_total: 0",
+            "1: max_series_total: 0 is not a number of series: write a whole number above 0",
         ),
         ("metrics: {}", "1: metrics: {} is not a list: write - name: wandb.runs.mine"),
         (

@@ -131,7 +131,8 @@ def unpriced(raw: Mapping[str, Any]) -> Said:
 def _tags_twice(raw: Mapping[str, Any]) -> Said:
     """Yield tags of a project that `by` gives a metric too: one value would hide the other."""
     by = [each for _, entry in _entries(raw, "metrics") for each in _one_or_more(entry.get("by"))]
-    taken = {folded(tag_name(each)): each for each in (*by, *GROUPS) if isinstance(each, str)}
+    of_config = [each for each in by if isinstance(each, str) and each.startswith("config.")]
+    taken = {folded(tag_name(each)): each for each in (*of_config, *GROUPS)}
     for index, entry in _entries(raw, "projects"):
         tags = entry.get("tags")
         for tag in tags if isinstance(tags, dict) else ():

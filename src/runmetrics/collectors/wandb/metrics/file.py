@@ -29,7 +29,6 @@ from runmetrics.small_file import read_text
 from runmetrics.spelling import choose, shown
 
 DEFAULT_FILE: Final = Path("runmetrics.yaml")
-_DECIDING: Final = {"packs", "drop", "builtin", "projects"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +160,37 @@ def parse_config(text: str, path: Path, *, shipped: bool = False) -> ConfigFile:
 def _without_faults(raw: object, faults: Iterable[Place]) -> Layout | None:
     """Return what a wrong file says without its wrong metrics, monitors and other keys.
 
-    None where what is wrong decides which metrics there are or what tags projects have: what was
-    found in the rest might then be no fault.
+    What might be no fault once those are right is left out, too: it has every pack where one is
+    wrong, and nobody is told by a tag where projects are. None where its metrics are no list.
     """
     places = [place for place in faults if place]
     tops = {place[0] for place in places}
     entries = items(raw, "metrics") if isinstance(raw, dict) else []
-    if not isinstance(raw, dict) or tops & _DECIDING or ("metrics",) in places:
+    if not isinstance(raw, dict) or ("metrics",) in places:
         return None
     wrong = {place[1] for place in places if place[0] == "metrics"}
     unsound = [each for at, each in enumerate(entries) if at in wrong]
     lost = {str(each.get("name")) for each in unsound if isinstance(each, dict)}
     rest = {key: value for key, value in raw.items() if key not in tops}
+    rest["packs"] = _packs(raw)
     rest["metrics"] = [each for at, each in enumerate(entries) if at not in wrong]
     if isinstance(raw.get("monitors"), dict):
         lost |= {str(place[1]) for place in places if place[0] == "monitors" and len(place) > 1}
         rest["monitors"] = {key: said for key, said in raw["monitors"].items() if key not in lost}
+        if "projects" in tops:
+            rest["monitors"] = _without_notify(rest["monitors"])
     try:
         return Layout.model_validate(rest)
     except pydantic.ValidationError:
         return None
+
+
+def _without_notify(monitors: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_notify(said) if isinstance(said, dict) else said
+        for key, said in monitors.items()
+        if key != "notify"
+    }
 
 
 def _without_nulls(value: Any, place: Place, faults: dict[Place, str]) -> Any:
@@ -211,8 +221,7 @@ def _dropped(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 def _nothing(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     """Yield the key that leaves no metric at all, where one does."""
     without = raw.get("builtin") is False
-    misspelt = any(name not in PACKS for name in items(raw, "packs"))
-    if raw.get("metrics") or misspelt or not (without or items(raw, "drop")):
+    if raw.get("metrics") or not (without or items(raw, "drop")):
         return
     names = [] if without else _names(builtin_metrics())
     if not {*names, *_names_of_packs(raw)}.difference(map(str, items(raw, "drop"))):
@@ -221,8 +230,14 @@ def _nothing(raw: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 
 
 def _names_of_packs(raw: Mapping[str, Any]) -> list[str]:
-    packs = [name for name in items(raw, "packs") if name in PACKS]
-    return [name for each in packs for name in _names(pack(each))]
+    return [name for each in _packs(raw) for name in _names(pack(each))]
+
+
+def _packs(raw: Mapping[str, Any]) -> list[str]:
+    """Return the packs that a file names: all that there are where it may mean any of them."""
+    named = raw.get("packs", [])
+    known = isinstance(named, list) and all(name in PACKS for name in named)
+    return named if known else [*PACKS]
 
 
 def _names(file: ConfigFile) -> list[str]:

@@ -33,7 +33,7 @@ _ELSEWHERE: Final = {
 def _series(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    raise ValueError(f"{shown(value)} is not a number of series above zero: write 200")
+    raise ValueError(f"{shown(value)} is not a number of series: write a whole number above 0")
 
 
 def _price(value: object) -> float:
