@@ -196,3 +196,36 @@ def test_the_tags_of_a_dry_run_are_those_that_are_sent(sandbox: WandbSandbox) ->
     assert (shown, pushed) == (["env:x", "a:b", "c_d"], [])
     assert intake.points
     assert all({*shown} <= {*point.tags} for point in intake.points)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["collect", "wandb", "--report"], "--report"),
+        (["collect", "wandb", "--config"], "--config"),
+        (["collect", "wandb", "--push", "--spool"], "--spool"),
+        (["collect", "wandb", "--push", "--sink"], "--sink"),
+        (["collect"], "COLLECTOR"),
+        (["explain"], "NAME"),
+        (["config", "check"], "FILE"),
+        (["dashboards", "export"], "DIRECTORY"),
+        (["slos", "push", "--from"], "--from"),
+        (["monitors", "push", "--notify"], "--notify"),
+        (["serve", "--host"], "--host"),
+    ],
+)
+def test_an_empty_path_or_name_is_a_wrong_command_line(arguments: list[str], name: str) -> None:
+    ended = command(*arguments, "")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "is empty: write a value, or leave it out" in ended.err
+    assert f"'{name}'" in ended.err.replace(name.lower(), name)
+
+
+@pytest.mark.parametrize("option", ["--sink", "--spool"])
+def test_what_is_for_push_alone_is_a_wrong_command_line_without_it(option: str) -> None:
+    ended = command("collect", "wandb", option, "prometheus")
+
+    assert (ended.code, ended.out) == (2, "")
+    said = f"Invalid value for {option}: is for --push alone: add --push, or leave it out"
+    assert said in ended.err

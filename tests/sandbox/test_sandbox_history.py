@@ -120,7 +120,7 @@ def test_the_sandbox_as_a_process_says_where_it_is_and_ends_on_sigterm() -> None
             where = json.loads(process.stdout.readline())
         finally:
             process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=300) == 0
+        assert process.wait(timeout=300) == 143
     assert where.keys() == {"url", "key", "entity", "project", "intake_url", "intake_key"}
     assert (where["entity"], where["project"]) == ("pufferai", "metta")
     assert where["url"].startswith("http://127.0.0.1:")

@@ -11,7 +11,7 @@ import typer
 
 from runmetrics import logs
 from runmetrics.assets import Asset, Kind, export, find
-from runmetrics.cli.options import ConfigOption, VerboseOption
+from runmetrics.cli.options import PATH, TEXT, ConfigOption, VerboseOption
 from runmetrics.cli.terminal import output, say, stopped_by_signals
 from runmetrics.deadline import Deadline
 from runmetrics.errors import ExitCode
@@ -42,9 +42,11 @@ DryRunOption = Annotated[
 ]
 FromOption = Annotated[
     Path | None,
-    typer.Option("--from", help="Directory of exported, edited files, instead of the shipped."),
+    typer.Option(
+        "--from", help="Directory of exported, edited files, instead of the shipped.", parser=PATH
+    ),
 ]
-DirectoryArgument = Annotated[Path, typer.Argument(help="Directory to write below.")]
+DirectoryArgument = Annotated[Path, typer.Argument(help="Directory to write below.", parser=PATH)]
 
 _MOST_DIFFERENCES = 20
 
@@ -108,6 +110,7 @@ def push_monitors(
     notify: Annotated[
         list[str] | None,
         typer.Option(
+            parser=TEXT,
             metavar="HANDLE",
             help="Whom to tell, such as @slack-ml, instead of the file's `monitors: notify`; may "
             "be repeated.",

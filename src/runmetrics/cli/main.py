@@ -22,6 +22,7 @@ from runmetrics.cli import metrics as cli_catalog
 from runmetrics.cli import serve as cli_serve
 from runmetrics.cli.options import (
     DEFAULT_SINKS,
+    PATH,
     CollectorArgument,
     ConfigOption,
     JsonOption,
@@ -105,13 +106,14 @@ def collect(
     sink: SinkOption = None,
     spool: SpoolOption = None,
     report_file: Annotated[
-        Path | None, typer.Option("--report", help="Write what --json prints to this file too.")
+        Path | None,
+        typer.Option("--report", help="Write what --json prints to this file too.", parser=PATH),
     ] = None,
     shard: ShardOption = None,
 ) -> None:
     """Collect metrics once and print them; with --push also deliver them."""
     logs.configure(verbose)
-    sinks = chosen_sinks(sink, push=push)
+    sinks = chosen_sinks(sink, spool, push=push)
     setup = load_setup(config, timeout, shard=shard, spool_dir=spool)
     outcome = _collect(collector, setup, sinks)
     if report_file is not None:
@@ -167,6 +169,7 @@ def sandbox(
     from runmetrics.sandbox.serve import serve
 
     serve(runs=runs, in_window=in_window, seed=seed, latency_ms=latency_ms, port=port)
+    raise typer.Exit(int(ExitCode.TERMINATED))
 
 
 def _collect(name: str, setup: Setup, sinks: Sequence[str]) -> pipeline.Outcome:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runmetrics import logs, pipeline
-from runmetrics.cli.options import ConfigOption, JsonOption, VerboseOption, by_rule
+from runmetrics.cli.options import PATH, TEXT, ConfigOption, JsonOption, VerboseOption, by_rule
 from runmetrics.cli.terminal import console, output, progress, say, stopped_by_signals
 from runmetrics.config import rules
 from runmetrics.deadline import Deadline
@@ -59,7 +59,9 @@ def metrics(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="A metric's name.", autocompletion=_complete_name)],
+    name: Annotated[
+        str, typer.Argument(help="A metric's name.", autocompletion=_complete_name, parser=TEXT)
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -168,7 +170,7 @@ def schema() -> None:
 
 
 @config_app.command()
-def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(help="The YAML file.", parser=PATH)]) -> None:
     """Say whether a configuration file is right, or everything that is wrong with it."""
     from runmetrics.assets.monitors import faults_of_monitors, monitors_of
     from runmetrics.collectors.wandb.inspect.describe_plan import dotted_filters, dotted_keys

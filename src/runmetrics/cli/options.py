@@ -14,22 +14,9 @@ Value = TypeVar("Value")
 DEFAULT_SINKS = ("datadog",)
 """Where --push delivers unless --sink says otherwise."""
 
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="YAML file of further metrics and settings.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Log what is done, with tracebacks.")
-]
-CollectorArgument = Annotated[
-    str, typer.Argument(help="Which collector: wandb, or an installed one.")
-]
-SinkOption = Annotated[
-    list[str] | None,
-    typer.Option("--sink", metavar="NAME", help="With --push: where to deliver; may be repeated."),
-]
-SpoolOption = Annotated[
-    Path | None, typer.Option("--spool", help="Directory that keeps what is not delivered.")
 ]
 
 
@@ -43,6 +30,31 @@ def by_rule(rule: Callable[[str], Value]) -> Callable[[str], Value]:
             raise typer.BadParameter(str(error)) from None
 
     return parse
+
+
+PATH, TEXT = by_rule(rules.path), by_rule(rules.text)
+"""Parsers of every path and name: by the rules of settings, so that none is empty."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file of further metrics and settings.", parser=PATH),
+]
+CollectorArgument = Annotated[
+    str, typer.Argument(help="Which collector: wandb, or an installed one.", parser=TEXT)
+]
+SinkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sink",
+        help="With --push: where to deliver; may be repeated.",
+        metavar="NAME",
+        parser=TEXT,
+    ),
+]
+SpoolOption = Annotated[
+    Path | None,
+    typer.Option("--spool", help="With --push: directory for what is not delivered.", parser=PATH),
+]
 
 
 def timeout_option(text: str) -> Any:
@@ -61,8 +73,10 @@ ShardOption = Annotated[
 ]
 
 
-def chosen_sinks(sink: list[str] | None, *, push: bool) -> tuple[str, ...]:
-    """Return the sinks to deliver to; --sink without --push is a fault of the command line."""
-    if sink and not push:
-        raise typer.BadParameter("says where --push delivers: add --push", param_hint="--sink")
+def chosen_sinks(sink: list[str] | None, spool: Path | None, *, push: bool) -> tuple[str, ...]:
+    """Return the sinks to deliver to; what is about them is a fault without --push."""
+    for option, given in (("--sink", sink), ("--spool", spool)):
+        if given and not push:
+            text = "is for --push alone: add --push, or leave it out"
+            raise typer.BadParameter(text, param_hint=option)
     return tuple(dict.fromkeys(sink or DEFAULT_SINKS)) if push else ()

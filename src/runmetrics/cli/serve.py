@@ -12,6 +12,7 @@ import typer
 
 from runmetrics import logs, pipeline, report
 from runmetrics.cli.options import (
+    TEXT,
     CollectorArgument,
     ConfigOption,
     ShardOption,
@@ -51,7 +52,10 @@ def _interval(text: str) -> float:
 def serve(
     collector: CollectorArgument = "wandb",
     host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; :: for all, of IPv6 and IPv4.")
+        str,
+        typer.Option(
+            "--host", help="Address to listen on; :: for all, of IPv6 and IPv4.", parser=TEXT
+        ),
     ] = "127.0.0.1",
     port: Annotated[
         int,
@@ -85,7 +89,7 @@ def serve(
     Ctrl-C end it within 10 seconds, with exit code 143.
     """
     logs.configure(verbose)
-    sinks = chosen_sinks(sink, push=push)
+    sinks = chosen_sinks(sink, spool, push=push)
     setup = load_setup(config, timeout, shard=shard, spool_dir=spool)
     for module in ("prometheus_client", "waitress"):
         need(module, "serve", "serve")
