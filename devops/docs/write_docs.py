@@ -129,7 +129,8 @@ def json_output() -> str:
     sample = Sample(
         *("wandb.metrics.best_accuracy", 0.97, time), tags=tags, runs=1, run=best, note=""
     )
-    why = "12 of 12 finished runs have no 'accuracy'; similar keys in use: 'val/accuracy'"
+    lacking = "12 of 12 finished runs have no number under 'accuracy'"
+    why = f"{lacking}; similar keys in use: 'val/accuracy'"
     missing = Missing("wandb.metrics.avg_accuracy_7d", why, tags=tags)
     problem = Problem(
         ("wandb.training.gpu_utilization_avg",),

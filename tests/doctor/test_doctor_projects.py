@@ -140,8 +140,7 @@ def test_accuracy_that_is_text_is_said_to_be_text() -> None:
     assert warned.startswith(
         line(
             *("warning", "accuracy"),
-            "0 of 2 runs of the week have a number under 'accuracy', 2 of them text instead of a "
-            'number, such as "0.9": ',
+            "0 of 2 runs of the week have a number under 'accuracy' (text in 2, such as \"0.9\"): ",
         )
     )
 

@@ -13,7 +13,7 @@ from runmetrics.collectors.wandb.reading.kept import Scanned
 from runmetrics.collectors.wandb.reading.plan import ScanRead, serves
 from runmetrics.collectors.wandb.reading.project_client import ProjectClient
 from runmetrics.collectors.wandb.reading.walks import read_scans
-from runmetrics.collectors.wandb.remarks import as_text, logged_keys, most_alike
+from runmetrics.collectors.wandb.remarks import logged_keys, most_alike, no_numbers
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.selection import Selection
 from runmetrics.collectors.wandb.unknown import Unknown
@@ -31,7 +31,7 @@ _LATEST = 10
 class Coverage:
     """How many of the runs of the week have something.
 
-    `instead` are similar keys that they log, `text` says how many have text in its place.
+    `instead` are similar keys that they log, `text` says how many have what is no number.
     """
 
     having: int
@@ -134,8 +134,10 @@ async def _summary_key(client: ProjectClient, runs: Sequence[Run], key: str) -> 
         return coverage
     lacking = [run for run in runs if run.number(f"summary.{key}") is None]
     logged = await logged_keys(client, (run.id for run in lacking))
-    texts = [text for run in lacking if isinstance(text := run.values.get(f"summary.{key}"), str)]
-    text = as_text(len(texts), texts[0] if texts else "")
+    found = [run.values.get(f"summary.{key}") for run in lacking]
+    texts = [each for each in found if isinstance(each, str)]
+    not_finite = sum(isinstance(each, float) for each in found)
+    text = no_numbers(len(texts), texts[0] if texts else "", not_finite)
     return Coverage(coverage.having, coverage.of, tuple(most_alike(key, logged)), text)
 
 

@@ -1,5 +1,6 @@
 """Run data that is odd, from the wire to the metrics: what counts, and what is said of it."""
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -324,7 +325,7 @@ def test_a_loss_without_a_heartbeat_is_said_to_be_none_of_the_latest() -> None:
 
     assert missing(collection)[LATEST] == "no run with a heartbeat has a number under 'loss'"
     assert missing(collection)["x.latest"] == (
-        "1 of 1 runs have a 'loss', and none of them a heartbeat"
+        "1 of 1 runs have a number under 'loss', and none of them a heartbeat"
     )
 
 
@@ -495,8 +496,22 @@ def test_a_number_logged_as_text_is_said_to_be_text() -> None:
 
     why = missing(collection)["wandb.metrics.avg_accuracy_7d"]
     assert why == (
-        "2 of 2 finished runs have no 'accuracy', 1 of them text instead of a number, "
-        'such as "0.9"'
+        "2 of 2 finished runs have no number under 'accuracy' (text in 1, such as \"0.9\")"
+    )
+
+
+def test_a_number_that_is_not_finite_is_said_to_be_so() -> None:
+    collection = collect_from(
+        run("a", summary={"accuracy": math.nan}),
+        run("b", summary={"accuracy": -math.inf}),
+        run("c", summary={"accuracy": "n/a"}),
+        run("d"),
+    )
+
+    why = missing(collection)["wandb.metrics.avg_accuracy_7d"]
+    assert why == (
+        "4 of 4 finished runs have no number under 'accuracy' (NaN or an infinity in 2, "
+        'text in 1, such as "n/a")'
     )
 
 

@@ -212,7 +212,7 @@ def test_what_is_missing_is_said_with_the_keys_that_are_logged_instead() -> None
 
     (average,) = [each for each in collection.samples if each.name == AVERAGE]
     assert average.note == (
-        "1 of 2 finished runs have no 'accuracy'; similar keys in use: 'val/accuracy'"
+        "1 of 2 finished runs have no number under 'accuracy'; similar keys in use: 'val/accuracy'"
     )
 
 

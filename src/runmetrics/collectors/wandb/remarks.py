@@ -39,29 +39,30 @@ def note(metric: Metric, series: Series, logged: set[str]) -> str:
     latest = metric.aggregate is Aggregate.LATEST
     if series.selected and field is not None:
         lacking = series.selected - series.known
-        noun = "known price or duration" if metric.priced else _named(field)
+        noun = "known price or duration" if metric.priced else _noun(field)
         text = f"{lacking:,} of {series.selected:,} {which} have no {noun}"
         if latest and series.known and series.value is None:
             able = f"{series.known:,} of {series.selected:,} {which}"
             text = f"{able} have a {noun}, and none of them a heartbeat"
-        text += as_text(series.behind.texts, series.behind.text)
+        behind = series.behind
+        text += no_numbers(behind.texts, behind.text, behind.not_finite)
     elif metric.window:
         text = f"no {which} in the window"
     elif field is None or metric.by or metric.live:
         text = f"no {which}{' that meet its conditions' * bool(metric.conditions)}"
     else:
-        text = f"no run {'with a heartbeat ' * latest}has a number under {_named(field)}"
+        text = f"no run {'with a heartbeat ' * latest}has a {_noun(field)}"
     similar = most_alike(field.key, logged) if field and field.source == "summary" else []
     if similar:
         text += "; similar keys in use: " + ", ".join(f"'{key}'" for key in similar)
     return text
 
 
-def as_text(count: int, example: str) -> str:
-    """Say how many of some runs logged text instead of a number, with an example."""
-    if not count:
-        return ""
-    return f", {count:,} of them text instead of a number, such as {shown(example)}"
+def no_numbers(texts: int, text: str, not_finite: int) -> str:
+    """Say how many runs have what is no number under a key: texts, of which `text` is one, NaN."""
+    said = [f"NaN or an infinity in {not_finite:,}"] if not_finite else []
+    said += [f"text in {texts:,}, such as {shown(text)}"] if texts else []
+    return f" ({', '.join(said)})" if said else ""
 
 
 def over_cap(metric: Metric, series: Iterable[Series], max_series: int) -> list[str]:
@@ -123,8 +124,8 @@ def _words(key: str) -> set[str]:
     return {word for word in re.split(r"[^a-z0-9]+", key.lower()) if len(word) > 2}
 
 
-def _named(field: Field) -> str:
-    return f"'{field.key}'" if field.source != "run" else RUN_FIELDS[field.key].noun
+def _noun(field: Field) -> str:
+    return RUN_FIELDS[field.key].noun if field.source == "run" else f"number under '{field.key}'"
 
 
 @dataclass(frozen=True, slots=True)

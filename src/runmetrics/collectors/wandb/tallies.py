@@ -134,14 +134,14 @@ class GpuDoubts:
 class Behind:
     """What there is to say of the runs behind a series.
 
-    `texts` of them have text in place of a number, `text` is an example; `lacking` is the last one
-    that does not have the key at all.
+    `texts` of them have text in place of a number, `text` is an example; `not_finite` have NaN or
+    an infinity; `lacking` is the last one that does not have the key at all.
     """
 
-    __slots__ = ("gpus", "lacking", "text", "texts")
+    __slots__ = ("gpus", "lacking", "not_finite", "text", "texts")
 
     def __init__(self) -> None:
-        self.texts = 0
+        self.texts = self.not_finite = 0
         self.text = self.lacking = ""
         self.gpus: GpuDoubts | None = None
 
@@ -160,10 +160,13 @@ class Behind:
             elif isinstance(found, str):
                 self.texts += 1
                 self.text = self.text or found
+            elif isinstance(found, float):
+                self.not_finite += 1
 
     def update(self, other: "Behind") -> None:
         """Take in the runs of another series."""
         self.texts += other.texts
+        self.not_finite += other.not_finite
         self.text = self.text or other.text
         self.lacking = other.lacking or self.lacking
         if other.gpus:

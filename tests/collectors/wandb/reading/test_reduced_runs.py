@@ -194,7 +194,7 @@ def test_runs_of_a_whole_history_that_never_logged_leave_it_known() -> None:
     collection = collect_from(*runs, yaml=YAML)
 
     assert (unknown(collection), values(collection)["m.mean"]) == (set(), 4)
-    assert "1 of 10 runs have no 'loss'" in {each.note for each in collection.samples}
+    assert "1 of 10 runs have no number under 'loss'" in {each.note for each in collection.samples}
 
 
 def test_a_metric_of_a_week_is_made_of_the_whole_history_that_is_read_anyway() -> None:
