@@ -3,7 +3,7 @@
 Datadog takes any other word without complaint and shows the metric without a unit.
 """
 
-_WORDS = """
+_SCALES = """
     bit byte kilobyte kibibyte megabyte mebibyte gigabyte gibibyte terabyte tebibyte petabyte
     pebibyte exabyte exbibyte
     nanosecond microsecond millisecond second minute hour day week
@@ -11,8 +11,10 @@ _WORDS = """
     hertz kilohertz megahertz gigahertz
     watt nanowatt microwatt milliwatt deciwatt kilowatt megawatt gigawatt terawatt
     ampere milliampere volt millivolt
-    core nanocore microcore millicore kilocore megacore gigacore teracore petacore exacore cpu
     dollar cent microdollar euro pound penny yen
+"""
+_THINGS = """
+    core nanocore microcore millicore kilocore megacore gigacore teracore petacore exacore cpu
     connection request response packet segment message payload datagram email hop route timeout
     process thread host node service instance container device worker task job execution run
     invocation throttle heap volume resource user session span view
@@ -23,9 +25,11 @@ _WORDS = """
     success attempt wait ticket stage monitor location check question sample method build
     prediction token
 """
-UNITS = frozenset(_WORDS.split()) | {
-    "garbage collection",
+SCALES = frozenset(_SCALES.split()) | {
     "degree celsius",
     "degree fahrenheit",
     "decidegree celsius",
 }
+"""Units that say what a number is measured in: under another one it is a wrong number."""
+
+UNITS = SCALES | frozenset(_THINGS.split()) | {"garbage collection"}

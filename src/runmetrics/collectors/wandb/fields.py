@@ -36,7 +36,8 @@ class RunField:
     `needs` is what has to be read of a run and has no substitute; `counts_gpus` adds what its GPUs
     are counted from, `timed` what its times are told from. `sums_to_zero`: the sum over runs none
     of which has a number is 0, not unknown. `priceable`: these are GPU hours, which cost money.
-    `detail` is what `explain` says of a run beside its number.
+    `unit` is that of the number, empty where several could be said. `detail` is what `explain` says
+    of a run beside its number.
     """
 
     name: str
@@ -48,6 +49,7 @@ class RunField:
     timed: bool = False
     sums_to_zero: bool = False
     priceable: bool = False
+    unit: str = ""
     detail: Callable[[Run, Rules], str] = _no_detail
 
     def selection(self, gpus_per_run: str | float) -> Selection:
@@ -98,6 +100,7 @@ _gpu_hours = functools.partial(
     timed=True,
     sums_to_zero=True,
     priceable=True,
+    unit="hour",
 )
 
 RUN_FIELDS: Final = {
@@ -112,6 +115,7 @@ RUN_FIELDS: Final = {
             _COMPUTED,
             timed=True,
             sums_to_zero=True,
+            unit="hour",
         ),
         _gpu_hours(
             "gpu_hours",
@@ -153,6 +157,7 @@ RUN_FIELDS: Final = {
             lambda run, rules, _: measures.gpus(run, rules),
             counts_gpus=True,
             sums_to_zero=True,
+            unit="device",
         ),
         RunField(
             "gpu_utilization",
@@ -160,6 +165,7 @@ RUN_FIELDS: Final = {
             "GPU utilization",
             lambda run, *_: run.gpu_utilization,
             Selection(frozenset({"systemMetrics"})),
+            unit="percent",
         ),
         RunField(
             "age_hours",
@@ -167,6 +173,7 @@ RUN_FIELDS: Final = {
             "time of creation",
             measures.age_hours,
             timed=True,
+            unit="hour",
         ),
         RunField(
             "silent_minutes",
@@ -174,6 +181,7 @@ RUN_FIELDS: Final = {
             "sign of life",
             measures.silent_minutes,
             timed=True,
+            unit="minute",
         ),
         RunField(
             "silent",
@@ -190,6 +198,7 @@ RUN_FIELDS: Final = {
             measures.minutes_since_log,
             _LAST_LOG,
             timed=True,
+            unit="minute",
             detail=measures.silence_in_words,
         ),
         RunField(

@@ -720,6 +720,47 @@ def test_a_unit_that_datadog_does_not_know_is_refused_with_what_would_be_right(
 
 
 @pytest.mark.parametrize(
+    ("aggregated", "unit", "right"),
+    [
+        ("count: runs", "hour", "run"),
+        ("sum: run.gpu_hours", "percent", "hour"),
+        ("sum: run.gpu_hours", "second", "hour"),
+        ("sum: run.active_gpu_hours", "dollar", "hour"),
+        ("p95: run.duration_hours", "minute", "hour"),
+        ("max: run.age_hours", "day", "hour"),
+        ("max: run.silent_minutes", "hour", "minute"),
+        ("max: run.minutes_since_log", "second", "minute"),
+        ("mean: run.gpu_utilization", "fraction", "percent"),
+        ("sum: run.gpus", "hour", "device"),
+    ],
+)
+def test_a_unit_that_would_make_another_number_of_it_is_refused(
+    aggregated: str, unit: str, right: str
+) -> None:
+    what = aggregated.split(": ")[1]
+    assert faults(f"metrics: [{{name: m.x, {aggregated}, window: 7d, unit: {unit}}}]") == [
+        f'1: m.x: unit: "{unit}" is not the unit of {what}: write {right}, or leave the unit out'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("aggregated", "unit"),
+    [
+        ("count: runs", "error"),
+        ("sum: run.gpus", "unit"),
+        ("sum: run.gpu_hours", "hour"),
+        ("sum: run.gpu_hours, priced: true", "dollar"),
+        ("mean: run.silent", "fraction"),
+        ("max: summary.seconds", "second"),
+    ],
+)
+def test_a_unit_that_may_be_right_is_kept(aggregated: str, unit: str) -> None:
+    metric = f"{{name: m.x, {aggregated}, window: 7d, unit: {unit}}}"
+    text = f"gpu_prices: {{default: 2}}\nmetrics: [{metric}]"
+    assert parse_config(text, FILE).layout.metrics[0].unit == unit
+
+
+@pytest.mark.parametrize(
     ("name", "fix"),
     [
         ("7up", "write up"),

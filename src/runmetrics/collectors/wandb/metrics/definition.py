@@ -32,7 +32,7 @@ from runmetrics.collectors.wandb.metrics.where import where_faults
 from runmetrics.collectors.wandb.metrics.yaml_lines import Place
 from runmetrics.config import rules
 from runmetrics.spelling import shown
-from runmetrics.units import UNITS
+from runmetrics.units import SCALES, UNITS
 
 _LIST: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
@@ -126,7 +126,9 @@ class Definition(Entry):
     )
     description: str = pydantic.Field("", description="what the number is, for people")
     unit: Unit = pydantic.Field(
-        "", description="a word of Datadog's unit catalogue: run, hour, percent, ..."
+        "",
+        description="a word of Datadog's unit catalogue: run, hour, percent, ...; nothing is "
+        "converted to it",
     )
     count: Literal["runs"] | None = described("how many runs")
     sum: FieldText | None = described("sum of a field over the runs that have it")
@@ -211,6 +213,8 @@ def contradictions(entry: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
     fields = [*_mapping(entry.get("if")), *(entry[aggregate] for aggregate in aggregates)]
     if entry.get("priced") is True:
         yield from _price_faults(entry, aggregates)
+    elif len(aggregates) == 1:
+        yield from _unit_faults(str(entry.get("unit")), str(entry[aggregates[0]]))
     if "over_gpus" in entry and not any(str(field).startswith("system.gpu.*.") for field in fields):
         yield ("over_gpus",), "puts the GPUs of a run together, but no field is system.gpu.*.KEY"
     for field, tests in _mapping(entry.get("if")).items():
@@ -238,6 +242,16 @@ def _price_faults(entry: Mapping[str, Any], aggregates: list[str]) -> Iterator[t
         yield ("priced",), f"only GPU hours have a price: take {', '.join(priceable)}"
     if entry.get("unit", "dollar") != "dollar":
         yield ("unit",), "a price is in dollars: write dollar, or leave the unit out"
+
+
+def _unit_faults(unit: str, aggregated: str) -> Iterator[tuple[Place, str]]:
+    """Yield a unit that makes another number of what is aggregated: nothing is converted."""
+    source, _, name = aggregated.partition(".")
+    row = RUN_FIELDS.get(name) if source == "run" else None
+    own = "run" if aggregated == "runs" else row.unit if row else ""
+    if own and unit != own and unit in SCALES:
+        fix = f"write {own}, or leave the unit out"
+        yield ("unit",), f"{shown(unit)} is not the unit of {aggregated}: {fix}"
 
 
 def _is_live(state: object) -> bool:
