@@ -709,13 +709,14 @@ def test_a_word_without_a_source_is_a_number_of_ours_where_it_is_near_one(
         ("Percent", 'did you mean "percent"?'),
         ("degree_celsius", 'did you mean "degree celsius"?'),
         ("%", "write one like run, hour or percent"),
+        (["run"], "write one like run, hour or percent"),
     ],
 )
 def test_a_unit_that_datadog_does_not_know_is_refused_with_what_would_be_right(
-    unit: str, fix: str
+    unit: object, fix: str
 ) -> None:
     assert faults(entry(f"unit: {json.dumps(unit)}")) == [
-        f'4: m.x: unit: "{unit}" is not in Datadog\'s unit catalogue: {fix}'
+        f"4: m.x: unit: {json.dumps(unit)} is not in Datadog's unit catalogue: {fix}"
     ]
 
 

@@ -147,8 +147,8 @@ def parse_unit(text: object) -> str:
 
     An empty text is no unit.
     """
-    if text == "" or text in UNITS:
-        return str(text)
+    if isinstance(text, str) and text in {"", *UNITS}:
+        return text
     guess = near(text.replace("_", " "), UNITS, cutoff=0.8) if isinstance(text, str) else ""
     fix = f'did you mean "{guess}"?' if guess else "write one like run, hour or percent"
     raise ValueError(f"{shown(text)} is not in Datadog's unit catalogue: {fix}")
