@@ -364,6 +364,12 @@ def test_a2_a5_no_wandb_key_anywhere_lists_what_was_tried() -> None:
     }
 
 
+def test_both_names_of_the_hosted_service_were_looked_up() -> None:
+    assert found()["faults"][-1] == (
+        "wandb login: no key recorded for https://api.wandb.ai or https://api.forge.coreweave.com"
+    )
+
+
 def test_a_netrc_that_cannot_be_parsed_is_said_without_quoting_it() -> None:
     Path(os.environ["NETRC"]).write_text(f"machine api.wandb.ai\n  {KEY}\n")
     answer = found(base_url="https://api.wandb.ai")

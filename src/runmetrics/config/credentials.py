@@ -175,7 +175,7 @@ def _from_wandb_login(settings: Settings) -> ApiKey:
 
 
 def _login_state(chosen_host: str | None) -> tuple[str, str] | str:
-    """(host, key) as `wandb login` recorded them, or the host that it has no key for.
+    """(host, key) as `wandb login` recorded them, or the host, by both names, that it has none for.
 
     Since 0.31 the client's default host is another name of the public one, and a key recorded for
     the public one is given for it: then the host that really holds the key is taken.
@@ -187,9 +187,11 @@ def _login_state(chosen_host: str | None) -> tuple[str, str] | str:
     host = chosen_host or recorded.base_url
     key = wbauth.read_netrc_auth(host=host)
     default = type(recorded).model_fields["base_url"].default
-    if key and not chosen_host and host == default:
+    hosted = not chosen_host and host == default
+    if key and hosted:
         public = wbauth.read_netrc_auth(host=WANDB_PUBLIC_URL)
         host = WANDB_PUBLIC_URL if key == public else host
     if not key and recorded.api_key and wbauth.HostUrl(host).is_same_url(recorded.base_url):
         key = recorded.api_key
-    return (host, key) if key else host
+    names = dict.fromkeys([WANDB_PUBLIC_URL, host] if hosted else [host])
+    return (host, key) if key else " or ".join(names)

@@ -60,8 +60,8 @@ class Settings(FileSettings):
     )
     base_url: Annotated[_WandbUrl, env("WANDB_BASE_URL")] = Field(
         None,
-        description="W&B server; else the host that `wandb login` recorded, "
-        "else https://api.wandb.ai",
+        description="W&B server; else the host that `wandb login` recorded (of the hosted "
+        "service, since client 0.31, https://api.forge.coreweave.com), else https://api.wandb.ai",
     )
     app_url: Annotated[_Url, env("WANDB_APP_URL")] = Field(
         None, description="root of the W&B server's pages, where links lead; else by the server's"
