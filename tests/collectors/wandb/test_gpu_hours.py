@@ -294,9 +294,7 @@ def test_explain_lists_the_stalled_runs_worst_first_with_their_silence_and_outco
         ("long", 7),
         ("short", 2),
     ]
-    assert found["runs"][0]["detail"] == (
-        f"stopped, no log for 7 h since {ago(hours=8):%Y-%m-%d %H:%M} UTC"
-    )
+    assert found["runs"][0]["detail"] == (f"no log for 7 h since {ago(hours=8):%Y-%m-%d %H:%M} UTC")
     assert found["runs"][0]["url"].endswith("/e/p/runs/long")
     (priced,) = cost.json["values"]
     assert priced["runs"][0]["detail"].endswith(", 2.5 dollars an hour (H100 PCIe)")

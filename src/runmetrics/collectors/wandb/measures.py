@@ -178,13 +178,13 @@ def stalled(run: Run, rules: Rules, since: datetime | None) -> float | None:
 
 
 def silence_in_words(run: Run, rules: Rules) -> str:
-    """Return how long a run had logged nothing, since which log, and how it stands now."""
+    """Return how long a run had logged nothing, and since which log."""
     minutes = minutes_since_log(run, rules, None)
     if minutes is None:
-        return outcome(run.state)
+        return ""
     since = f"{run.logged_at:%Y-%m-%d %H:%M} UTC" if run.logged_at else "it began"
     length = rough_length(minutes * _SECONDS_PER_MINUTE)
-    return f"{outcome(run.state)}, no log for {length} since {since}"
+    return f"no log for {length} since {since}"
 
 
 def outcome(state: str) -> str:
