@@ -458,6 +458,8 @@ def test_a_fault_of_the_file_says_where_it_is_and_what_would_be_right(
             "where: {config.x: {nin: [3]}}",
             'where.config.x.nin: unknown operator: did you mean "$nin"?',
         ),
+        ("where: {$or: []}", "where.$or: [] names nothing: write $or: [{...}, {...}]"),
+        ("where: {state: {$in: []}}", "where.state.$in: [] names nothing: write $in: [x]"),
         ("where: {$or: {a: 1}}", 'where.$or: {"a": 1} is not a list: write $or: [{...}, {...}]'),
         (
             "where: {$or: [{a: .nan}]}",
@@ -519,6 +521,8 @@ def test_a_fault_of_a_metric_names_the_metric_and_the_key(line: str, fault: str)
         ("{dispalyName: a}", "displayName"),
         ("{$or: [{summaryMetrics.a: 1}]}", "summary_metrics.a"),
         ("{heartbeat: 1}", "heartbeatAt"),
+        ("{config: {lr: 1}}", "config.KEY"),
+        ("{$and: [{summary_metrics: {state: runing}}]}", "summary_metrics.KEY"),
     ],
 )
 def test_a_filter_that_is_close_to_a_known_one_is_worth_a_word(where: str, meant: str) -> None:
@@ -546,6 +550,11 @@ def test_a_filter_by_a_state_that_is_close_to_a_known_one_is_worth_a_word(
     said = 'is no state that W&B is known to report: did you mean "finished"?'
     assert of_all == f'runmetrics.yaml:1: {place}: "finshed" {said}'
     assert of_one.endswith(f'm.x: {place}: "finshed" {said}')
+
+
+def test_a_key_inside_a_value_is_no_filter() -> None:
+    where = "where: {config.a: {state: runing, dispalyName: x}}"
+    assert parse_config(where, FILE).notices == ()
 
 
 @pytest.mark.parametrize("state", ["finished", "{$regex: ^fin}", "{$in: [failed, archived]}"])

@@ -38,6 +38,15 @@ def _inside(where: object, path: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield from _inside(value, (*path, key))
 
 
+def _columns(where: object, path: Place) -> Iterator[tuple[Place, str, Any]]:
+    """Yield (place, name, value) of what a filter compares: what is inside a value is none."""
+    for place, value in _inside(where, path):
+        *above, key = place[len(path) :]
+        outside = all(isinstance(part, int) or str(part).startswith("$") for part in above)
+        if outside and isinstance(key, str) and not key.startswith("$"):
+            yield place, key, value
+
+
 def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     """Yield what W&B would refuse, or silently match nothing with: (place, what)."""
     for place, value in _inside(where, path):
@@ -55,8 +64,9 @@ def where_faults(where: object, path: Place) -> Iterator[tuple[Place, str]]:
 def _clause_fault(key: str, value: object) -> str:
     """Say what is wrong about one key of a filter and its value, but for what is inside."""
     if key in ("$and", "$or", "$nor", "$in", "$nin"):
-        right = f"{key}: {'[x]' if key in ('$in', '$nin') else '[{...}, {...}]'}"
-        return "" if isinstance(value, list) else f"{shown(value)} is not a list: write {right}"
+        right = f"write {key}: {'[x]' if key in ('$in', '$nin') else '[{...}, {...}]'}"
+        what = "names nothing" if value == [] else "is not a list"
+        return "" if isinstance(value, list) and value else f"{shown(value)} {what}: {right}"
     if f"${key}" in OPERATORS or (key.startswith("$") and key not in OPERATORS):
         return f"unknown operator: {choose(key, OPERATORS)}"
     if isinstance(value, list):
@@ -112,18 +122,16 @@ def unlikely_words(where: object, path: Place) -> Iterator[tuple[Place, str]]:
     W&B may know more of each. It refuses some keys that it does not know, and matches nothing with
     others.
     """
-    for here, value in _inside(where, path):
-        key = here[-1]
-        if not isinstance(key, str) or key.startswith("$"):
-            continue
+    for here, key, value in _columns(where, path):
         name, dot, rest = key.partition(".")
         if name == "state" and not dot:
             yield from unlikely_states(value, here)
         if name in _KEYED_COLUMNS:
             yield from unlikely_texts(value, here, "use if: {FIELD: {is: nan}}")
         known = _KEYED_COLUMNS if dot else (*COLUMNS, *_COLUMNS_IN_SNAKE_CASE)
-        if name not in known and (guess := near(name, known, _CLOSE)):
-            meant = f"{guess}{dot}{one_line(rest)}"
+        guess = "" if name in known else near(name, known, _CLOSE)
+        if guess or key in _KEYED_COLUMNS:
+            meant = f"{guess}{dot}{one_line(rest)}" if guess else f"{key}.KEY"
             yield here, f'no filter of W&B is known by that name: did you mean "{meant}"?'
         pattern = value.get("$regex", "") if isinstance(value, Mapping) else ""
         if why := _regex_error(pattern):
