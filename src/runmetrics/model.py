@@ -157,6 +157,7 @@ class Delivery:
     Every one of them is in exactly one of `accepted`, `dropped` (will never be taken) and
     `undelivered` (may be taken later). `error` says why any is undelivered, with its exit code.
     `spooled` is how many of `undelivered` wait in the spool for the next run; the others are lost.
+    `requests` counts every try, `bytes_sent` the bodies of those that were answered.
     """
 
     sink: str

@@ -574,7 +574,8 @@ def test_a_refused_key_is_said_without_the_key(organisation: Datadog, variable: 
             (
                 f"Datadog refused the keys (403) at {organisation.intake.url}: check that"
                 " DD_API_KEY and DD_APP_KEY are of one organisation, that the application key may"
-                " write dashboards, monitors and metrics metadata, and DD_SITE"
+                " write dashboards, monitors and metrics metadata, and that DD_URL is the"
+                " intake of your organisation"
             )
         ],
     )

@@ -19,7 +19,7 @@ from runmetrics.http import Answer, NoAnswer, Request, send
 from runmetrics.logs import excerpt, quoted
 from runmetrics.retry import Retries, asked_wait
 from runmetrics.sinks.batches import RetryPolicy, Unavailable
-from runmetrics.sinks.datadog.answers import PASSING
+from runmetrics.sinks.datadog.answers import PASSING, AnswerReader
 from runmetrics.sinks.datadog.sink import intake_url
 
 _MOST_ANSWER_BYTES = 8_388_608
@@ -59,7 +59,8 @@ class Account:
         )
         self.client = ApiClient(configuration)
         sources = f"{key.source} and {application_key.source}"
-        self.client.rest_client = _Transport(self.url, sources, deadline, policy)
+        answers = AnswerReader.of(self.url, settings.dd_url)
+        self.client.rest_client = _Transport(answers, sources, deadline, policy)
 
     def ask(self, call: Callable[..., _T], *arguments: Any, **options: Any) -> _T:
         """Return what the official client's call answers; raises RunmetricsError, 404 NotThere."""
@@ -95,8 +96,10 @@ class Account:
 class _Transport:
     """Stands in for `datadog_api_client.rest.RESTClientObject`."""
 
-    def __init__(self, url: str, key_sources: str, deadline: Deadline, policy: RetryPolicy) -> None:
-        self._url, self._key_sources = url, key_sources
+    def __init__(
+        self, answers: AnswerReader, key_sources: str, deadline: Deadline, policy: RetryPolicy
+    ) -> None:
+        self._answers, self._key_sources = answers, key_sources
         self._deadline, self._policy = deadline, policy
 
     def request(
@@ -134,10 +137,7 @@ class _Transport:
                 most_bytes=_MOST_ANSWER_BYTES,
             )
         except NoAnswer as failure:
-            error = TemporaryError(
-                f"Datadog at {self._url} did not answer: {failure.fault.words}",
-                failure.fault.fix("DD_SITE"),
-            )
+            error = self._answers.unreachable(failure)
             raise (Unavailable(error) if failure.fault.passing and repeatable else error) from None
         if answer.status < 300 and _is_json(answer):
             return answer
@@ -147,22 +147,24 @@ class _Transport:
         raise meaning
 
     def _meaning(self, answer: Answer) -> RunmetricsError:
-        status, place = answer.status, f"({answer.status}) at {self._url}"
+        status, place = answer.status, f"({answer.status}) at {self._answers.url}"
+        right_setting = f"that {self._answers.right_setting}"
         if status in (401, 403):
             return CredentialRefused(
                 f"Datadog refused the keys {place}",
                 f"check that {self._key_sources} are of one organisation, that the application key"
-                " may write dashboards, monitors and metrics metadata, and DD_SITE",
+                f" may write dashboards, monitors and metrics metadata, and {right_setting}",
             )
         if status == 404:
-            return NotThere(f"Datadog has no such thing {place}", "check DD_SITE")
+            return NotThere(f"Datadog has no such thing {place}", f"check {right_setting}")
         if status in PASSING:
             return TemporaryError(f"Datadog is unavailable {place}", "try again later")
         words = quoted(answer.data)
         if 400 <= status < 500:
             return ConfigurationError(f"Datadog refuses this {place}: {words}", "fix the file")
         return ConfigurationError(
-            f"Datadog {place} answered something else: {words}", "check DD_SITE and the proxy"
+            f"Datadog {place} answered something else: {words}",
+            f"check the proxy and {self._answers.setting}",
         )
 
 

@@ -55,6 +55,7 @@ def test_d10_nobody_listening_is_said_with_the_fix() -> None:
         delivery = sink(intake, url=url).deliver(ten(), Deadline(20))
 
     assert (delivery.code, delivery.requests) == (ExitCode.TEMPORARY, HURRY.tries)
+    assert delivery.bytes_sent == 0
     assert delivery.error == (
         f"Datadog at {url} did not answer: the connection is refused: check DD_URL, the network"
         " policy and the proxy settings"

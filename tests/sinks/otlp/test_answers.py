@@ -222,6 +222,7 @@ def test_o1_nobody_there_leaves_everything_undelivered() -> None:
     delivery = deliver(url, [sample()])
 
     assert (delivery.code, delivery.undelivered) == (ExitCode.TEMPORARY, (sample(),))
+    assert (delivery.requests > 0, delivery.bytes_sent) == (True, 0)
     assert delivery.error == (
         f"the OTLP receiver at {url}/v1/metrics did not answer: the connection is refused:"
         " check OTEL_EXPORTER_OTLP_ENDPOINT, the network policy and the proxy settings"

@@ -1,6 +1,7 @@
 """What Datadog's answers mean: for the batch, for the key, for the configuration."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from runmetrics.errors import ConfigurationError, CredentialRefused, RunmetricsError, TemporaryError
 from runmetrics.http import Answer, NoAnswer
@@ -33,14 +34,20 @@ class AnswerReader:
     url: str
     setting: str
 
+    @classmethod
+    def of(cls, url: str, dd_url: str | None) -> Self:
+        """Return the reader for `url`, which `dd_url` set if there is one."""
+        return cls(url, "DD_URL" if dd_url else "DD_SITE")
+
     @property
-    def _right_setting(self) -> str:
+    def right_setting(self) -> str:
+        """Say what is to be right about the setting."""
         noun = "site" if self.setting == "DD_SITE" else "intake"
         return f"{self.setting} is the {noun} of your organisation"
 
     @property
     def _fix(self) -> str:
-        return f"check that {self._right_setting}"
+        return f"check that {self.right_setting}"
 
     def missing(self, failure: NoAnswer) -> Unavailable | TemporaryError:
         """Return the error for a post that got no answer."""
@@ -69,7 +76,7 @@ class AnswerReader:
         if status == 413:
             return Refused(TOO_LARGE, "Datadog (413)", self._way_there(place, "too large"))
         if status in (401, 403):
-            fix = f"check {key_source}, and that {self._right_setting}"
+            fix = f"check {key_source}, and that {self.right_setting}"
             return CredentialRefused(f"Datadog refused the API key {place}", fix)
         if status in PASSING:
             return _unavailable(answer, place)
@@ -101,7 +108,7 @@ class AnswerReader:
         return ConfigurationError(
             f"Datadog {place} took none of the samples: {words}",
             "see what answers there (a proxy, a port that speaks TLS), "
-            f"and check that {self._right_setting}",
+            f"and check that {self.right_setting}",
         )
 
 

@@ -57,7 +57,7 @@ class _NotTaken(Exception):  # noqa: N818 - it is what happened; the sink says w
 
 @dataclass(slots=True)
 class _Transport:
-    """Stands in for `datadog_api_client.rest.RESTClientObject`; counts requests and bytes.
+    """Stands in for `datadog_api_client.rest.RESTClientObject`; counts what a Delivery does.
 
     The client's own follows redirects with the key, retries by itself and cannot be cut while an
     answer drips. This one makes one request to one origin and takes one answer of a few KB, under
@@ -81,9 +81,9 @@ class _Transport:
         """Send once; raises _NotTaken or NoAnswer."""
         content, _ = encode(body)
         self.requests += 1
-        self.bytes_sent += len(content)
         request = Request(url, headers, content)
         answer = send(request, self.deadline, seconds=self.request_seconds)
+        self.bytes_sent += len(content)
         if not is_acknowledged(answer):
             raise _NotTaken(answer)
         return _ACKNOWLEDGEMENT
@@ -124,7 +124,7 @@ class DatadogSink(Sink):
         self._find_key = find_key
         self._key: ApiKey | None = None
         self.url = intake_url(site, url, allow_insecure_http=allow_insecure_http)
-        self._answers = AnswerReader(self.url, "DD_URL" if url else "DD_SITE")
+        self._answers = AnswerReader.of(self.url, url)
         self._tags = tuple(tags)
         self._policy = policy
         self._clock = clock

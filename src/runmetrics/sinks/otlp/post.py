@@ -37,7 +37,7 @@ _SCOPE = InstrumentationScope(name="runmetrics", version=version("runmetrics"))
 
 @dataclass
 class Poster:
-    """Posts points as `resource`, one request a call; counts requests and bytes of bodies."""
+    """Posts points as `resource`, one request a call; counts what a Delivery does."""
 
     variables: Variables
     resource: Mapping[str, str]
@@ -61,13 +61,13 @@ class Poster:
             squeeze = {"gzip": lambda data: gzip.compress(data, mtime=0), "deflate": zlib.compress}
             content = squeeze[variables.compression](content)
         self.requests += 1
-        self.bytes_sent += len(content)
         request = Request(variables.url, headers, content)
         answers = AnswerReader(variables.url, variables.endpoint)
         try:
             answer = send(request, self.deadline, seconds=variables.seconds, verify=verify)
         except NoAnswer as failure:
             raise answers.missing(failure) from None
+        self.bytes_sent += len(content)
         if not 200 <= answer.status < 300:
             raise answers.meaning(answer)
         return answers.taken(answer, len(points))
