@@ -48,6 +48,7 @@ def test_of_several_projects_each_has_its_lines() -> None:
             "check RUNMETRICS_PROJECTS; e has p",
         )
     ]
+    assert lines(ended, "ok")[-3] == line("ok", "collecting", "e/p: 10 of 10 metrics have a value")
     assert line("ok", "loss", "e/p: 2 of 2 runs of the week have a number under 'loss'") in lines(
         ended, "ok"
     )

@@ -9,8 +9,12 @@ import pytest
 
 from runmetrics.sandbox.http import LoopbackServer, Request, Response
 
-from .case import AWS_KEY, DATADOG_KEY, World, line, lines, steps, world
+from .case import AWS_KEY, DATADOG_KEY, OF_PROJECTS, World, line, lines, steps, world
 
+EVERY_STEP = [
+    *("W&B key", "W&B server", "clocks", "W&B account"),
+    *(*OF_PROJECTS, "Datadog key", "Datadog"),
+]
 ROLE = "arn:aws:sts::123456789012:assumed-role/collector/pod"
 IN_AWS = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
@@ -44,8 +48,7 @@ def test_every_fault_of_a_file_and_of_the_settings_at_once(tmp_path: Path) -> No
             "us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com, ap2.datadoghq.com, "
             "uk1.datadoghq.com, datadoghq.eu, ddog-gov.com, us2.ddog-gov.com",
         ),
-        line("not asked", "W&B key", "first fix: configuration"),
-        line("not asked", "Datadog key", "first fix: configuration"),
+        *(line("not asked", step, "first fix: configuration") for step in EVERY_STEP),
     ]
     assert ended.code == 78
     assert here.wandb.documents == []

@@ -15,9 +15,8 @@ from runmetrics.config.aws_errors import SecretAbsent
 from runmetrics.config.env_file import with_env_file
 from runmetrics.config.settings import Settings
 from runmetrics.deadline import Deadline
-from runmetrics.doctor import sinks
+from runmetrics.doctor import sinks, wandb
 from runmetrics.doctor.findings import Finding, broken, faulty, not_asked, ok, warning
-from runmetrics.doctor.wandb import check_wandb
 from runmetrics.errors import ConfigurationError, RunmetricsError
 from runmetrics.pipeline import DELIVERY_SECONDS
 from runmetrics.plugins import Setup
@@ -34,7 +33,7 @@ def check_configuration(config: Path | None) -> tuple[list[Finding], Setup | Non
         setup = load_setup(config, warn=doubts.append)
     except ConfigurationError as error:
         faults = [faulty(_CONFIGURATION, fault, error.exit_code) for fault in error.faults]
-        others = not_asked(("W&B key", "Datadog key"), f"first fix: {_CONFIGURATION}")
+        others = not_asked((*wandb.STEPS, *sinks.STEPS), f"first fix: {_CONFIGURATION}")
         whole = broken(_CONFIGURATION, error.cause, error.fix, error.exit_code)
         doubts += _monitor_faults_beside(config)
         said = [warning(_CONFIGURATION, doubt) for doubt in doubts]
@@ -67,7 +66,7 @@ def examine(setup: Setup, deadline: Deadline, *, push: bool) -> Iterator[Finding
     """Yield every step after the configuration, as it is found; `push` sends one point."""
     yield from _check_identity(setup.settings, deadline)
     kept = min(DELIVERY_SECONDS, deadline.remaining() / 2)
-    yield from check_wandb(setup, deadline.reserve(kept))
+    yield from wandb.check_wandb(setup, deadline.reserve(kept))
     yield from sinks.check_datadog(setup, deadline, push=push)
     yield from sinks.check_otlp(setup, deadline, push=push)
     yield from sinks.check_textfile(setup, deadline)
@@ -81,9 +80,9 @@ def _check_identity(settings: Settings, deadline: Deadline) -> Iterator[Finding]
     Not to learn it is no fault: what counts is whether the secret can be read, which the keys' own
     lines say.
     """
-    wandb = settings.wandb_api_key or settings.wandb_api_key_file
-    datadog = settings.dd_api_key or settings.dd_api_key_file
-    if wandb and datadog:
+    of_wandb = settings.wandb_api_key or settings.wandb_api_key_file
+    of_datadog = settings.dd_api_key or settings.dd_api_key_file
+    if of_wandb and of_datadog:
         return
     try:
         yield ok(_IDENTITY, fetch_identity(deadline))

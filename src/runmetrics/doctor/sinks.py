@@ -22,6 +22,8 @@ POINT = "runmetrics.doctor"
 
 _SECONDS = 10.0
 _KEY, _INTAKE, _POINT = "Datadog key", "Datadog", "Datadog point"
+STEPS = (_KEY, _INTAKE)
+"""Those that are asked whatever is configured."""
 _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 

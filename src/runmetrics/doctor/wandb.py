@@ -41,6 +41,7 @@ _A_PERSON_WAITS = RetryPolicy(tries=2, most_seconds=5, read_timeout_seconds=15)
 _KEY, _SERVER, _CLOCKS, _ACCOUNT = "W&B key", "W&B server", "clocks", "W&B account"
 _FIELDS, _PROJECT, _RUNS, _COLLECTING = "server fields", "project", "runs", "collecting"
 _OF_PROJECTS = (_FIELDS, _PROJECT, _RUNS, *COVERED, _COLLECTING)
+STEPS = (_KEY, _SERVER, _CLOCKS, _ACCOUNT, *_OF_PROJECTS)
 _MOST_NAMES = 3
 _MOST_PROJECTS = 5
 
@@ -199,7 +200,9 @@ class _Collecting:
         if not self._seen:
             yield from _left_out(_RUNS, *COVERED, _COLLECTING, by=_PROJECT)
             return
-        yield from self._collected(outcome, [each for each in problems if each not in whole])
+        of_whom = f"{some([*map('/'.join, self._seen)], _MOST_NAMES)}: " if whole else ""
+        others = [each for each in problems if each not in whole]
+        yield from self._collected(outcome, others, of_whom)
 
     def _projects(self, *, several: bool) -> Iterator[Finding]:
         many = len(self._seen) > _MOST_PROJECTS
@@ -241,7 +244,9 @@ class _Collecting:
         where = f"{entity}/{project}: " if several else ""
         return broken(_PROJECT, f"{where}{problem.cause}", fix, problem.code)
 
-    def _collected(self, outcome: pipeline.Outcome, problems: list[Problem]) -> Iterator[Finding]:
+    def _collected(
+        self, outcome: pipeline.Outcome, problems: list[Problem], of_whom: str
+    ) -> Iterator[Finding]:
         said = {notice for seen in self._seen.values() for notice in seen.notices}
         said |= {*self._collector.catalog.notices}
         for problem in problems:
@@ -253,7 +258,8 @@ class _Collecting:
                 yield warning(_COLLECTING, notice)
         yield from _near_the_bound(outcome, self._collector.catalog.max_series_total)
         if not problems:
-            yield ok(_COLLECTING, _result(outcome, len(self._collector.catalog.metrics)))
+            result = _result(outcome, len(self._collector.catalog.metrics))
+            yield ok(_COLLECTING, of_whom + result)
 
 
 def _near_the_bound(outcome: pipeline.Outcome, most: int | None) -> Iterator[Finding]:
