@@ -43,8 +43,9 @@ def load_setup(
         try:
             Settings.load(overrides)
         except ConfigurationError as more:
-            faults = [*error.faults, *more.faults]
-            raise ConfigurationError(error.cause, error.fix, faults) from None
+            faults = [*(error.faults or [str(error)]), *more.faults]
+            cause = f"{error.cause}, and {more.cause}"
+            raise ConfigurationError(cause, "fix what is listed", faults) from None
         raise
     if file is None and (misspelt := DEFAULT_FILE.with_suffix(".yml")).exists():
         warn(f"{misspelt} is not read: rename it to {DEFAULT_FILE}")

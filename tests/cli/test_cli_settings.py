@@ -214,7 +214,11 @@ def test_the_tags_of_a_dry_run_are_those_that_are_sent(sandbox: WandbSandbox) ->
         (["serve", "--host"], "--host"),
     ],
 )
-def test_an_empty_path_or_name_is_a_wrong_command_line(arguments: list[str], name: str) -> None:
+def test_an_empty_path_or_name_is_a_wrong_command_line(
+    arguments: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where an empty path leads
+
     ended = command(*arguments, "")
 
     assert (ended.code, ended.out) == (2, "")

@@ -18,7 +18,7 @@ from runmetrics.collectors.wandb.metrics.catalog import Catalog, Metric
 from runmetrics.collectors.wandb.metrics.language import tag_name
 from runmetrics.collectors.wandb.reading.plan import Plan
 from runmetrics.custom_metrics import dollars
-from runmetrics.model import PROJECT_TAGS, Missing, Sample
+from runmetrics.model import PROJECT_TAGS, Missing, Problem, Sample
 from runmetrics.pipeline import Outcome
 from runmetrics.report import JSON_SCHEMA_VERSION
 from runmetrics.text import counted, one_line, show_value
@@ -92,6 +92,8 @@ def print_explanation(explainer: Explainer, outcome: Outcome, console: "Console"
     if len(results) > _MOST_SERIES:
         rest = len(results) - _MOST_SERIES
         _print_lines(["", f"and {rest} more series; --json has them all"], console)
+    for problem in outcome.collection.problems:
+        _print_lines(["", f"unknown  {_tags(problem)}".rstrip(), f"  {problem.cause}"], console)
 
 
 def print_plan(plan: Plan, projects: Sequence[str], now: datetime, console: "Console") -> None:
@@ -204,11 +206,10 @@ def _value(result: Sample | Missing, behind: Behind) -> dict[str, Any]:
 def _print_value(
     result: Sample | Missing, behind: Behind, metric: Metric, console: "Console"
 ) -> None:
-    tags = " ".join(f"{tag}:{value}" for tag, value in result.tags.items() if tag != "collector")
     value, note = "no data", result.why if isinstance(result, Missing) else result.note
     if isinstance(result, Sample):
         value = show_value(result.value, result.unit)
-    _print_lines([f"{value}  {tags}", *([f"  {note}"] if note else [])], console)
+    _print_lines([f"{value}  {_tags(result)}", *([f"  {note}"] if note else [])], console)
     if not behind.runs:
         return
     detailed = any(each.detail for each in behind.runs)
@@ -229,6 +230,10 @@ def _print_value(
         if behind.first:
             which = f"numbers {behind.first + 1:,} to {behind.first + len(behind.runs):,}"
         _print_lines([f"  {which} of {behind.selected:,} runs, by {behind.order}"], console)
+
+
+def _tags(each: Sample | Missing | Problem) -> str:
+    return " ".join(f"{tag}:{value}" for tag, value in each.tags.items() if tag != "collector")
 
 
 def _count(number: int) -> str:

@@ -338,3 +338,19 @@ def test_samples_are_explained_by_their_tags() -> None:
         "ann": ["a"],
         "bob": ["b", "c"],
     }
+
+
+def test_what_cannot_be_known_is_unknown_and_why() -> None:
+    with sandbox_of(run("a")) as sandbox:
+        one = command("explain", TOTAL, sandbox=sandbox, RUNMETRICS_PROJECTS="e/p,e/q")
+    dead = command("explain", TOTAL, sandbox=sandbox)
+
+    assert (one.code, dead.code) == (76, 75)
+    assert one.out.splitlines()[-2:] == [
+        "unknown  wandb_entity:e wandb_project:q",
+        "  W&B has no project e/q, or this key has no access to it",
+    ]
+    assert "\n1 run  wandb_entity:e wandb_project:p\n" in one.out
+    unknown, why = dead.out.splitlines()[-2:]
+    assert unknown == "unknown  wandb_entity:e wandb_project:p"
+    assert why.startswith(f"  W&B at {sandbox.url} cannot be reached")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.metrics.case import command, rows
 from tests.collectors.wandb.collecting import TEN
 
@@ -88,3 +90,24 @@ def test_a_wrong_file_is_refused_with_every_fault(tmp_path: Path) -> None:
     assert ended.out == ""
     assert len(ended.errors) == 3
     assert ended.errors[-1] == f"{file} has 2 faults: fix what is listed"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_wrong_file_and_wrong_settings_are_both_named_to_the_last_line(
+    tmp_path: Path, *, there: bool
+) -> None:
+    file = tmp_path / "wrong.yaml"
+    if there:
+        file.write_text("packs: [helth]")
+
+    ended = command("metrics", "--config", file, DD_SITE="nowhere", WANDB_ENTITY="a/b")
+
+    absent = f"{file}: there is no such file"
+    said = [error.partition(": ")[0] for error in ended.errors]
+    assert ended.code == 78
+    assert said[:-1] == [f"{file}:1" if there else str(file), "WANDB_ENTITY", "DD_SITE"]
+    assert ended.errors[-1] == (
+        f"{f'{file} has a fault' if there else absent}, and 2 settings are wrong: "
+        "fix what is listed"
+    )
+    assert there or ended.errors[0] == f"{absent}: fix the path after --config"
