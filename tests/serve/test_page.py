@@ -5,6 +5,8 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
+import pytest
+
 from runmetrics.logs import redact
 from runmetrics.model import Missing, RunRef
 from runmetrics.serve import page
@@ -176,6 +178,22 @@ def test_the_parts_of_the_gpu_hours_are_one_bar_that_is_all_of_them() -> None:
         "active, running 1,830 hours 23 %"
     ) in text(script)
     assert "stalled 620 hours 8 % unlogged 280 hours 4 % assumed_7d 12 hours" in text(script)
+
+
+@pytest.mark.parametrize(
+    ("hours", "shares"), [((2654, 1.5, 0), (">99 %", "<1 %", "0 %")), ((9, 0, 0), ("100 %", "0 %"))]
+)
+def test_a_small_part_of_the_gpu_hours_is_no_zero_and_what_is_not_all_no_hundred(
+    hours: tuple[float, ...], shares: tuple[str, ...]
+) -> None:
+    parts = zip(("active", "stalled", "unlogged"), hours, strict=True)
+    script = Script(
+        outcome(
+            *(sample(f"wandb.gpu_hours.{name}_7d", value, unit="hour") for name, value in parts)
+        )
+    )
+
+    assert re.findall(r"[<>]?[0-9]+ %", text(script))[: len(shares)] == [*shares]
 
 
 def test_without_one_of_the_parts_there_is_no_bar_since_it_would_not_be_all() -> None:

@@ -32,6 +32,13 @@ def _kind(entry: Entry) -> str:
     return found[1] if found else ""
 
 
+def _percent(share: float) -> str:
+    """Return a share, in which next to nothing is not nothing, and nearly all is not all."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return ">99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
 def _card(values: Sequence[Value], clock: float) -> Element:
     total = sum(value.sample.value for value in values)
     top = el("div", "top", el("h3", "", "Where the GPU hours went"))
@@ -51,7 +58,7 @@ def _card(values: Sequence[Value], clock: float) -> Element:
                 el("span", f"key {css}"),
                 el("span", "", ", ".join([kind, *own_tags(value).values()])),
                 el("b", "", show_value(sample.value, sample.unit)),
-                el("span", "soft", f"{100 * share:.0f} %"),
+                el("span", "soft", _percent(share)),
             )
         )
     shown = quantity("p", total, values[0].sample.unit)
