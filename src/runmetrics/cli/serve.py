@@ -78,7 +78,7 @@ def serve(
     config: ConfigOption = None,
     timeout: Annotated[
         float | None,
-        timeout_option("Seconds for each collection. Default: 90, or the interval."),
+        timeout_option("Seconds for each collection, at most the interval. Default: 90."),
     ] = None,
     shard: ShardOption = None,
     verbose: VerboseOption = False,
