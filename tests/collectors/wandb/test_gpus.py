@@ -232,7 +232,8 @@ def test_the_record_counts_unless_samples_of_several_nodes_prove_it_short(
 @pytest.mark.parametrize(
     ("configured", "count"),
     [
-        *((16.0, 16), (0.0, 0), (0.5, 0.5), ("16", 16), (" 8 ", 8), ("0", 0)),
+        *((16.0, 16), (0.0, 0), ("16", 16), (" 8 ", 8), ("0", 0)),
+        *((0.5, 2), ("0.5", 2), (16_385.0, 2)),
         *(("all", 2), (-1.0, 2), (True, 2), (math.nan, 2), (1e9, 2), ("", 2), ("1_0", 2)),
     ],
 )
