@@ -218,7 +218,7 @@ def test_h9_all_faults_are_listed_at_once_each_by_its_source(tmp_path: Path) -> 
         ),
         (
             'RUNMETRICS_GPUS_PER_RUN in .env: "many" is no way to count GPUs: '
-            "write auto, a whole number from 1 to 16384 or config.KEY"
+            "write auto, a number above 0 and up to 16384, or config.KEY"
         ),
         '--timeout: "soon" is no timeout: write seconds, from 1 to 86400',
         "WANDB_API_KEY: is empty: set it to the key alone, or unset it",
@@ -381,7 +381,7 @@ def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
             "0",
             (
                 '"0" is no way to count GPUs: '
-                "write auto, a whole number from 1 to 16384 or config.KEY"
+                "write auto, a number above 0 and up to 16384, or config.KEY"
             ),
         ),
         (
@@ -389,7 +389,7 @@ def test_plain_http_elsewhere_needs_the_explicit_word() -> None:
             "inf",
             (
                 '"inf" is no way to count GPUs: '
-                "write auto, a whole number from 1 to 16384 or config.KEY"
+                "write auto, a number above 0 and up to 16384, or config.KEY"
             ),
         ),
         ("DD_TAGS", "team:ml,1:2", '"1:2" is not a tag: write key:value, from a letter on'),

@@ -121,7 +121,7 @@ class FileSettings(BaseModel):
             {
                 "anyOf": [
                     {"const": "auto"},
-                    {"type": "integer", "minimum": 1, "maximum": rules.MOST_GPUS},
+                    {"type": "number", "exclusiveMinimum": 0, "maximum": rules.MOST_GPUS},
                     {"type": "string", "pattern": f"^{rules.CONFIG_KEY_PATTERN}$"},
                 ]
             }
@@ -129,8 +129,8 @@ class FileSettings(BaseModel):
         env("RUNMETRICS_GPUS_PER_RUN"),
     ] = Field(
         "auto",
-        description="GPUs of a run: auto (what W&B recorded), a whole number from 1 to "
-        f"{rules.MOST_GPUS:,}, or config.KEY",
+        description="GPUs of a run: auto (what W&B recorded), a number up to "
+        f"{rules.MOST_GPUS:,} (0.5 is half a GPU), or config.KEY",
     )
     silent_after: Annotated[_Length, env("RUNMETRICS_SILENT_AFTER")] = Field(
         "10m",

@@ -214,15 +214,10 @@ def gpus(value: object) -> float | str:
     if isinstance(value, str) and (value == "auto" or re.fullmatch(CONFIG_KEY_PATTERN, value)):
         return value
     number = _number(value)
-    if number is None or not is_gpu_count(number):
-        fix = f"write auto, a whole number from 1 to {MOST_GPUS} or config.KEY"
+    if number is None or not 0 < number <= MOST_GPUS:
+        fix = f"write auto, a number above 0 and up to {MOST_GPUS}, or config.KEY"
         raise ValueError(f"{shown(value)} is no way to count GPUs: {fix}")
     return number
-
-
-def is_gpu_count(number: float) -> bool:
-    """Return whether a run can have so many GPUs, wherever it is said: a whole number, not 0."""
-    return number.is_integer() and 1 <= number <= MOST_GPUS
 
 
 def length(value: object) -> timedelta:

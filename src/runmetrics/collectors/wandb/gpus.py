@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runmetrics.collectors.wandb.values import Fault, mean, number, parse_time, text, time_fault
-from runmetrics.config.rules import MOST_GPUS, is_gpu_count
+from runmetrics.config.rules import MOST_GPUS
 
 EVERY_GPU = "gpu.*."
 """What a system key begins with that means every GPU of the run: gpu.*.temp."""
@@ -114,7 +114,7 @@ def gpu_count(value: object) -> tuple[int | None, Fault | None]:
     count = number(value)
     if value is None or value == "" or count == 0:
         return None, None
-    if count is not None and is_gpu_count(count):
+    if count is not None and count.is_integer() and 1 <= count <= MOST_GPUS:
         return int(count), None
     badness = abs(count) if count is not None else 0.0
     shown = f"{count:g}" if count is not None else repr(value)[:40]

@@ -13,7 +13,7 @@ from typing import Final
 
 from runmetrics.collectors.wandb.runs import Run
 from runmetrics.collectors.wandb.values import number
-from runmetrics.config.rules import is_gpu_count
+from runmetrics.config.rules import MOST_GPUS
 from runmetrics.text import rough_length
 
 DEFAULT_MAX_SERIES: Final = 200
@@ -65,8 +65,8 @@ def gpus(run: Run, rules: Rules) -> float:
 def configured_gpus(run: Run, rules: Rules) -> float | None:
     """Return what the settings' rule says of a run: None for "auto" and without a usable value.
 
-    Under a config key a count of GPUs counts, text that spells one, and the length of a list; 0 is
-    a run without GPUs.
+    Under a config key a number counts (0.5 is half a GPU), text that spells one, and the length of
+    a list; 0 is a run without GPUs.
     """
     rule = rules.gpus_per_run
     if isinstance(rule, float | int):
@@ -75,7 +75,7 @@ def configured_gpus(run: Run, rules: Rules) -> float | None:
     if isinstance(value, str) and _SPELT_NUMBER.fullmatch(value):
         value = float(value)
     count = number(value)
-    return count if count is not None and (count == 0 or is_gpu_count(count)) else None
+    return count if count is not None and 0 <= count <= MOST_GPUS else None
 
 
 def assumes_gpus(run: Run, rules: Rules) -> bool:

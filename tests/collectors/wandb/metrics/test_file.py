@@ -238,15 +238,15 @@ def test_the_tag_of_a_project_is_right_where_by_names_no_group() -> None:
     assert fault.startswith('2: m.x: by: "team" cannot split a metric: ')
 
 
-@pytest.mark.parametrize("value", ["auto", 1, 16_384, "config.a"])
+@pytest.mark.parametrize("value", ["auto", 0.5, 1, 16_384, "config.a"])
 def test_gpus_per_run_is_auto_a_number_or_a_config_key(value: object) -> None:
     config = parse_config(json.dumps({"gpus_per_run": value}), FILE)
     assert config.settings == {"gpus_per_run": value}
 
 
-@pytest.mark.parametrize("value", [0, 0.5, 2.5, 16_385, 99_999])
+@pytest.mark.parametrize("value", [0, 16_384.5, 16_385, 99_999])
 def test_gpus_per_run_is_no_number_that_no_run_can_have(value: float) -> None:
-    right = "write auto, a whole number from 1 to 16384 or config.KEY"
+    right = "write auto, a number above 0 and up to 16384, or config.KEY"
     assert faults(f"gpus_per_run: {value}") == [
         f"1: gpus_per_run: {value} is no way to count GPUs: {right}"
     ]
@@ -347,7 +347,7 @@ metrics:
             "gpus_per_run: -1",
             (
                 "1: gpus_per_run: -1 is no way to count GPUs: "
-                "write auto, a whole number from 1 to 16384 or config.KEY"
+                "write auto, a number above 0 and up to 16384, or config.KEY"
             ),
         ),
         (
