@@ -5,6 +5,7 @@ import pty
 import re
 import termios
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,23 @@ def test_logs_are_json_lines_in_a_pipe_and_words_on_a_terminal(wandb: WandbSandb
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     (words,) = [line for line in lines if "W&B" in line]  # a slow machine shows a bar before
     assert re.search(r"[\d:]+Z error    W&B has no project e/zzz, or this key has no access", words)
+
+
+@pytest.mark.parametrize("report", ["/dev/stdout", "out"])
+def test_a_report_never_replaces_the_file_that_the_output_goes_to(
+    report: str, wandb: WandbSandbox
+) -> None:
+    file = Path(os.environ["HOME"], "out")
+    file.write_text("kept\n")
+    with file.open("ab") as out:
+        ended = Child(["--report", report], surroundings(wandb), out=out).end()
+
+    assert ended.code == 0
+    assert ended.said() == [
+        f"the report {report} is the file that the output goes to: give another --report"
+    ]
+    assert file.read_text().startswith("kept\n")
+    assert "wandb.runs.total" in file.read_text()
 
 
 def test_a_progress_bar_shows_after_a_second_and_leaves_nothing_behind(

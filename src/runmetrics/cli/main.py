@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -205,10 +206,20 @@ def _show(outcome: pipeline.Outcome, as_json: bool, price: float | None = None) 
 
 def _write_report(outcome: pipeline.Outcome, path: Path) -> None:
     """Write what --json prints to a file; where that fails it is said, and the exit code stays."""
+    if _takes_output(path):
+        _log.error(f"the report {path} is the file that the output goes to: give another --report")
+        return
     try:
         replace_file(path, f"{report.as_json(outcome)}\n".encode(), mode=0o644)
     except OSError as error:
         _log.error(f"cannot write the report {path} ({error.strerror}): give another --report")
+
+
+def _takes_output(path: Path) -> bool:
+    """Return whether what is printed goes to the file at `path`: to replace it would lose that."""
+    with suppress(OSError):
+        return path.is_file() and any(os.path.samestat(path.stat(), os.fstat(fd)) for fd in (1, 2))
+    return False
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -91,16 +91,28 @@ def test_wrong_monitors_are_found_in_one_round_with_a_wrong_metric(tmp_path: Pat
     ]
 
 
-def test_a_monitor_is_right_where_a_misspelt_pack_may_collect_its_metric(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("packs", "fault"),
+    [
+        ("packs: [gpuu]", '1: packs[0]: "gpuu" is not a pack: did you mean "gpu"?'),
+        ("packs:", "1: packs: has no value: write one, or leave the key out"),
+        (
+            "{packs: [gpu], packs: [health],",
+            "1: packs: stands twice, first on line 1: keep one of the two",
+        ),
+    ],
+)
+def test_a_monitor_is_right_where_a_wrong_list_of_packs_may_collect_its_metric(
+    packs: str, fault: str, tmp_path: Path
+) -> None:
     file = tmp_path / "wrong.yaml"
-    file.write_text(
-        "packs: [gpuu]\nmonitors: {gpus_idle: {threshold: 5}, runs_fail: {threshold: 1}}\n"
-    )
+    monitors = "monitors: {gpus_idle: {threshold: 5}, runs_fail: {threshold: 1}}"
+    file.write_text(f"{packs}\n{monitors}{'}' * packs.startswith('{')}\n")
 
     ended = command("config", "check", file)
 
     assert ended.errors == [
-        f'{file}:1: packs[0]: "gpuu" is not a pack: did you mean "gpu"?',
+        f"{file}:{fault}",
         f'{file}:2: monitors.runs_fail: is no monitor and no metric: did you mean "runs_failing"?',
         f"{file} has 2 faults: fix what is listed",
     ]

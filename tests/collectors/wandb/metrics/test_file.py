@@ -580,6 +580,10 @@ def test_a_regular_expression_that_cannot_be_read_is_worth_a_word(pattern: str, 
     assert of_one.endswith(f"m.x: {said}")
 
 
+def test_a_filter_may_exclude_nothing() -> None:
+    assert parse_config("where: {config.a: {$nin: []}}", FILE).notices == ()
+
+
 @pytest.mark.parametrize("pattern", ["^nightly-", "(?i)a|b", "[[:alpha:]]+", "a{2}"])
 def test_a_regular_expression_that_can_be_read_is_worth_no_word(pattern: str) -> None:
     where = f"where: {{displayName: {{$regex: '{pattern}'}}}}"
@@ -732,16 +736,17 @@ def test_a_unit_that_datadog_does_not_know_is_refused_with_what_would_be_right(
 @pytest.mark.parametrize(
     ("aggregated", "unit", "right"),
     [
-        ("count: runs", "hour", "run"),
-        ("sum: run.gpu_hours", "percent", "hour"),
-        ("sum: run.gpu_hours", "second", "hour"),
-        ("sum: run.active_gpu_hours", "dollar", "hour"),
-        ("p95: run.duration_hours", "minute", "hour"),
-        ("max: run.age_hours", "day", "hour"),
-        ("max: run.silent_minutes", "hour", "minute"),
-        ("max: run.minutes_since_log", "second", "minute"),
-        ("mean: run.gpu_utilization", "fraction", "percent"),
-        ("sum: run.gpus", "hour", "device"),
+        ("count: runs", "hour", "write run"),
+        ("sum: run.gpu_hours", "percent", "write hour"),
+        ("sum: run.gpu_hours", "second", "write hour"),
+        ("sum: run.active_gpu_hours", "dollar", "add priced: true"),
+        ("sum: run.duration_hours", "dollar", "write hour"),
+        ("p95: run.duration_hours", "minute", "write hour"),
+        ("max: run.age_hours", "day", "write hour"),
+        ("max: run.silent_minutes", "hour", "write minute"),
+        ("max: run.minutes_since_log", "second", "write minute"),
+        ("mean: run.gpu_utilization", "fraction", "write percent"),
+        ("sum: run.gpus", "hour", "write device"),
     ],
 )
 def test_a_unit_that_would_make_another_number_of_it_is_refused(
@@ -749,7 +754,7 @@ def test_a_unit_that_would_make_another_number_of_it_is_refused(
 ) -> None:
     what = aggregated.split(": ")[1]
     assert faults(f"metrics: [{{name: m.x, {aggregated}, window: 7d, unit: {unit}}}]") == [
-        f'1: m.x: unit: "{unit}" is not the unit of {what}: write {right}, or leave the unit out'
+        f'1: m.x: unit: "{unit}" is not the unit of {what}: {right}, or leave the unit out'
     ]
 
 

@@ -250,7 +250,8 @@ def _unit_faults(unit: str, aggregated: str) -> Iterator[tuple[Place, str]]:
     row = RUN_FIELDS.get(name) if source == "run" else None
     own = "run" if aggregated == "runs" else row.unit if row else ""
     if own and unit != own and unit in SCALES:
-        fix = f"write {own}, or leave the unit out"
+        right = "add priced: true" if unit == "dollar" and row and row.priceable else f"write {own}"
+        fix = f"{right}, or leave the unit out"
         yield ("unit",), f"{shown(unit)} is not the unit of {aggregated}: {fix}"
 
 

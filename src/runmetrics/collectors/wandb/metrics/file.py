@@ -172,7 +172,7 @@ def _without_faults(raw: object, faults: Iterable[Place]) -> Layout | None:
     unsound = [each for at, each in enumerate(entries) if at in wrong]
     lost = {str(each.get("name")) for each in unsound if isinstance(each, dict)}
     rest = {key: value for key, value in raw.items() if key not in tops}
-    rest["packs"] = _packs(raw)
+    rest["packs"] = [*PACKS] if "packs" in tops else _packs(raw)
     rest["metrics"] = [each for at, each in enumerate(entries) if at not in wrong]
     if isinstance(raw.get("monitors"), dict):
         lost |= {str(place[1]) for place in places if place[0] == "monitors" and len(place) > 1}

@@ -65,8 +65,9 @@ def _clause_fault(key: str, value: object) -> str:
     """Say what is wrong about one key of a filter and its value, but for what is inside."""
     if key in ("$and", "$or", "$nor", "$in", "$nin"):
         right = f"write {key}: {'[x]' if key in ('$in', '$nin') else '[{...}, {...}]'}"
-        what = "names nothing" if value == [] else "is not a list"
-        return "" if isinstance(value, list) and value else f"{shown(value)} {what}: {right}"
+        if value == [] and key != "$nin":
+            return f"[] names nothing: {right}"
+        return "" if isinstance(value, list) else f"{shown(value)} is not a list: {right}"
     if f"${key}" in OPERATORS or (key.startswith("$") and key not in OPERATORS):
         return f"unknown operator: {choose(key, OPERATORS)}"
     if isinstance(value, list):
