@@ -36,7 +36,7 @@ class RunField:
     `needs` is what has to be read of a run and has no substitute; `counts_gpus` adds what its GPUs
     are counted from, `timed` what its times are told from. `sums_to_zero`: the sum over runs none
     of which has a number is 0, not unknown. `priceable`: these are GPU hours, which cost money.
-    `unit` is that of the number, empty where several could be said. `detail` is what `explain` says
+    `unit` is that of the number; any is taken where it is empty. `detail` is what `explain` says
     of a run beside its number.
     """
 
@@ -189,6 +189,7 @@ RUN_FIELDS: Final = {
             "sign of life",
             measures.silent,
             timed=True,
+            unit="fraction",
         ),
         RunField(
             "minutes_since_log",
@@ -209,6 +210,7 @@ RUN_FIELDS: Final = {
             measures.stalled,
             _LOGS,
             timed=True,
+            unit="fraction",
         ),
     )
 }

@@ -747,6 +747,8 @@ def test_a_unit_that_datadog_does_not_know_is_refused_with_what_would_be_right(
         ("max: run.minutes_since_log", "second", "write minute"),
         ("mean: run.gpu_utilization", "fraction", "write percent"),
         ("sum: run.gpus", "hour", "write device"),
+        ("mean: run.silent", "percent", "write fraction"),
+        ("mean: run.stalled", "hour", "write fraction"),
     ],
 )
 def test_a_unit_that_would_make_another_number_of_it_is_refused(
@@ -766,6 +768,7 @@ def test_a_unit_that_would_make_another_number_of_it_is_refused(
         ("sum: run.gpu_hours", "hour"),
         ("sum: run.gpu_hours, priced: true", "dollar"),
         ("mean: run.silent", "fraction"),
+        ("sum: run.stalled", "run"),
         ("max: summary.seconds", "second"),
     ],
 )
